@@ -1,0 +1,1 @@
+"""Shared vocabulary, no I/O: ids, clock, events, bus, named tasks, errors."""

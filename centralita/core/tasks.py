@@ -1,0 +1,55 @@
+"""Every asyncio task has a name and an owner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Owns the background tasks of one object.
+
+    Keeps a reference (the loop itself holds only a weak one), logs what would otherwise be an
+    error that nobody sees, and cancels everything on `close`.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(
+        self,
+        work: Coroutine[object, object, None],
+        *,
+        name: str,
+        on_error: Callable[[BaseException], None] | None = None,
+    ) -> asyncio.Task[None]:
+        """Run `work` in a task of that name; `on_error` hears of an exception after it is logged."""
+        task = asyncio.get_running_loop().create_task(work, name=f"{self._owner}: {name}")
+        self._tasks.add(task)
+
+        def done(finished: asyncio.Task[None]) -> None:
+            self._tasks.discard(finished)
+            if finished.cancelled():
+                return
+            error = finished.exception()
+            if error is not None:
+                log.error("task failed", extra={"task": finished.get_name()}, exc_info=error)
+                if on_error is not None:
+                    on_error(error)
+
+        task.add_done_callback(done)
+        return task
+
+    async def close(self) -> None:
+        """Cancel all tasks and wait until they have ended."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

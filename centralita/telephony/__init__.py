@@ -1,0 +1,1 @@
+"""Calls, legs and what can be done with them."""

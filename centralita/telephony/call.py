@@ -1,0 +1,295 @@
+"""The vocabulary of telephony, and `CallControl`: everything the rest of the house may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from centralita.core.errors import CentralitaError
+from centralita.core.events import Event
+from centralita.core.ids import CallId, LegId, PlaybackId, WorkerId
+
+
+class TelephonyError(CentralitaError):
+    """A command that telephony could not carry out."""
+
+    code = "telephony"
+
+
+class DialError(TelephonyError):
+    """The leg could not even be started (bad URI, no transport, worker at its limit)."""
+
+    code = "dial_failed"
+
+
+class NoSuchLeg(TelephonyError):
+    """The leg has ended, or never was. Normal in a race with the caller's hang-up."""
+
+    code = "no_such_leg"
+
+
+class EndReason(StrEnum):
+    """Why a leg ended. The first seven are ours to choose; the others are observed."""
+
+    FLOW_ENDED = "flow_ended"
+    CONVERSATION_ENDED = "conversation_ended"
+    OFFER_TIMED_OUT = "offer_timed_out"
+    OFFER_WITHDRAWN = "offer_withdrawn"
+    TRANSFERRED = "transferred"
+    NOT_ACCEPTED = "not_accepted"
+    SHUTDOWN = "shutdown"
+    REMOTE_HANGUP = "remote_hangup"
+    CANCELLED = "cancelled"
+    BUSY = "busy"
+    DECLINED = "declined"
+    NO_ANSWER = "no_answer"
+    UNREACHABLE = "unreachable"
+    REJECTED = "rejected"
+    MEDIA_TIMEOUT = "media_timeout"
+    WORKER_LOST = "worker_lost"
+
+
+class LegDirection(StrEnum):
+    """Who sent the INVITE: the other side (in) or we (out)."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class PlaybackEnd(StrEnum):
+    """How a playback ended."""
+
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioSink:
+    """Where a media worker sends the PCM of a caller who is being listened to.
+
+    A Unix datagram socket. Each datagram is `stream` as a big-endian unsigned 32-bit number and
+    then 20 ms of signed 16-bit little-endian mono samples at 8 kHz (320 bytes).
+    """
+
+    path: str
+    stream: int
+
+
+# --- events -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegEvent(Event):
+    """Something happened on one leg."""
+
+    leg_id: LegId
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallArrived(LegEvent):
+    """An INVITE from outside: a new call, whose first leg is the caller's.
+
+    `caller` and `dialled` are the user parts of From (or P-Asserted-Identity) and of the
+    Request-URI; `caller` is empty when the caller withholds it. `trunk` names the trunk, or
+    `extension` the registered phone, that the edge vouched for. `headers` are the X- headers,
+    Diversion, History-Info and Subject, by lower-case name.
+    """
+
+    sip_call_id: str
+    caller: str
+    caller_name: str
+    dialled: str
+    diversion: str = ""
+    trunk: str = ""
+    extension: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegRinging(LegEvent):
+    """The phone that we dialled rings (180 or 183)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegAnswered(LegEvent):
+    """The leg is up (200 and ACK) and its audio flows. For both directions."""
+
+    codec: str = ""
+    encrypted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegEnded(LegEvent):
+    """The leg is over; the last event of every leg. `sip_code` is 0 when nothing was received.
+
+    The media figures are of what we received on this leg, from RTP and RTCP.
+    """
+
+    reason: EndReason
+    sip_code: int = 0
+    rtp_packets: int = 0
+    rtp_lost: int = 0
+    jitter_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitReceived(LegEvent):
+    """A key (`0-9*#A-D`) by RFC 4733 or SIP INFO."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackEnded(LegEvent):
+    """A playback is over. Exactly one for each `play`."""
+
+    playback_id: PlaybackId
+    how: PlaybackEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStopped(LegEvent):
+    """The file at `path` is complete. Exactly one for each `start_recording`.
+
+    `offset` is how long after its start of recording the first sample lies (alignment of two legs:
+    both files begin at the instant when their `start_recording` took effect in the worker).
+    """
+
+    path: str
+    duration: timedelta
+    offset: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegsBridged(LegEvent):
+    """This leg and `other` hear each other."""
+
+    other: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegHeld(LegEvent):
+    """The other side put us on hold (a re-INVITE with sendonly or inactive) or took us back."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRequested(LegEvent):
+    """The other side sent REFER: it wants the peer of this leg to be connected to `target`."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerUp(Event):
+    """A media worker is connected and takes calls. `max_calls` is the limit of its pjsua2 build."""
+
+    worker_id: WorkerId
+    max_calls: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLost(Event):
+    """The connection to a media worker broke; `LegEnded(WORKER_LOST)` follows for each of its legs."""
+
+    worker_id: WorkerId
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+class CallControl(Protocol):
+    """What can be done with legs. Implemented by `link.WorkerLink` and by `fake.FakeCallControl`.
+
+    Commands return when the worker has accepted them; what comes of them arrives as events. A
+    command for a leg that has ended raises NoSuchLeg: callers treat it as the end of the leg,
+    whose LegEnded is on its way or has passed.
+    """
+
+    def events(self) -> AsyncIterator[Event]:
+        """All events of all legs, in order. One consumer."""
+        ...
+
+    async def answer(self, leg_id: LegId, *, early: bool = False) -> None:
+        """Answer an arrived call with 200, or with 183 and early media."""
+        ...
+
+    async def ring(self, leg_id: LegId) -> None:
+        """Send 180 to an arrived call."""
+        ...
+
+    async def play(
+        self, leg_id: LegId, files: Sequence[Path], *, loop: bool = False
+    ) -> PlaybackId:
+        """Play mono 16-bit WAV files one after another to the leg.
+
+        A new playback replaces the running one, whose PlaybackEnded(STOPPED) comes first. With
+        `loop` it goes on from the start until stopped.
+        """
+        ...
+
+    async def stop_playing(self, leg_id: LegId) -> None:
+        """Stop the running playback, if there is one."""
+        ...
+
+    async def listen(self, leg_id: LegId, sink: AudioSink) -> None:
+        """Send what the leg says to `sink`, replacing an earlier one."""
+        ...
+
+    async def stop_listening(self, leg_id: LegId) -> None:
+        """Stop sending audio of the leg."""
+        ...
+
+    async def send_digits(self, leg_id: LegId, digits: str) -> None:
+        """Send keys to the other side by RFC 4733."""
+        ...
+
+    async def start_recording(self, leg_id: LegId, path: Path) -> None:
+        """Write what the leg says to a mono 16-bit WAV file, silence included, from now on."""
+        ...
+
+    async def stop_recording(self, leg_id: LegId) -> None:
+        """End the recording, if there is one; RecordingStopped follows. A leg's end does the same."""
+        ...
+
+    async def dial(
+        self,
+        call_id: CallId,
+        target: str,
+        *,
+        beside: LegId,
+        caller: str,
+        caller_name: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> LegId:
+        """Start an outgoing leg to the SIP URI `target`, in the worker that holds the leg `beside`.
+
+        Raises DialError when it cannot even be started.
+        """
+        ...
+
+    async def bridge(self, leg_id: LegId, other: LegId) -> None:
+        """Let two answered legs hear each other; stops their playbacks. LegsBridged comes for both."""
+        ...
+
+    async def unbridge(self, leg_id: LegId) -> None:
+        """Take the leg and its peer apart; both stay up and hear silence."""
+        ...
+
+    async def transfer(self, leg_id: LegId, target: str) -> None:
+        """Blind transfer by REFER: ask the other side of the leg to call `target`."""
+        ...
+
+    async def hang_up(self, leg_id: LegId, reason: EndReason) -> None:
+        """End the leg: BYE, CANCEL or a final response, as its state wants. LegEnded follows."""
+        ...
+
+
