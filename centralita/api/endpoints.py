@@ -1,0 +1,133 @@
+"""Every endpoint as a value: routes, checks and the OpenAPI document come from this list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from centralita.api import schemas as s
+
+PREFIX = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One method of one path.
+
+    `role` is the least role that may use it; None means that nobody has to sign in. `answers` maps
+    a status to the type of the body, None for none and `bytes` for one that is not JSON.
+    """
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    role: s.Role | None = "agent"
+    query: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | None = None
+    answers: Mapping[int, object] = field(default_factory=dict)
+
+
+def _get(
+    name: str,
+    path: str,
+    answer: object,
+    summary: str,
+    *,
+    role: s.Role | None = "agent",
+    query: type[msgspec.Struct] | None = None,
+) -> Endpoint:
+    return Endpoint(
+        name=name, method="GET", path=path, summary=summary, role=role, query=query,
+        answers={200: answer},
+    )
+
+
+def _send(
+    name: str,
+    method: str,
+    path: str,
+    body: type[msgspec.Struct] | None,
+    answers: Mapping[int, object],
+    summary: str,
+    *,
+    role: s.Role | None = "agent",
+) -> Endpoint:
+    return Endpoint(
+        name=name, method=method, path=path, summary=summary, role=role, body=body, answers=answers
+    )
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    # signing in
+    _send("sign_in", "POST", "/session", s.SignIn, {200: s.Session},
+          "Sign in by name and password. Also sets the page's cookies.", role=None),
+    _get("session", "/session", s.Session, "The session this request belongs to."),
+    _send("sign_out", "DELETE", "/session", None, {204: None}, "End the session."),
+    _get("me", "/me", s.Me, "Who I am, and the agent that I am."),
+    _get("tokens", "/tokens", s.Page[s.ApiToken], "The API tokens.", role="admin"),
+    _send("make_token", "POST", "/tokens", s.TokenRequest, {201: s.ApiToken},
+          "Make an API token; it is shown this once.", role="admin"),
+    _send("revoke_token", "DELETE", "/tokens/{id}", None, {204: None},
+          "Revoke an API token.", role="admin"),
+    # calls
+    _get("calls", "/calls", s.Page[s.Call], "Calls, newest first.", query=s.CallQuery),
+    _get("call", "/calls/{id}", s.CallDetail,
+         "A call with its journal, recordings and transcript."),
+    _get("recording_audio", "/recordings/{id}/audio", bytes,
+         "The sound of a recording (FLAC). Ranges are served."),
+    # customers
+    _get("customers", "/customers", s.Page[s.Customer], "Customers by identity or by search.",
+         query=s.CustomerQuery),
+    _send("make_customer", "POST", "/customers", s.NewCustomer, {201: s.Customer},
+          "Make a customer."),
+    _get("customer", "/customers/{id}", s.Customer, "A customer."),
+    _send("change_customer", "PATCH", "/customers/{id}", s.CustomerPatch, {200: s.Customer},
+          "Change a customer."),
+    _get("customer_timeline", "/customers/{id}/timeline", s.Page[s.Interaction],
+         "What was said with this customer on every channel, newest first.",
+         query=s.TimelineQuery),
+    _get("customer_context", "/customers/{id}/context", s.CustomerContext,
+         "What the screen-pop shows: open case first, then the last messages and calls."),
+    # interactions, cases, tasks
+    _send("make_interaction", "POST", "/interactions", s.NewInteraction,
+          {201: s.Interaction, 200: s.Interaction},
+          "Add a message or note. Repeatable with `external_id`: 201 first, then 200."),
+    _get("interaction", "/interactions/{id}", s.Interaction, "An entry of a timeline."),
+    _send("change_interaction", "PATCH", "/interactions/{id}", s.InteractionPatch,
+          {200: s.Interaction}, "Add notes, a disposition, the case."),
+    _send("assign_customer", "POST", "/interactions/{id}/customer", s.AssignCustomer,
+          {200: s.Interaction}, "Say which customer it was with."),
+    _get("cases", "/cases", s.Page[s.Case], "Cases, the one that moved last first.",
+         query=s.CaseQuery),
+    _send("open_case", "POST", "/cases", s.NewCase, {201: s.Case}, "Open a case."),
+    _send("change_case", "PATCH", "/cases/{id}", s.CasePatch, {200: s.Case}, "Change a case."),
+    _get("tasks", "/tasks", s.Page[s.Task], "Tasks, oldest first.", query=s.TaskQuery),
+    _send("change_task", "PATCH", "/tasks/{id}", s.TaskPatch, {200: s.Task},
+          "Mark a task as done, or open it again."),
+    # agents and queues
+    _get("agents", "/agents", s.Page[s.Agent], "The agents as of now."),
+    _send("set_status", "POST", "/agents/{id}/status", s.StatusRequest, {200: s.Agent},
+          "Choose a status. Agents their own, supervisors anybody's."),
+    _send("finish_wrap_up", "POST", "/agents/{id}/wrap-up/finish", None, {204: None},
+          "End wrap-up now."),
+    _send("extend_wrap_up", "POST", "/agents/{id}/wrap-up/extend", s.WrapUpRequest, {204: None},
+          "Take more time for wrap-up."),
+    _get("queues", "/queues", s.Page[s.Queue], "The queues as of now."),
+    # flows
+    _get("flows", "/flows", s.Page[s.Flow], "The newest and the published version of each flow.",
+         role="supervisor"),
+    _get("flow", "/flows/{id}", s.FlowDetail, "The newest version of a flow.", role="supervisor"),
+    _get("flow_versions", "/flows/{id}/versions", s.Page[s.Flow], "All versions, newest first.",
+         role="supervisor"),
+    _get("flow_version", "/flows/{id}/versions/{version}", s.FlowDetail, "One version of a flow.",
+         role="supervisor"),
+    _send("save_flow", "PUT", "/flows/{id}", s.NewFlowVersion,
+          {201: s.FlowDetail, 422: s.FlowProblems},
+          "Save the next version. A bad document is refused with everything that is wrong.",
+          role="admin"),
+    _send("publish_flow", "POST", "/flows/{id}/publish", s.PublishRequest, {200: s.FlowDetail},
+          "Let a version answer calls.", role="admin"),
+)  # fmt: skip

@@ -1,0 +1,163 @@
+"""What `/api/v1/live` sends: a snapshot first, then deltas. A closed union, tagged by `type`.
+
+Each message carries `seq`, which counts the messages of this one connection: the snapshot has 0 and
+each delta one more than the message before it. A gap means: connect again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from centralita.api.schemas import (
+    AgentState,
+    AgentStatus,
+    Customer,
+    CustomerContext,
+    JsonObject,
+    PathStep,
+    Task,
+    Time,
+)
+
+
+class Message(msgspec.Struct, kw_only=True, tag_field="type", frozen=True):
+    """The base of everything on the live feed."""
+
+    seq: int = 0
+
+
+class AgentChanged(Message, tag="agent", frozen=True, kw_only=True):
+    """An agent as of now."""
+
+    agent_id: str
+    name: str
+    extension: str
+    status: AgentStatus
+    reason: str = ""
+    state: AgentState
+    since: Time
+    registered: bool
+    call_id: str | None = None
+
+
+class AgentGone(Message, tag="agent_gone", frozen=True, kw_only=True):
+    """An agent was removed."""
+
+    agent_id: str
+
+
+class QueueChanged(Message, tag="queue", frozen=True, kw_only=True):
+    """A queue as of now."""
+
+    queue_id: str
+    title: str
+    waiting: int
+    longest_wait_since: Time | None = None
+    agents_available: int
+
+
+class CallChanged(Message, tag="call", frozen=True, kw_only=True):
+    """A call as of now. An agent sees only calls that they are in."""
+
+    call_id: str
+    state: Literal["ivr", "queued", "offered", "bridged", "voicemail", "held", "ending"]
+    caller: str
+    customer_id: str | None = None
+    customer_name: str = ""
+    queue_id: str | None = None
+    agent_id: str | None = None
+    since: Time
+
+
+class CallGone(Message, tag="call_gone", frozen=True, kw_only=True):
+    """A call is over, or no longer this viewer's business."""
+
+    call_id: str
+
+
+class OfferMade(Message, tag="offer", frozen=True, kw_only=True):
+    """A phone rings. Goes to that agent's pages (all tabs) and to supervisors.
+
+    Exactly one of these holds: `customer` (we know who it is), `choices` (several share the
+    number), or neither (a withheld number). `learned` is what the flow found out.
+    """
+
+    offer_id: str
+    call_id: str
+    agent_id: str
+    queue_id: str
+    queue_title: str
+    ringing_since: Time
+    caller: str
+    interaction_id: str | None = None
+    customer: CustomerContext | None = None
+    choices: list[Customer] = msgspec.field(default_factory=list)
+    learned: JsonObject = msgspec.field(default_factory=dict)
+    path: list[PathStep] = msgspec.field(default_factory=list)
+
+
+class OfferGone(Message, tag="offer_gone", frozen=True, kw_only=True):
+    """The phone rings no more."""
+
+    offer_id: str
+    agent_id: str
+    how: Literal["accepted", "declined", "no_answer", "withdrawn"]
+
+
+class WrapUpStarted(Message, tag="wrap_up", frozen=True, kw_only=True):
+    """After a conversation: time for notes and a disposition, until `until`."""
+
+    agent_id: str
+    call_id: str
+    interaction_id: str
+    until: Time
+    dispositions: list[str]
+
+
+class WrapUpEnded(Message, tag="wrap_up_gone", frozen=True, kw_only=True):
+    """The agent is free again."""
+
+    agent_id: str
+    call_id: str
+
+
+class TaskChanged(Message, tag="task", frozen=True, kw_only=True):
+    """A task is new or has changed."""
+
+    task: Task
+
+
+Delta = (
+    AgentChanged
+    | AgentGone
+    | QueueChanged
+    | CallChanged
+    | CallGone
+    | OfferMade
+    | OfferGone
+    | WrapUpStarted
+    | WrapUpEnded
+    | TaskChanged
+)
+
+
+class Snapshot(Message, tag="snapshot", frozen=True, kw_only=True):
+    """Everything that this viewer may see, as of now. The first message."""
+
+    agents: list[AgentChanged]
+    queues: list[QueueChanged]
+    calls: list[CallChanged]
+    offers: list[OfferMade]
+    wrap_ups: list[WrapUpStarted]
+    tasks: list[TaskChanged]
+
+
+LiveMessage = Snapshot | Delta
+
+
+class LiveSignIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The first message of a client that can send neither cookie nor header."""
+
+    token: str

@@ -1,0 +1,593 @@
+"""The bodies of the REST API. `docs/openapi.json` and the web's types are generated from these.
+
+Times are ISO 8601 in UTC; durations are seconds in fields that end in `_s`; ids are opaque strings.
+What comes in refuses unknown fields; in a PATCH a field that is absent stays as it was.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from centralita.core.wire import Plain
+from centralita.timeline.model import (
+    CaseState,
+    Channel,
+    Direction,
+    IdentityKind,
+    Outcome,
+    TaskKind,
+    TaskState,
+)
+
+T = TypeVar("T")
+
+Time = Annotated[datetime, Meta(tz=True)]
+Short = Annotated[str, Meta(max_length=200)]
+NonEmpty = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(max_length=20_000)]
+Language = Annotated[str, Meta(pattern="^([a-z]{2})?$")]
+if TYPE_CHECKING:
+    JsonObject = dict[str, Plain]
+else:
+    JsonObject = dict  # msgspec can't follow a type that refers to itself
+
+Role = Literal["agent", "supervisor", "admin"]
+AgentStatus = Literal["available", "on_break", "logged_out"]
+AgentState = Literal["idle", "offered", "in_call", "wrap_up"]
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """The base of everything we send."""
+
+
+class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The base of everything we take in."""
+
+
+class Page(msgspec.Struct, Generic[T], kw_only=True):
+    """A part of a list; `next` is the cursor of the part after it, or null."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class PageQuery(Body, kw_only=True):
+    """Which part of a list: at most `limit` items, from `cursor` on."""
+
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class CallQuery(PageQuery, kw_only=True):
+    """Which calls, newest first; `since` included, `until` not."""
+
+    customer_id: str | None = None
+    agent_id: str | None = None
+    queue_id: str | None = None
+    direction: Direction | None = None
+    outcome: Outcome | None = None
+    state: Literal["live", "ended"] | None = None
+    number: Annotated[str, Meta(max_length=100)] | None = None
+    since: Time | None = None
+    until: Time | None = None
+
+
+class CustomerQuery(PageQuery, kw_only=True):
+    """Which customers: by an `identity` (phone or address, exactly), or `q` in name or identity."""
+
+    identity: Annotated[str, Meta(max_length=200)] | None = None
+    q: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class TimelineQuery(PageQuery, kw_only=True):
+    """Which entries of a timeline, newest first."""
+
+    channel: Channel | None = None
+
+
+class TaskQuery(PageQuery, kw_only=True):
+    """Which tasks, oldest first."""
+
+    state: TaskState | None = None
+    queue_id: str | None = None
+
+
+class CaseQuery(PageQuery, kw_only=True):
+    """Which cases, the one that moved last first."""
+
+    customer_id: str | None = None
+    state: CaseState | None = None
+
+
+class ErrorDetail(Answer, kw_only=True):
+    """`code` is stable; `place` is where in the request the error stands (`$.started_at`)."""
+
+    code: str
+    message: str
+    place: str = ""
+
+
+class Error(Answer, kw_only=True):
+    """What every answer with a status of 400 and above carries."""
+
+    error: ErrorDetail
+
+
+# --- people who sign in -------------------------------------------------------------------------
+
+
+class SignIn(Body, kw_only=True):
+    """A name and its password."""
+
+    username: NonEmpty
+    password: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+class User(Answer, kw_only=True):
+    """Somebody who can sign in; agents and many supervisors are also an agent of the centre."""
+
+    id: str
+    username: str
+    name: str
+    role: Role
+    agent_id: str | None = None
+
+
+class Session(Answer, kw_only=True):
+    """A signed-in session. `token` goes into `Authorization: Bearer`, `csrf` into `X-CSRF-Token`
+    where the page's cookie is used instead. `token` is null when asked for later."""
+
+    user: User
+    csrf: str
+    expires_at: Time
+    token: str | None = None
+
+
+class TokenRequest(Body, kw_only=True):
+    """An API token to be made, for a program."""
+
+    name: NonEmpty
+    role: Role
+    expires_at: Time | None = None
+
+
+class ApiToken(Answer, kw_only=True):
+    """A token for programs. `token` itself is shown once, when it is made."""
+
+    id: str
+    name: str
+    role: Role
+    created_at: Time
+    expires_at: Time | None = None
+    last_used_at: Time | None = None
+    token: str | None = None
+
+
+# --- customers and their timeline ---------------------------------------------------------------
+
+
+class Identity(Answer, kw_only=True):
+    """A phone in E.164 or an email address."""
+
+    id: str
+    kind: IdentityKind
+    value: str
+
+
+class Customer(Answer, kw_only=True):
+    """A customer. A provisional one was made from an unknown number or address."""
+
+    id: str
+    name: str
+    segment: str
+    language: str
+    notes: str
+    provisional: bool
+    created_at: Time
+    identities: list[Identity]
+
+
+class NewIdentity(Body, kw_only=True):
+    """An identity as a person writes it; it is normalised."""
+
+    kind: IdentityKind
+    value: NonEmpty
+
+
+class NewCustomer(Body, kw_only=True):
+    """A customer to be made."""
+
+    name: NonEmpty
+    segment: Short = ""
+    language: Language = ""
+    notes: Text = ""
+    identities: Annotated[list[NewIdentity], Meta(max_length=50)] = msgspec.field(
+        default_factory=list
+    )
+
+
+class CustomerPatch(Body, kw_only=True):
+    """What to change; giving a provisional customer a name makes it a full one."""
+
+    name: NonEmpty | UnsetType = UNSET
+    segment: Short | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    notes: Text | UnsetType = UNSET
+    add_identities: Annotated[list[NewIdentity], Meta(max_length=50)] | UnsetType = UNSET
+
+
+class PathStep(Answer, kw_only=True):
+    """One node of the flow that the call passed."""
+
+    node_id: str
+    at: Time
+    kind: str
+    result: str
+
+
+class QueueWait(Answer, kw_only=True):
+    """Time spent waiting in one queue, and how the waiting ended."""
+
+    queue_id: str
+    since: Time
+    waited_s: float
+    how: str
+
+
+class Talk(Answer, kw_only=True):
+    """One agent's part of the conversation."""
+
+    agent_id: str
+    since: Time
+    talked_s: float
+
+
+class CallDetails(Answer, kw_only=True):
+    """What only calls have."""
+
+    call_id: str
+    caller: str
+    dialled: str
+    answered_at: Time | None
+    outcome: Outcome | None
+    ended_by: str
+    ended_at_place: str
+    language: str
+    path: list[PathStep]
+    waits: list[QueueWait]
+    talks: list[Talk]
+    learned: JsonObject
+    candidates: list[str]
+
+
+class Interaction(Answer, kw_only=True):
+    """One entry of a timeline."""
+
+    id: str
+    channel: Channel
+    direction: Direction
+    started_at: Time
+    ended_at: Time | None
+    customer_id: str | None
+    subject: str
+    body: str
+    external_id: str | None
+    case_id: str | None
+    agent_id: str | None
+    queue_id: str | None
+    disposition: str
+    notes: str
+    recording_ids: list[str]
+    call: CallDetails | None
+
+
+class NewInteraction(Body, kw_only=True):
+    """A message or note from another system, or written by an agent.
+
+    With `external_id` the request can be repeated: the first answers 201, later ones 200 with what
+    is there. `identity` (a phone or address) finds the customer, or makes a provisional one;
+    `customer_id` names it. A call can't be made here: calls come by phone.
+    """
+
+    channel: Literal["sms", "email", "chat", "note"]
+    direction: Literal["in", "out", "internal"] = "in"
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    customer_id: str | None = None
+    identity: NonEmpty | None = None
+    subject: Annotated[str, Meta(max_length=1000)] = ""
+    body: Annotated[str, Meta(max_length=200_000)] = ""
+    external_id: NonEmpty | None = None
+    case_id: str | None = None
+
+
+class InteractionPatch(Body, kw_only=True):
+    """What an agent adds in wrap-up. `case_id` null takes the entry out of its case."""
+
+    notes: Text | UnsetType = UNSET
+    disposition: Short | UnsetType = UNSET
+    case_id: str | UnsetType | None = UNSET
+
+
+class AssignCustomer(Body, kw_only=True):
+    """Says which customer this interaction was with. With `merge`, a provisional customer whom it
+    belonged to so far is merged into this one: identities, interactions, cases and tasks move."""
+
+    customer_id: NonEmpty
+    merge: bool = False
+
+
+class Case(Answer, kw_only=True):
+    """What several interactions are about."""
+
+    id: str
+    customer_id: str
+    subject: str
+    state: CaseState
+    opened_at: Time
+    updated_at: Time
+
+
+class NewCase(Body, kw_only=True):
+    """A case to be opened."""
+
+    customer_id: NonEmpty
+    subject: NonEmpty
+
+
+class CasePatch(Body, kw_only=True):
+    """What to change."""
+
+    subject: NonEmpty | UnsetType = UNSET
+    state: CaseState | UnsetType = UNSET
+
+
+class Task(Answer, kw_only=True):
+    """Something that the people of a queue have to do."""
+
+    id: str
+    kind: TaskKind
+    state: TaskState
+    created_at: Time
+    queue_id: str | None
+    customer_id: str | None
+    interaction_id: str | None
+    call_id: str | None
+    caller: str
+    text: str
+    done_at: Time | None
+    done_by: str
+
+
+class TaskPatch(Body, kw_only=True):
+    """Done, or open again."""
+
+    state: TaskState
+
+
+class CustomerContext(Answer, kw_only=True):
+    """A customer as the screen-pop shows them: open case first, then what was said."""
+
+    customer: Customer
+    cases: list[Case]
+    recent: list[Interaction]
+    calls: int
+    messages: int
+    open_tasks: int
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+class CallEvent(Answer, kw_only=True):
+    """One line of a call's journal."""
+
+    seq: int
+    at: Time
+    type: str
+    data: JsonObject
+
+
+class Word(Answer, kw_only=True):
+    """A recognised word; times count from the start of the recording."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+class TranscriptChannel(Answer, kw_only=True):
+    """What was said on one channel of a recording (`caller`, `agent`, `voicemail`)."""
+
+    speaker: str
+    text: str
+    words: list[Word]
+
+
+class Transcript(Answer, kw_only=True):
+    """The words of a recording."""
+
+    recording_id: str
+    language: str
+    text: str
+    channels: list[TranscriptChannel]
+
+
+class Recording(Answer, kw_only=True):
+    """A sound file. `kind` is `conversation` (left the caller, right the agent) or `voicemail`."""
+
+    id: str
+    call_id: str
+    kind: str
+    channels: int
+    duration_s: float
+    sha256: str
+    created_at: Time
+    agent_id: str | None
+    audio: str
+    available: bool
+
+
+class Call(Answer, kw_only=True):
+    """A call: its entry in the timeline under the id of the call. `state` is live or ended."""
+
+    id: str
+    interaction_id: str
+    state: Literal["live", "ended"]
+    direction: Direction
+    caller: str
+    dialled: str
+    started_at: Time
+    answered_at: Time | None
+    ended_at: Time | None
+    duration_s: float | None
+    customer_id: str | None
+    candidates: list[str]
+    agent_id: str | None
+    queue_id: str | None
+    outcome: Outcome | None
+    ended_by: str
+    ended_at_place: str
+    disposition: str
+    notes: str
+    case_id: str | None
+    language: str
+    path: list[PathStep]
+    waits: list[QueueWait]
+    talks: list[Talk]
+    learned: JsonObject
+
+
+class CallDetail(Call, kw_only=True):
+    """A call with its journal, its recordings and what was said (the longest transcript)."""
+
+    events: list[CallEvent]
+    recordings: list[Recording]
+    transcripts: list[Transcript]
+    transcript: Transcript | None
+
+
+# --- agents, queues, flows ----------------------------------------------------------------------
+
+
+class Agent(Answer, kw_only=True):
+    """An agent as of now. `status` is what they chose, `state` what is happening to them."""
+
+    id: str
+    name: str
+    extension: str
+    status: AgentStatus
+    reason: str
+    state: AgentState
+    since: Time | None
+    registered: bool
+    call_id: str | None
+    skills: list[str]
+    queues: list[str]
+
+
+class StatusRequest(Body, kw_only=True):
+    """A status to choose; a break has a reason."""
+
+    status: AgentStatus
+    reason: Short = ""
+
+
+class WrapUpRequest(Body, kw_only=True):
+    """More time for wrap-up."""
+
+    seconds: Annotated[int, Meta(ge=1, le=3600)]
+
+
+class Queue(Answer, kw_only=True):
+    """A queue as of now."""
+
+    id: str
+    title: str
+    language: str
+    agents: list[str]
+    waiting: int
+    longest_wait_since: Time | None
+    agents_available: int
+    dispositions: list[str]
+
+
+class Flow(Answer, kw_only=True):
+    """One version of a flow. `numbers` are the dialled numbers that the published one serves."""
+
+    id: str
+    version: int
+    published: bool
+    numbers: list[str]
+    created_at: Time
+    created_by: str
+    comment: str
+
+
+class FlowDetail(Flow, kw_only=True):
+    """A version with its document."""
+
+    document: JsonObject
+
+
+class NewFlowVersion(Body, kw_only=True):
+    """The next version of a flow. It serves calls only when published."""
+
+    document: JsonObject
+    comment: Short = ""
+
+
+class PublishRequest(Body, kw_only=True):
+    """The version to publish, and the dialled numbers it answers (absent: as before)."""
+
+    version: Annotated[int, Meta(ge=1)]
+    numbers: Annotated[list[NonEmpty], Meta(max_length=100)] | UnsetType = UNSET
+
+
+class FlowProblem(Answer, kw_only=True):
+    """One thing that is wrong in a document."""
+
+    place: str
+    message: str
+
+
+class FlowProblems(Answer, kw_only=True):
+    """Why a document was refused."""
+
+    error: ErrorDetail
+    problems: list[FlowProblem]
+
+
+class Me(Answer, kw_only=True):
+    """Who I am, and the agent that I am."""
+
+    user: User
+    agent: Agent | None
+
+
+# --- health -------------------------------------------------------------------------------------
+
+
+class Part(Answer, kw_only=True):
+    """One part of the house. `detail` holds what that part can tell."""
+
+    ok: bool
+    message: str = ""
+    detail: JsonObject = msgspec.field(default_factory=dict)
+
+
+class Health(Answer, kw_only=True):
+    """`ok` when everything works, `degraded` when calls can be taken but something is missing,
+    `down` (status 503) when they can't. Parts: worker, asr, edge, database."""
+
+    status: Literal["ok", "degraded", "down"]
+    version: str
+    worker: Part
+    asr: Part
+    edge: Part
+    database: Part

@@ -1,0 +1,1 @@
+"""One timeline per customer: who they are, and what was said on every channel, about what."""

@@ -1,0 +1,251 @@
+"""The words of the timeline: customers, identities, interactions, cases, tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from centralita.core.ids import (
+    AgentId,
+    CallId,
+    CaseId,
+    CustomerId,
+    IdentityId,
+    InteractionId,
+    LegId,
+    NodeId,
+    QueueId,
+    RecordingId,
+    TaskId,
+)
+from centralita.core.wire import Plain
+
+
+class Channel(StrEnum):
+    """How the customer and the company met."""
+
+    CALL = "call"
+    SMS = "sms"
+    EMAIL = "email"
+    CHAT = "chat"
+    NOTE = "note"
+    VOICEMAIL = "voicemail"
+
+
+class Direction(StrEnum):
+    """Who began: the customer (in), the company (out), or nobody else was there (internal)."""
+
+    IN = "in"
+    OUT = "out"
+    INTERNAL = "internal"
+
+
+class IdentityKind(StrEnum):
+    """What an identity is: decides how its value is written."""
+
+    PHONE = "phone"
+    EMAIL = "email"
+
+
+class CaseState(StrEnum):
+    """Where a case stands. A solved one is opened again by moving it back to open."""
+
+    OPEN = "open"
+    PENDING = "pending"
+    SOLVED = "solved"
+
+
+class TaskKind(StrEnum):
+    """What somebody of the queue has to do."""
+
+    VOICEMAIL = "voicemail"
+    MISSED_CALL = "missed_call"
+
+
+class TaskState(StrEnum):
+    """Whether it is done."""
+
+    OPEN = "open"
+    DONE = "done"
+
+
+class Outcome(StrEnum):
+    """How a call ended, from the caller's side. There is no other way."""
+
+    CONVERSATION = "conversation"
+    VOICEMAIL = "voicemail"
+    CALLBACK = "callback"
+    SELF_SERVICE = "self_service"
+    TRANSFERRED = "transferred"
+    ABANDONED = "abandoned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A way to recognise a customer: a phone in E.164 (`+34600111222`) or a lower-case address."""
+
+    id: IdentityId
+    customer_id: CustomerId
+    kind: IdentityKind
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """A person or company we talk to.
+
+    `language` is ISO 639-1 or empty. A `provisional` customer was made from an unknown number or
+    address and has no name until an agent gives one.
+    """
+
+    id: CustomerId
+    name: str
+    created_at: datetime
+    segment: str = ""
+    language: str = ""
+    notes: str = ""
+    provisional: bool = False
+    external_id: str | None = None
+    identities: tuple[Identity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathStep:
+    """One node of the flow that the call passed, and what the caller did there."""
+
+    node_id: NodeId
+    at: datetime
+    kind: str = ""
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueWait:
+    """Time spent waiting in one queue; `how` it ended is `answered`, `abandoned`, `timeout`..."""
+
+    queue_id: QueueId
+    since: datetime
+    waited: timedelta
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """One agent's part of the conversation. After a transfer there are several."""
+
+    agent_id: AgentId
+    leg_id: LegId
+    since: datetime
+    talked: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallDetails:
+    """What only calls have.
+
+    `caller` is in E.164 where possible, else as received, and empty when withheld. `candidates`
+    are the customers who share the caller's number, until an agent has said which one it was.
+    `ended_by` is the reason of the end and `ended_at_place` where in the house it happened (a node,
+    a queue, a conversation).
+    """
+
+    call_id: CallId
+    caller: str
+    dialled: str
+    answered_at: datetime | None = None
+    outcome: Outcome | None = None
+    ended_by: str = ""
+    ended_at_place: str = ""
+    language: str = ""
+    path: tuple[PathStep, ...] = ()
+    waits: tuple[QueueWait, ...] = ()
+    talks: tuple[Talk, ...] = ()
+    learned: Mapping[str, Plain] = field(default_factory=dict)
+    candidates: tuple[CustomerId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """One entry of a timeline. `call` is there for calls and voicemails that came by phone.
+
+    `external_id` is the id of the message in the system it came from; it is unique.
+    """
+
+    id: InteractionId
+    channel: Channel
+    direction: Direction
+    started_at: datetime
+    customer_id: CustomerId | None = None
+    ended_at: datetime | None = None
+    subject: str = ""
+    body: str = ""
+    external_id: str | None = None
+    case_id: CaseId | None = None
+    agent_id: AgentId | None = None
+    queue_id: QueueId | None = None
+    disposition: str = ""
+    notes: str = ""
+    call: CallDetails | None = None
+    recording_ids: tuple[RecordingId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What several interactions are about."""
+
+    id: CaseId
+    customer_id: CustomerId
+    subject: str
+    state: CaseState
+    opened_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Something that the people of a queue have to do: hear a voicemail, call back."""
+
+    id: TaskId
+    kind: TaskKind
+    state: TaskState
+    created_at: datetime
+    queue_id: QueueId | None = None
+    customer_id: CustomerId | None = None
+    interaction_id: InteractionId | None = None
+    call_id: CallId | None = None
+    caller: str = ""
+    text: str = ""
+    done_at: datetime | None = None
+    done_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent:
+    """One line of a call's journal. `seq` counts from 1 within the call."""
+
+    call_id: CallId
+    seq: int
+    at: datetime
+    type: str
+    data: Mapping[str, Plain]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerContext:
+    """What an agent's screen shows while the phone rings: open case first, then what was said."""
+
+    customer: Customer
+    cases: tuple[Case, ...]
+    recent: tuple[Interaction, ...]
+    calls: int
+    messages: int
+    open_tasks: int
+
+
+def case_order(case: Case) -> tuple[int, float]:
+    """Sort key: open, then pending, then solved; within each the one that moved last."""
+    rank = (CaseState.OPEN, CaseState.PENDING, CaseState.SOLVED).index(case.state)
+    return rank, -case.updated_at.timestamp()
