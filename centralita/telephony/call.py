@@ -157,13 +157,12 @@ class PlaybackEnded(LegEvent):
 class RecordingStopped(LegEvent):
     """The file at `path` is complete. Exactly one for each `start_recording`.
 
-    `offset` is how long after its start of recording the first sample lies (alignment of two legs:
-    both files begin at the instant when their `start_recording` took effect in the worker).
+    Files that one `start_recording` began are aligned: their first samples belong to the same
+    instant, give or take one 20 ms tick of the conference clock.
     """
 
     path: str
     duration: timedelta
-    offset: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,8 +251,11 @@ class CallControl(Protocol):
         """Send keys to the other side by RFC 4733."""
         ...
 
-    async def start_recording(self, leg_id: LegId, path: Path) -> None:
-        """Write what the leg says to a mono 16-bit WAV file, silence included, from now on."""
+    async def start_recording(self, files: Mapping[LegId, Path]) -> None:
+        """Write what each leg says to its mono 16-bit WAV file, silence included, from now on.
+
+        The legs named in one command start at the same instant. They are in one worker.
+        """
         ...
 
     async def stop_recording(self, leg_id: LegId) -> None:
@@ -269,10 +271,12 @@ class CallControl(Protocol):
         caller: str,
         caller_name: str = "",
         headers: Mapping[str, str] | None = None,
+        peer: str = "",
     ) -> LegId:
         """Start an outgoing leg to the SIP URI `target`, in the worker that holds the leg `beside`.
 
-        Raises DialError when it cannot even be started.
+        `peer` is the IP address the phone is known to be at, if any: the offer then names the
+        address of ours that it can reach. Raises DialError when the leg cannot even be started.
         """
         ...
 

@@ -1,0 +1,275 @@
+"""A scripted CallControl for tests: phones are Python objects, sound takes no time.
+
+It keeps the promises of `CallControl` that the rest of the house relies on, and the contract
+suite holds it to the real worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from centralita.core.events import Event
+from centralita.core.ids import CallId, LegId, PlaybackId, new_id
+from centralita.telephony.call import (
+    AudioSink,
+    CallArrived,
+    DialError,
+    DigitReceived,
+    EndReason,
+    LegAnswered,
+    LegDirection,
+    LegEnded,
+    LegHeld,
+    LegRinging,
+    LegsBridged,
+    NoSuchLeg,
+    PlaybackEnd,
+    PlaybackEnded,
+    RecordingStopped,
+    TransferRequested,
+)
+
+
+@dataclass(slots=True)
+class FakeLeg:
+    """A leg and what was done to it."""
+
+    leg_id: LegId
+    call_id: CallId
+    direction: LegDirection
+    target: str = ""
+    caller: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    answered: bool = False
+    early: bool = False
+    playback: PlaybackId | None = None
+    playing: tuple[Path, ...] = ()
+    looping: bool = False
+    played: list[Path] = field(default_factory=list)
+    sink: AudioSink | None = None
+    recording: Path | None = None
+    other: LegId | None = None
+    sent_digits: str = ""
+    transferred_to: str = ""
+
+
+class FakeCallControl:
+    """The whole of telephony in one object. Tests call the methods of the first group."""
+
+    def __init__(self, *, prompts_end_at_once: bool = False) -> None:
+        self.legs: dict[LegId, FakeLeg] = {}
+        self.ended: dict[LegId, EndReason] = {}
+        self.unreachable: set[str] = set()
+        self.history: list[FakeLeg] = []
+        self._prompts_end_at_once = prompts_end_at_once
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._dialled: asyncio.Queue[FakeLeg] = asyncio.Queue()
+
+    # --- the world outside ------------------------------------------------------------------
+
+    def arrives(
+        self, dialled: str, *, caller: str = "+34600111222", trunk: str = "test"
+    ) -> FakeLeg:
+        """Somebody calls `dialled`."""
+        leg = self._new_leg(LegId(new_id("leg")), CallId(new_id("call")), LegDirection.IN)
+        self._emit(
+            CallArrived(
+                leg_id=leg.leg_id,
+                call_id=leg.call_id,
+                sip_call_id=new_id("sip"),
+                caller=caller,
+                caller_name="",
+                dialled=dialled,
+                trunk=trunk,
+            )
+        )
+        return leg
+
+    async def next_dialled(self) -> FakeLeg:
+        """Wait for the next leg that the house dials."""
+        return await self._dialled.get()
+
+    def rings(self, leg: FakeLeg) -> None:
+        """The dialled phone rings."""
+        self._emit(LegRinging(leg_id=leg.leg_id, call_id=leg.call_id))
+
+    def answers(self, leg: FakeLeg) -> None:
+        """The dialled phone is picked up."""
+        if leg.leg_id in self.legs and not leg.answered:
+            leg.answered = True
+            self._emit(LegAnswered(leg_id=leg.leg_id, call_id=leg.call_id, codec="PCMA/8000"))
+
+    def refuses(self, leg: FakeLeg, reason: EndReason = EndReason.DECLINED) -> None:
+        """The dialled phone says no, or cannot be reached."""
+        self._end(leg.leg_id, reason)
+
+    def hangs_up(self, leg: FakeLeg) -> None:
+        """The other side hangs up."""
+        answered = leg.answered or leg.direction is LegDirection.OUT
+        self._end(leg.leg_id, EndReason.REMOTE_HANGUP if answered else EndReason.CANCELLED)
+
+    def presses(self, leg: FakeLeg, digits: str) -> None:
+        """Keys are pressed."""
+        for digit in digits:
+            self._emit(DigitReceived(leg_id=leg.leg_id, call_id=leg.call_id, digit=digit))
+
+    def holds(self, leg: FakeLeg, held: bool) -> None:
+        """The other side puts us on hold, or takes us back."""
+        self._emit(LegHeld(leg_id=leg.leg_id, call_id=leg.call_id, held=held))
+
+    def refers(self, leg: FakeLeg, target: str) -> None:
+        """The other side asks for a transfer."""
+        self._emit(TransferRequested(leg_id=leg.leg_id, call_id=leg.call_id, target=target))
+
+    def hears_out(self, leg: FakeLeg) -> None:
+        """The running prompt ends by itself."""
+        if leg.playback is not None and not leg.looping:
+            self._stop(leg, PlaybackEnd.COMPLETED)
+
+    # --- CallControl ------------------------------------------------------------------------
+
+    async def events(self) -> AsyncIterator[Event]:
+        while True:
+            yield await self._events.get()
+
+    async def answer(self, leg_id: LegId, *, early: bool = False) -> None:
+        leg = self._at(leg_id)
+        if early:
+            leg.early = True
+        elif not leg.answered:
+            leg.answered = True
+            self._emit(LegAnswered(leg_id=leg_id, call_id=leg.call_id, codec="PCMA/8000"))
+
+    async def ring(self, leg_id: LegId) -> None:
+        self._at(leg_id)
+
+    async def play(
+        self, leg_id: LegId, files: Sequence[Path], *, loop: bool = False
+    ) -> PlaybackId:
+        leg = self._at(leg_id)
+        self._stop(leg, PlaybackEnd.STOPPED)
+        playback_id = PlaybackId(new_id("play"))
+        leg.playback, leg.playing, leg.looping = playback_id, tuple(files), loop
+        leg.played.extend(files)
+        if self._prompts_end_at_once and not loop:
+            asyncio.get_running_loop().call_soon(self._ended_by_itself, leg, playback_id)
+        return playback_id
+
+    async def stop_playing(self, leg_id: LegId) -> None:
+        self._stop(self._at(leg_id), PlaybackEnd.STOPPED)
+
+    async def listen(self, leg_id: LegId, sink: AudioSink) -> None:
+        self._at(leg_id).sink = sink
+
+    async def stop_listening(self, leg_id: LegId) -> None:
+        self._at(leg_id).sink = None
+
+    async def send_digits(self, leg_id: LegId, digits: str) -> None:
+        self._at(leg_id).sent_digits += digits
+
+    async def start_recording(self, files: Mapping[LegId, Path]) -> None:
+        for leg_id, path in files.items():
+            self._at(leg_id).recording = path
+
+    async def stop_recording(self, leg_id: LegId) -> None:
+        self._stop_recording(self._at(leg_id))
+
+    async def dial(
+        self,
+        call_id: CallId,
+        target: str,
+        *,
+        beside: LegId,
+        caller: str,
+        caller_name: str = "",
+        headers: Mapping[str, str] | None = None,
+        peer: str = "",
+    ) -> LegId:
+        self._at(beside)
+        if target in self.unreachable:
+            raise DialError(f"cannot call {target}")
+        leg = self._new_leg(LegId(new_id("leg")), call_id, LegDirection.OUT)
+        leg.target, leg.caller, leg.headers = target, caller, dict(headers or {})
+        self._dialled.put_nowait(leg)
+        return leg.leg_id
+
+    async def bridge(self, leg_id: LegId, other: LegId) -> None:
+        pair = (self._at(leg_id), self._at(other))
+        for leg, peer in (pair, pair[::-1]):
+            self._stop(leg, PlaybackEnd.STOPPED)
+            leg.other = peer.leg_id
+        for leg, peer in (pair, pair[::-1]):
+            self._emit(LegsBridged(leg_id=leg.leg_id, call_id=leg.call_id, other=peer.leg_id))
+
+    async def unbridge(self, leg_id: LegId) -> None:
+        self._part(self._at(leg_id))
+
+    async def transfer(self, leg_id: LegId, target: str) -> None:
+        self._at(leg_id).transferred_to = target
+
+    async def hang_up(self, leg_id: LegId, reason: EndReason) -> None:
+        self._at(leg_id)
+        self._end(leg_id, reason)
+
+    # --- within -----------------------------------------------------------------------------
+
+    def _new_leg(self, leg_id: LegId, call_id: CallId, direction: LegDirection) -> FakeLeg:
+        leg = FakeLeg(leg_id=leg_id, call_id=call_id, direction=direction)
+        self.legs[leg_id] = leg
+        self.history.append(leg)
+        return leg
+
+    def _at(self, leg_id: LegId) -> FakeLeg:
+        leg = self.legs.get(leg_id)
+        if leg is None:
+            raise NoSuchLeg(f"leg {leg_id} has ended or never was")
+        return leg
+
+    def _emit(self, event: Event) -> None:
+        self._events.put_nowait(event)
+
+    def _ended_by_itself(self, leg: FakeLeg, playback_id: PlaybackId) -> None:
+        if leg.playback == playback_id:
+            self._stop(leg, PlaybackEnd.COMPLETED)
+
+    def _stop(self, leg: FakeLeg, how: PlaybackEnd) -> None:
+        if leg.playback is not None:
+            self._emit(
+                PlaybackEnded(
+                    leg_id=leg.leg_id, call_id=leg.call_id, playback_id=leg.playback, how=how
+                )
+            )
+        leg.playback, leg.playing = None, ()
+
+    def _stop_recording(self, leg: FakeLeg) -> None:
+        path, leg.recording = leg.recording, None
+        if path is not None:
+            self._emit(
+                RecordingStopped(
+                    leg_id=leg.leg_id,
+                    call_id=leg.call_id,
+                    path=str(path),
+                    duration=timedelta(seconds=1),
+                )
+            )
+
+    def _part(self, leg: FakeLeg) -> None:
+        other = self.legs.get(leg.other) if leg.other is not None else None
+        leg.other = None
+        if other is not None:
+            other.other = None
+
+    def _end(self, leg_id: LegId, reason: EndReason) -> None:
+        leg = self.legs.get(leg_id)
+        if leg is None:
+            return
+        self._part(leg)
+        self._stop(leg, PlaybackEnd.STOPPED)
+        self._stop_recording(leg)
+        del self.legs[leg_id]
+        self.ended[leg_id] = reason
+        self._emit(LegEnded(leg_id=leg_id, call_id=leg.call_id, reason=reason))

@@ -1,0 +1,356 @@
+"""The brain's side of the seam: `CallControl` over the sockets of the media workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+from centralita.core.errors import InvalidInput
+from centralita.core.events import Event
+from centralita.core.ids import CallId, LegId, PlaybackId, WorkerId, new_id
+from centralita.core.process import ProcessSpec
+from centralita.core.tasks import Tasks
+from centralita.telephony.call import (
+    AudioSink,
+    CallArrived,
+    DialError,
+    EndReason,
+    LegEnded,
+    LegEvent,
+    NoSuchLeg,
+    TelephonyError,
+    WorkerLost,
+    WorkerUp,
+)
+from centralita.telephony.protocol import (
+    COMMANDS,
+    EVENTS,
+    Answer,
+    Command,
+    Connect,
+    Deframer,
+    Dial,
+    Disconnect,
+    Done,
+    Drain,
+    HangUp,
+    Hello,
+    Listen,
+    Play,
+    Ring,
+    SendDigits,
+    StartRecording,
+    StopListening,
+    StopPlaying,
+    StopRecording,
+    Transfer,
+    frame,
+)
+from centralita.telephony.worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+_ERRORS = {DialError.code: DialError, NoSuchLeg.code: NoSuchLeg}
+_RECONNECT = 0.05
+# A worker answers in microseconds; one that needs seconds is hung.
+_COMMAND_TIMEOUT = 5.0
+
+
+class _Connection:
+    """One live connection to one worker."""
+
+    def __init__(self, worker_id: WorkerId, writer: asyncio.StreamWriter, hello: Hello) -> None:
+        self.worker_id = worker_id
+        self.hello = hello
+        self.legs: dict[LegId, CallId] = {}
+        self._writer = writer
+        self._seq = 0
+        self._waiting: dict[int, asyncio.Future[Done]] = {}
+
+    def next_seq(self) -> int:
+        """The number of the next command."""
+        self._seq += 1
+        return self._seq
+
+    async def send(self, command: Command) -> None:
+        """Send and wait until the worker has accepted; raises what it answered."""
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting[command.seq] = answer
+        self._writer.write(frame(COMMANDS.encode(command)))
+        try:
+            done: Done = await asyncio.wait_for(answer, _COMMAND_TIMEOUT)
+        except TimeoutError as exc:
+            raise TelephonyError(
+                f"worker {self.worker_id} does not answer to {type(command).__name__}"
+            ) from exc
+        finally:
+            self._waiting.pop(command.seq, None)
+        if done.error:
+            raise _ERRORS.get(done.error, TelephonyError)(done.message, code=done.error)
+
+    def settle(self, done: Done) -> None:
+        """A command's outcome has come."""
+        answer = self._waiting.get(done.seq)
+        if answer is not None and not answer.done():
+            answer.set_result(done)
+
+    def fail(self) -> None:
+        """The connection is gone: nobody waits for it any more."""
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(
+                    NoSuchLeg(f"worker {self.worker_id} was lost in mid-command")
+                )
+        self._writer.close()
+
+
+class WorkerLink:
+    """Speaks with all media workers and hides which leg lives in which."""
+
+    def __init__(self, workers: Sequence[WorkerSettings]) -> None:
+        self._settings = {WorkerId(settings.worker_id): settings for settings in workers}
+        self._connections: dict[WorkerId, _Connection] = {}
+        self._home: dict[LegId, _Connection] = {}
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._tasks = Tasks("telephony link")
+        self._up = asyncio.Event()
+
+    def specs(self, folder: Path) -> list[ProcessSpec]:
+        """The worker processes, whose settings files are written to `folder`."""
+        specs = []
+        for worker_id, settings in self._settings.items():
+            path = folder / f"{worker_id}.json"
+            settings.save(path)
+            argv = (sys.executable, "-m", "centralita.telephony.worker", str(path))
+            specs.append(ProcessSpec(name=f"media {worker_id}", argv=argv))
+        return specs
+
+    def start(self) -> None:
+        """Keep a connection to every worker from now on."""
+        for worker_id, settings in self._settings.items():
+            self._tasks.spawn(
+                self._keep_connected(worker_id, settings), name=f"connection to {worker_id}"
+            )
+
+    async def ready(self) -> None:
+        """Wait until at least one worker takes calls."""
+        await self._up.wait()
+
+    @property
+    def workers(self) -> dict[WorkerId, Hello]:
+        """The connected workers and what they can carry."""
+        return {worker_id: conn.hello for worker_id, conn in self._connections.items()}
+
+    @property
+    def leg_count(self) -> int:
+        """How many legs are alive in all workers."""
+        return len(self._home)
+
+    async def drain(self) -> None:
+        """Let no worker take new calls."""
+        for conn in tuple(self._connections.values()):
+            await conn.send(Drain(seq=conn.next_seq()))
+
+    async def close(self) -> None:
+        """Disconnect from the workers."""
+        await self._tasks.close()
+        for conn in self._connections.values():
+            conn.fail()
+        self._connections.clear()
+
+    # --- CallControl ------------------------------------------------------------------------
+
+    async def events(self) -> AsyncIterator[Event]:
+        """All events in order; ends never, cancel the consumer."""
+        while True:
+            yield await self._events.get()
+
+    async def answer(self, leg_id: LegId, *, early: bool = False) -> None:
+        conn = self._at(leg_id)
+        await conn.send(Answer(seq=conn.next_seq(), leg_id=leg_id, early=early))
+
+    async def ring(self, leg_id: LegId) -> None:
+        conn = self._at(leg_id)
+        await conn.send(Ring(seq=conn.next_seq(), leg_id=leg_id))
+
+    async def play(
+        self, leg_id: LegId, files: Sequence[Path], *, loop: bool = False
+    ) -> PlaybackId:
+        conn = self._at(leg_id)
+        playback_id = PlaybackId(new_id("play"))
+        await conn.send(
+            Play(
+                seq=conn.next_seq(),
+                leg_id=leg_id,
+                playback_id=playback_id,
+                files=tuple(str(file) for file in files),
+                loop=loop,
+            )
+        )
+        return playback_id
+
+    async def stop_playing(self, leg_id: LegId) -> None:
+        conn = self._at(leg_id)
+        await conn.send(StopPlaying(seq=conn.next_seq(), leg_id=leg_id))
+
+    async def listen(self, leg_id: LegId, sink: AudioSink) -> None:
+        conn = self._at(leg_id)
+        await conn.send(Listen(seq=conn.next_seq(), leg_id=leg_id, sink=sink))
+
+    async def stop_listening(self, leg_id: LegId) -> None:
+        conn = self._at(leg_id)
+        await conn.send(StopListening(seq=conn.next_seq(), leg_id=leg_id))
+
+    async def send_digits(self, leg_id: LegId, digits: str) -> None:
+        conn = self._at(leg_id)
+        await conn.send(SendDigits(seq=conn.next_seq(), leg_id=leg_id, digits=digits))
+
+    async def start_recording(self, files: Mapping[LegId, Path]) -> None:
+        conn = self._at(next(iter(files)))
+        paths = {leg_id: str(path) for leg_id, path in files.items()}
+        await conn.send(StartRecording(seq=conn.next_seq(), files=paths))
+
+    async def stop_recording(self, leg_id: LegId) -> None:
+        conn = self._at(leg_id)
+        await conn.send(StopRecording(seq=conn.next_seq(), leg_id=leg_id))
+
+    async def dial(
+        self,
+        call_id: CallId,
+        target: str,
+        *,
+        beside: LegId,
+        caller: str,
+        caller_name: str = "",
+        headers: Mapping[str, str] | None = None,
+        peer: str = "",
+    ) -> LegId:
+        conn = self._at(beside)
+        leg_id = LegId(new_id("leg"))
+        self._adopt(conn, leg_id, call_id)
+        try:
+            await conn.send(
+                Dial(
+                    seq=conn.next_seq(),
+                    call_id=call_id,
+                    leg_id=leg_id,
+                    target=target,
+                    caller=caller,
+                    caller_name=caller_name,
+                    headers=dict(headers or {}),
+                    peer=peer,
+                )
+            )
+        except TelephonyError:
+            self._forget(leg_id)
+            raise
+        return leg_id
+
+    async def bridge(self, leg_id: LegId, other: LegId) -> None:
+        conn = self._at(leg_id)
+        await conn.send(Connect(seq=conn.next_seq(), leg_id=leg_id, other=other))
+
+    async def unbridge(self, leg_id: LegId) -> None:
+        conn = self._at(leg_id)
+        await conn.send(Disconnect(seq=conn.next_seq(), leg_id=leg_id))
+
+    async def transfer(self, leg_id: LegId, target: str) -> None:
+        conn = self._at(leg_id)
+        await conn.send(Transfer(seq=conn.next_seq(), leg_id=leg_id, target=target))
+
+    async def hang_up(self, leg_id: LegId, reason: EndReason) -> None:
+        conn = self._at(leg_id)
+        await conn.send(HangUp(seq=conn.next_seq(), leg_id=leg_id, reason=reason))
+
+    # --- within -----------------------------------------------------------------------------
+
+    def _at(self, leg_id: LegId) -> _Connection:
+        conn = self._home.get(leg_id)
+        if conn is None:
+            raise NoSuchLeg(f"leg {leg_id} has ended or never was")
+        return conn
+
+    def _adopt(self, conn: _Connection, leg_id: LegId, call_id: CallId) -> None:
+        conn.legs[leg_id] = call_id
+        self._home[leg_id] = conn
+
+    def _forget(self, leg_id: LegId) -> None:
+        conn = self._home.pop(leg_id, None)
+        if conn is not None:
+            conn.legs.pop(leg_id, None)
+
+    async def _keep_connected(self, worker_id: WorkerId, settings: WorkerSettings) -> None:
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(settings.socket)
+            except OSError:
+                # The process is being started; its socket appears when it can take calls.
+                await asyncio.sleep(_RECONNECT)
+                continue
+            try:
+                await self._converse(worker_id, reader, writer)
+            except (OSError, InvalidInput) as exc:
+                log.error(
+                    "connection to media worker broke",
+                    extra={"worker": worker_id, "error": str(exc)},
+                )
+            finally:
+                self._lost(worker_id)
+
+    async def _converse(
+        self, worker_id: WorkerId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        deframer = Deframer()
+        conn: _Connection | None = None
+        while data := await reader.read(65536):
+            for body in deframer.push(data):
+                message = EVENTS.decode(body)
+                match message:
+                    case Hello():
+                        conn = _Connection(worker_id, writer, message)
+                        await self._greeted(conn)
+                    case Done() if conn is not None:
+                        conn.settle(message)
+                    case LegEvent() if conn is not None:
+                        self._took_place(conn, message)
+                    case _:
+                        raise InvalidInput(f"{type(message).__name__} before Hello")
+
+    async def _greeted(self, conn: _Connection) -> None:
+        self._connections[conn.worker_id] = conn
+        self._up.set()
+        log.info(
+            "media worker is up",
+            extra={"worker": conn.worker_id, "max_calls": conn.hello.max_calls},
+        )
+        self._events.put_nowait(
+            WorkerUp(
+                worker_id=conn.worker_id,
+                max_calls=conn.hello.max_calls,
+                version=conn.hello.version,
+            )
+        )
+
+    def _took_place(self, conn: _Connection, event: LegEvent) -> None:
+        if isinstance(event, CallArrived):
+            self._adopt(conn, event.leg_id, event.call_id)
+        elif isinstance(event, LegEnded):
+            self._forget(event.leg_id)
+        self._events.put_nowait(event)
+
+    def _lost(self, worker_id: WorkerId) -> None:
+        conn = self._connections.pop(worker_id, None)
+        if not self._connections:
+            self._up.clear()
+        if conn is None:
+            return
+        conn.fail()
+        self._events.put_nowait(WorkerLost(worker_id=worker_id))
+        for leg_id, call_id in tuple(conn.legs.items()):
+            self._forget(leg_id)
+            self._events.put_nowait(
+                LegEnded(leg_id=leg_id, call_id=call_id, reason=EndReason.WORKER_LOST)
+            )

@@ -1,0 +1,213 @@
+"""What travels over the Unix socket between the brain and a media worker.
+
+Frames are a big-endian 32-bit length and a `core.wire` message. The worker listens, the brain
+connects; after connecting, the worker says `Hello`, then sends events as they happen and one
+`Done` for each command.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from centralita.core.errors import InvalidInput
+from centralita.core.ids import CallId, LegId, PlaybackId
+from centralita.core.wire import Wire
+from centralita.telephony.call import (
+    AudioSink,
+    CallArrived,
+    DigitReceived,
+    EndReason,
+    LegAnswered,
+    LegEnded,
+    LegHeld,
+    LegRinging,
+    LegsBridged,
+    PlaybackEnded,
+    RecordingStopped,
+    TransferRequested,
+)
+
+MAX_FRAME = 1 << 20
+_LENGTH = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """The base of every command; `seq` numbers the commands of one connection."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Command):
+    leg_id: LegId
+    early: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring(Command):
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play(Command):
+    leg_id: LegId
+    playback_id: PlaybackId
+    files: tuple[str, ...]
+    loop: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopPlaying(Command):
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen(Command):
+    leg_id: LegId
+    sink: AudioSink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopListening(Command):
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendDigits(Command):
+    leg_id: LegId
+    digits: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRecording(Command):
+    files: Mapping[LegId, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRecording(Command):
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dial(Command):
+    call_id: CallId
+    leg_id: LegId
+    target: str
+    caller: str
+    caller_name: str
+    headers: Mapping[str, str]
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connect(Command):
+    """Let two legs hear each other."""
+
+    leg_id: LegId
+    other: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnect(Command):
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Command):
+    leg_id: LegId
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp(Command):
+    leg_id: LegId
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain(Command):
+    """Take no new calls from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """The worker's first message on a connection: what it can carry and which legs it holds."""
+
+    version: str
+    max_calls: int
+    legs: tuple[LegId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The outcome of the command `seq`; `error` is empty when it was accepted, else an error code."""
+
+    seq: int
+    error: str = ""
+    message: str = ""
+
+
+COMMANDS = Wire(
+    (
+        Answer,
+        Ring,
+        Play,
+        StopPlaying,
+        Listen,
+        StopListening,
+        SendDigits,
+        StartRecording,
+        StopRecording,
+        Dial,
+        Connect,
+        Disconnect,
+        Transfer,
+        HangUp,
+        Drain,
+    )
+)
+EVENTS = Wire(
+    (
+        Hello,
+        Done,
+        CallArrived,
+        LegRinging,
+        LegAnswered,
+        LegEnded,
+        DigitReceived,
+        PlaybackEnded,
+        RecordingStopped,
+        LegsBridged,
+        LegHeld,
+        TransferRequested,
+    )
+)
+
+
+def frame(body: bytes) -> bytes:
+    """`body` with its length before it."""
+    return _LENGTH.pack(len(body)) + body
+
+
+class Deframer:
+    """Cuts a byte stream into frame bodies."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def push(self, data: bytes) -> Iterator[bytes]:
+        """The bodies completed by `data`; raises InvalidInput when a length is absurd."""
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if length > MAX_FRAME:
+                raise InvalidInput(f"a frame of {length} bytes is longer than {MAX_FRAME}")
+            end = _LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            yield body

@@ -1,0 +1,1 @@
+"""The media worker process: SIP dialogs and RTP by pjsua2, and nothing else."""

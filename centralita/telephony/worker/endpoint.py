@@ -1,0 +1,129 @@
+"""The one pjsua2 Endpoint of the process: transports, codecs, accounts."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+
+import pjsua2 as pj
+
+from centralita.telephony.call import TelephonyError
+from centralita.telephony.worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+_SRTP = {"off": 0, "optional": 1, "mandatory": 2}
+# What a build can carry is compiled in and has no getter: the ready-made wheel from the package
+# index is the desktop configuration with 4 calls, our own build has PJSUA_MAX_CALLS 1024.
+_DESKTOP_WHEEL = "pjsua2-python"
+_DESKTOP_CALLS = 4
+_OUR_BUILD_CALLS = 1024
+
+
+def build_limit() -> int:
+    """How many legs the installed pjsua2 can hold."""
+    try:
+        importlib.metadata.distribution(_DESKTOP_WHEEL)
+    except importlib.metadata.PackageNotFoundError:
+        return _OUR_BUILD_CALLS
+    return _DESKTOP_CALLS
+
+
+class LogToPython(pj.LogWriter):
+    """Passes pjsip's own log on."""
+
+    def write(self, entry: pj.LogEntry) -> None:
+        """Called by any pj thread."""
+        level = logging.WARNING if entry.level <= 2 else logging.DEBUG
+        log.log(level, "pjsip", extra={"pii_message": entry.msg.strip()})
+
+
+def start_endpoint(settings: WorkerSettings, log_writer: LogToPython) -> pj.Endpoint:
+    """Create, configure and start the endpoint; raises TelephonyError with the cause."""
+    endpoint = pj.Endpoint()
+    try:
+        endpoint.libCreate()
+        endpoint.libInit(_endpoint_config(settings, log_writer))
+        endpoint.audDevManager().setNullDev()
+        _listen(endpoint, settings)
+        endpoint.libStart()
+        _order_codecs(endpoint, settings.codecs)
+    except pj.Error as exc:
+        raise TelephonyError(
+            f"worker {settings.worker_id} cannot start on "
+            f"{settings.sip_address}:{settings.sip_port}: {exc.reason or exc.info()}"
+        ) from exc
+    return endpoint
+
+
+def _endpoint_config(settings: WorkerSettings, log_writer: LogToPython) -> pj.EpConfig:
+    config = pj.EpConfig()
+    config.logConfig.level = settings.log_level
+    config.logConfig.consoleLevel = settings.log_level
+    config.logConfig.msgLogging = 1 if settings.log_level >= 5 else 0
+    config.logConfig.writer = log_writer
+    config.uaConfig.threadCnt = 0
+    config.uaConfig.mainThreadOnly = False
+    config.uaConfig.maxCalls = min(settings.max_calls, build_limit())
+    config.uaConfig.userAgent = settings.user_agent
+    media = config.medConfig
+    media.clockRate = settings.clock_rate
+    media.sndClockRate = settings.clock_rate
+    media.audioFramePtime = 20
+    media.ecTailLen = 0
+    media.noVad = True
+    media.quality = 5
+    media.sndAutoCloseTime = -1
+    media.maxMediaPorts = 4000
+    # Prompts and bridges tolerate 60 ms of jitter at once; the buffer grows when the net is worse.
+    media.jbInit = 0
+    media.jbMax = 400
+    return config
+
+
+def _listen(endpoint: pj.Endpoint, settings: WorkerSettings) -> None:
+    transport = pj.TransportConfig()
+    transport.port = settings.sip_port
+    transport.boundAddress = settings.sip_address
+    endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+    if settings.sip_tcp:
+        endpoint.transportCreate(pj.PJSIP_TRANSPORT_TCP, transport)
+
+
+def _order_codecs(endpoint: pj.Endpoint, wanted: tuple[str, ...]) -> None:
+    """The wanted codecs in their order, all others off."""
+    for codec in endpoint.codecEnum2():
+        rank = next(
+            (
+                index
+                for index, name in enumerate(wanted)
+                if codec.codecId.lower().startswith(name.lower())
+            ),
+            None,
+        )
+        endpoint.codecSetPriority(codec.codecId, 0 if rank is None else 250 - rank)
+
+
+def account_config(settings: WorkerSettings, user: str, *, outgoing: bool) -> pj.AccountConfig:
+    """An account without registration: one takes calls from the edge, the other makes them."""
+    config = pj.AccountConfig()
+    config.idUri = f"sip:{user}@{settings.domain}"
+    config.regConfig.registerOnAdd = False
+    config.sipConfig.autoRespondSipMessage = True
+    if outgoing and settings.edge:
+        config.sipConfig.proxies.append(f"{settings.edge};lr")
+    config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
+    config.natConfig.iceEnabled = False
+    config.natConfig.contactRewriteUse = 0
+    config.natConfig.viaRewriteUse = False
+    config.natConfig.sdpNatRewriteUse = False
+    media = config.mediaConfig
+    # We take SRTP when it is offered; an offer of ours would make plain phones refuse the call.
+    optional_offer = outgoing and settings.srtp == "optional"
+    media.srtpUse = _SRTP["off" if optional_offer else settings.srtp]
+    media.srtpSecureSignaling = 0
+    media.transportConfig.port = settings.rtp_port
+    media.transportConfig.portRange = settings.rtp_ports
+    if settings.media_address:
+        media.transportConfig.boundAddress = settings.media_address
+    return config

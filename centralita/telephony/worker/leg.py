@@ -1,0 +1,383 @@
+"""One SIP dialog, and what its audio is connected to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import pjsua2 as pj
+
+from centralita.core.events import Event
+from centralita.core.ids import CallId, LegId, PlaybackId
+from centralita.telephony.call import (
+    DigitReceived,
+    EndReason,
+    LegAnswered,
+    LegDirection,
+    LegEnded,
+    LegHeld,
+    LegRinging,
+    LegsBridged,
+    PlaybackEnd,
+    PlaybackEnded,
+    RecordingStopped,
+    TransferRequested,
+)
+from centralita.telephony.worker import addresses
+from centralita.telephony.worker.audio import LegRecorder, Playback, Tap
+from centralita.telephony.worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+_OBSERVED = {
+    486: EndReason.BUSY,
+    600: EndReason.BUSY,
+    603: EndReason.DECLINED,
+    408: EndReason.NO_ANSWER,
+    480: EndReason.UNREACHABLE,
+    404: EndReason.UNREACHABLE,
+    410: EndReason.UNREACHABLE,
+    502: EndReason.UNREACHABLE,
+    503: EndReason.UNREACHABLE,
+    504: EndReason.UNREACHABLE,
+}
+# The final response to a call that we end before answering it.
+_REFUSAL = {
+    EndReason.BUSY: 486,
+    EndReason.DECLINED: 603,
+    EndReason.SHUTDOWN: 503,
+    EndReason.UNREACHABLE: 404,
+    EndReason.NOT_ACCEPTED: 488,
+}
+
+
+class LegOwner(Protocol):
+    """What a leg needs of the worker around it."""
+
+    settings: WorkerSettings
+
+    def emit(self, event: Event) -> None: ...
+
+    def later(self, work: Callable[[], None]) -> None: ...
+
+    def forget(self, leg: PjLeg) -> None: ...
+
+
+def call_param(code: int = 0) -> pj.CallOpParam:
+    """Call settings for one audio stream and nothing else."""
+    param = pj.CallOpParam(True)
+    param.statusCode = code
+    param.opt.audioCount = 1
+    param.opt.videoCount = 0
+    if hasattr(param.opt, "textCount"):  # since 2.16; its default offers m=text
+        param.opt.textCount = 0
+    return param
+
+
+class PjLeg(pj.Call):
+    """A leg. All methods run in the worker's thread, but for the callbacks marked foreign."""
+
+    def __init__(
+        self,
+        owner: LegOwner,
+        account: pj.Account,
+        *,
+        leg_id: LegId,
+        call_id: CallId,
+        direction: LegDirection,
+        pj_call: int = pj.PJSUA_INVALID_ID,
+        peer: str = "",
+    ) -> None:
+        super().__init__(account, pj_call)
+        self.leg_id = leg_id
+        self.call_id = call_id
+        self.direction = direction
+        self.audio: pj.AudioMedia | None = None
+        self.playback: Playback | None = None
+        self.recorder: LegRecorder | None = None
+        self.tap: Tap | None = None
+        self.other: PjLeg | None = None
+        self.ended = False
+        self.confirmed = False
+        self.end_reason: EndReason | None = None
+        self.heard_at = time.monotonic()
+        self._owner = owner
+        self._peer = peer
+        self._media_index = 0
+        self._codec = ""
+        self._encrypted = False
+        self._held = False
+        self._ringing = False
+        self._packets = self._lost = 0
+        self._jitter_ms = 0.0
+
+    # --- commands ---------------------------------------------------------------------------
+
+    def end(self, reason: EndReason) -> None:
+        """BYE, CANCEL or a final response, as the state wants."""
+        if self.end_reason is None:
+            self.end_reason = reason
+        if self.ended:
+            return
+        code = 0
+        if self.direction is LegDirection.IN and not self.confirmed:
+            code = _REFUSAL.get(reason, 480)
+        self.hangup(call_param(code))
+
+    def play(self, playback: Playback) -> None:
+        """Replace what plays to the leg."""
+        self.stop_playing(PlaybackEnd.STOPPED)
+        self.playback = playback
+        if self.audio is not None:
+            playback.start(self.audio)
+
+    def stop_playing(self, how: PlaybackEnd) -> None:
+        """End the running playback, if there is one, and say so."""
+        playback, self.playback = self.playback, None
+        if playback is None:
+            return
+        playback.destroy()
+        self._emit_playback_end(playback.id, how)
+
+    def playback_at_end(self, playback_id: PlaybackId) -> None:
+        """The last file of that playback has been read."""
+        if self.playback is not None and self.playback.id == playback_id:
+            self.stop_playing(PlaybackEnd.COMPLETED)
+
+    def connect(self, other: PjLeg) -> None:
+        """Let both legs hear each other."""
+        for leg, peer in ((self, other), (other, self)):
+            if leg.other is not None and leg.other is not peer:
+                leg.disconnect()
+            leg.stop_playing(PlaybackEnd.STOPPED)
+            leg.other = peer
+        if self.audio is not None and other.audio is not None:
+            self.audio.startTransmit(other.audio)
+            other.audio.startTransmit(self.audio)
+        for leg, peer in ((self, other), (other, self)):
+            self._owner.emit(
+                LegsBridged(leg_id=leg.leg_id, call_id=leg.call_id, other=peer.leg_id)
+            )
+
+    def disconnect(self) -> None:
+        """Take the leg and its peer apart."""
+        other, self.other = self.other, None
+        if other is None:
+            return
+        other.other = None
+        if self.audio is not None and other.audio is not None:
+            self._quietly(self.audio.stopTransmit, other.audio)
+            self._quietly(other.audio.stopTransmit, self.audio)
+
+    def listen_with(self, tap: Tap | None) -> Tap | None:
+        """Connect the tap in place of the present one, which is returned."""
+        before, self.tap = self.tap, tap
+        if self.audio is not None:
+            if before is not None:
+                self._quietly(self.audio.stopTransmit, before)
+            if tap is not None:
+                self.audio.startTransmit(tap)
+        return before
+
+    def record_with(self, recorder: LegRecorder) -> None:
+        """Start recording; a running one is finished first."""
+        self.stop_recording()
+        self.recorder = recorder
+        if self.audio is not None:
+            recorder.attach(self.audio)
+
+    def stop_recording(self) -> None:
+        """Finish the recording, if there is one, and say so when the file is final."""
+        recorder, self.recorder = self.recorder, None
+        if recorder is None:
+            return
+        if self.audio is not None:
+            self._quietly(recorder.detach, self.audio)
+        duration = recorder.finish()
+        event = RecordingStopped(
+            leg_id=self.leg_id, call_id=self.call_id, path=recorder.path, duration=duration
+        )
+        # pjmedia rewrites the header when the clock thread lets go of the port, a tick later.
+        self._owner.later(lambda: self._owner.emit(event))
+
+    def check_media(self, now: float) -> None:
+        """End the leg when it sent audio once and has been mute on the wire for too long."""
+        timeout = self._owner.settings.rtp_timeout
+        if not timeout or not self.confirmed or self.ended or self._held or self.audio is None:
+            self.heard_at = now
+            return
+        packets = int(self.getStreamStat(self._media_index).rtcp.rxStat.pkt)
+        if packets != self._packets or packets == 0:
+            self._packets, self.heard_at = packets, now
+        elif now - self.heard_at > timeout:
+            log.warning("leg sends no audio any more, ending it", extra={"leg_id": self.leg_id})
+            self.end(EndReason.MEDIA_TIMEOUT)
+
+    # --- callbacks --------------------------------------------------------------------------
+
+    def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
+        """The dialog moved on."""
+        self._guarded(self._state_changed)
+
+    def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
+        """Media was set up, anew after each re-INVITE."""
+        self._guarded(self._media_changed)
+
+    def onCallSdpCreated(self, prm: pj.OnCallSdpCreatedParam) -> None:  # noqa: N802
+        """Our SDP is about to be sent."""
+        self._guarded(lambda: self._choose_address(prm))
+
+    def onDtmfDigit(self, prm: pj.OnDtmfDigitParam) -> None:  # noqa: N802
+        """A key, by RFC 4733 or SIP INFO."""
+        digit = prm.digit
+        self._guarded(lambda: self._digit(digit))
+
+    def onStreamDestroyed(self, prm: pj.OnStreamDestroyedParam) -> None:  # noqa: N802
+        """The last chance to read the figures of the stream."""
+        index = prm.streamIdx
+        self._guarded(lambda: self._read_statistics(index))
+
+    def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
+        """REFER: the brain decides; pjsua2 itself calls nobody."""
+        target = prm.dstUri
+        prm.statusCode = 202 if self.other is not None else 603
+        if self.other is not None:
+            self._owner.emit(
+                TransferRequested(leg_id=self.leg_id, call_id=self.call_id, target=target)
+            )
+
+    # --- within -----------------------------------------------------------------------------
+
+    def _state_changed(self) -> None:
+        info = self.getInfo()
+        if info.state == pj.PJSIP_INV_STATE_EARLY and self.direction is LegDirection.OUT:
+            if not self._ringing:
+                self._ringing = True
+                self._owner.emit(LegRinging(leg_id=self.leg_id, call_id=self.call_id))
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED and not self.confirmed:
+            self.confirmed = True
+            self.heard_at = time.monotonic()
+            self._owner.emit(
+                LegAnswered(
+                    leg_id=self.leg_id,
+                    call_id=self.call_id,
+                    codec=self._codec,
+                    encrypted=self._encrypted,
+                )
+            )
+        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED and not self.ended:
+            self.ended = True
+            self._over(int(info.lastStatusCode))
+
+    def _over(self, sip_code: int) -> None:
+        self.audio = None
+        recorded = self.recorder is not None
+        self.disconnect()
+        self.stop_playing(PlaybackEnd.STOPPED)
+        self.stop_recording()
+        reason = self.end_reason or self._observed_reason(sip_code)
+        ended = LegEnded(
+            leg_id=self.leg_id,
+            call_id=self.call_id,
+            reason=reason,
+            sip_code=sip_code,
+            rtp_packets=self._packets,
+            rtp_lost=self._lost,
+            jitter_ms=self._jitter_ms,
+        )
+        if recorded:  # the last event of the leg comes after RecordingStopped, which waits
+            self._owner.later(lambda: self._owner.emit(ended))
+        else:
+            self._owner.emit(ended)
+        self._owner.forget(self)
+
+    def _observed_reason(self, sip_code: int) -> EndReason:
+        if self.confirmed:
+            return EndReason.REMOTE_HANGUP
+        if self.direction is LegDirection.IN:
+            return EndReason.CANCELLED if sip_code == 487 else EndReason.REJECTED
+        return _OBSERVED.get(sip_code, EndReason.REJECTED)
+
+    def _media_changed(self) -> None:
+        info = self.getInfo()
+        for media in info.media:
+            if media.type != pj.PJMEDIA_TYPE_AUDIO:
+                continue
+            self._media_index = media.index
+            held = media.status == pj.PJSUA_CALL_MEDIA_REMOTE_HOLD
+            if held or media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                self.audio = self.getAudioMedia(media.index)
+                stream = self.getStreamInfo(media.index)
+                self._codec = f"{stream.codecName}/{stream.codecClockRate}"
+                self._encrypted = stream.proto in (
+                    pj.PJMEDIA_TP_PROTO_RTP_SAVP,
+                    pj.PJMEDIA_TP_PROTO_RTP_SAVPF,
+                )
+                self._reconnect()
+            else:
+                self.audio = None
+            if held != self._held:
+                self._held = held
+                self._owner.emit(LegHeld(leg_id=self.leg_id, call_id=self.call_id, held=held))
+            return
+
+    def _reconnect(self) -> None:
+        """Apply what we want connected to the stream's new conference port."""
+        audio = self.audio
+        if audio is None:
+            return
+        if self.playback is not None:
+            self.playback.start(audio)
+        if self.tap is not None:
+            audio.startTransmit(self.tap)
+        if self.recorder is not None:
+            self.recorder.attach(audio)
+        if self.other is not None and self.other.audio is not None:
+            audio.startTransmit(self.other.audio)
+            self.other.audio.startTransmit(audio)
+
+    def _choose_address(self, prm: pj.OnCallSdpCreatedParam) -> None:
+        settings = self._owner.settings
+        peer = addresses.media_peer(prm.remSdp.wholeSdp) or self._peer
+        address = addresses.choose(
+            peer, pinned=settings.media_address, public=settings.public_address
+        )
+        if address:
+            prm.sdp.wholeSdp = addresses.rewrite(prm.sdp.wholeSdp, address)
+
+    def _digit(self, digit: str) -> None:
+        if digit and digit in "0123456789*#ABCD":
+            self._owner.emit(
+                DigitReceived(leg_id=self.leg_id, call_id=self.call_id, digit=digit)
+            )
+
+    def _read_statistics(self, index: int) -> None:
+        received = self.getStreamStat(index).rtcp.rxStat
+        self._packets = int(received.pkt)
+        self._lost = int(received.loss)
+        self._jitter_ms = received.jitterUsec.mean / 1000
+
+    def _emit_playback_end(self, playback_id: PlaybackId, how: PlaybackEnd) -> None:
+        self._owner.emit(
+            PlaybackEnded(
+                leg_id=self.leg_id, call_id=self.call_id, playback_id=playback_id, how=how
+            )
+        )
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """pjsua2 prints and swallows what a callback raises: log it with the leg instead."""
+        try:
+            work()
+        except pj.Error as exc:
+            log.error("pjsua2 callback failed", extra={"leg_id": self.leg_id, "error": exc.info()})
+        except Exception:
+            log.exception("callback failed", extra={"leg_id": self.leg_id})
+
+    def _quietly(self, disconnect: Callable[[pj.AudioMedia], None], media: pj.AudioMedia) -> None:
+        """Undo a connection that may be gone already with its stream."""
+        try:
+            disconnect(media)
+        except pj.Error as exc:
+            log.debug("already apart", extra={"leg_id": self.leg_id, "error": exc.info()})

@@ -1,0 +1,348 @@
+"""The worker's thread: it runs pjsip, obeys the brain and tells it what happens."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import pjsua2 as pj
+
+from centralita.core.errors import CentralitaError
+from centralita.core.events import Event
+from centralita.core.ids import CallId, LegId, PlaybackId, new_id
+from centralita.telephony.call import (
+    CallArrived,
+    DialError,
+    EndReason,
+    LegDirection,
+    NoSuchLeg,
+    PlaybackEnd,
+    TelephonyError,
+)
+from centralita.telephony.protocol import (
+    Answer,
+    Command,
+    Connect,
+    Dial,
+    Disconnect,
+    Done,
+    Drain,
+    HangUp,
+    Hello,
+    Listen,
+    Play,
+    Ring,
+    SendDigits,
+    StartRecording,
+    StopListening,
+    StopPlaying,
+    StopRecording,
+    Transfer,
+)
+from centralita.telephony.worker.audio import LegRecorder, Playback, Silence, TapPool
+from centralita.telephony.worker.brain_socket import BrainSocket
+from centralita.telephony.worker.endpoint import (
+    LogToPython,
+    account_config,
+    build_limit,
+    start_endpoint,
+)
+from centralita.telephony.worker.leg import PjLeg, call_param
+from centralita.telephony.worker.settings import WorkerSettings
+from centralita.telephony.worker.sip_message import invite_facts
+
+log = logging.getLogger(__name__)
+
+_POLL_MS = 10
+# pjmedia lets go of a recorder's file on the next tick of its clock, 20 ms; twice that is safe.
+_FILE_FINAL = 0.05
+_MEDIA_CHECK = 5.0
+
+
+class _Account(pj.Account):
+    def __init__(self, worker: Worker) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
+        """An INVITE. Its text is read here: the message is gone when this returns."""
+        try:
+            self._worker.arrived(self, prm.callId, prm.rdata.wholeMsg)
+        except pj.Error as exc:
+            log.error("INVITE could not be taken", extra={"error": exc.info()})
+        except Exception:
+            log.exception("INVITE could not be taken")
+
+
+class Worker:
+    """All legs of this process."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.settings = settings
+        self.stopping = False
+        self._draining = False
+        self._legs: dict[LegId, PjLeg] = {}
+        self._dead: list[PjLeg] = []
+        self._foreign: deque[Callable[[], None]] = deque()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_order = itertools.count()
+        self._log_writer = LogToPython()
+        self._endpoint = start_endpoint(settings, self._log_writer)
+        self._inbound = self._account("centralita", outgoing=False)
+        self._outbound = self._account("centralita-dial", outgoing=True)
+        self._silence = Silence(Path(settings.socket).parent, settings.clock_rate)
+        self._taps = TapPool()
+        self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._brain = BrainSocket(settings.socket, self.wake, self._hello)
+
+    # --- life -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until `stopping`, then end all calls and free everything."""
+        self._brain.start()
+        next_check = time.monotonic() + _MEDIA_CHECK
+        while not self.stopping:
+            self._turn()
+            if time.monotonic() >= next_check:
+                next_check += _MEDIA_CHECK
+                for leg in tuple(self._legs.values()):
+                    self._check_media(leg)
+        self._shut_down()
+
+    def wake(self) -> None:
+        """Interrupt the wait for SIP, from any thread.
+
+        pjsip's poll can only be woken by its own sockets: a keep-alive (RFC 5626 4.4.1, two line
+        ends) to our own port is dropped by its parser and costs nothing.
+        """
+        try:
+            self._waker.sendto(b"\r\n\r\n", (self.settings.sip_address, self.settings.sip_port))
+        except OSError as exc:
+            log.debug("worker not woken", extra={"error": str(exc)})
+
+    def _turn(self) -> None:
+        self._endpoint.libHandleEvents(_POLL_MS)
+        while self._brain.commands:
+            self._obey(self._brain.commands.popleft())
+        while self._foreign:
+            self._foreign.popleft()()
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+        for leg in self._dead:
+            leg.thisown = False
+            pj.Call.__swig_destroy__(leg)
+        self._dead.clear()
+
+    def _shut_down(self) -> None:
+        for leg in tuple(self._legs.values()):
+            try:
+                leg.end(EndReason.SHUTDOWN)
+            except pj.Error as exc:
+                log.warning("leg could not be ended", extra={"error": exc.info()})
+        deadline = time.monotonic() + 2
+        while (self._legs or self._timers or self._dead) and time.monotonic() < deadline:
+            self._turn()
+        self._silence.destroy()
+        self._brain.close()
+        # libDestroy with taps alive can crash in their destructors; the kernel frees as well.
+        logging.shutdown()
+        os._exit(0)
+
+    # --- what legs ask of us (LegOwner) -------------------------------------------------------
+
+    def emit(self, event: Event) -> None:
+        """Tell the brain."""
+        self._brain.send(event)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Run `work` when files closed now are final; works of the same delay keep their order."""
+        heapq.heappush(
+            self._timers, (time.monotonic() + _FILE_FINAL, next(self._timer_order), work)
+        )
+
+    def forget(self, leg: PjLeg) -> None:
+        """The leg is over. It is freed outside its callback."""
+        self._release_tap(leg)
+        self._legs.pop(leg.leg_id, None)
+        self._foreign.append(lambda: self._dead.append(leg))
+
+    # --- arrivals ---------------------------------------------------------------------------
+
+    def arrived(self, account: pj.Account, pj_call: int, message: str) -> None:
+        """A new INVITE; the brain decides what becomes of it."""
+        facts = invite_facts(message)
+        leg = PjLeg(
+            self,
+            account,
+            leg_id=LegId(new_id("leg")),
+            call_id=CallId(new_id("call")),
+            direction=LegDirection.IN,
+            pj_call=pj_call,
+        )
+        self._legs[leg.leg_id] = leg
+        if self._draining or len(self._legs) > self.capacity or not self._brain.connected:
+            log.warning(
+                "call refused with 503",
+                extra={"legs": len(self._legs), "brain": self._brain.connected},
+            )
+            leg.end(EndReason.SHUTDOWN)
+            return
+        self.emit(
+            CallArrived(
+                leg_id=leg.leg_id,
+                call_id=leg.call_id,
+                sip_call_id=facts.sip_call_id,
+                caller=facts.caller,
+                caller_name=facts.caller_name,
+                dialled=facts.dialled,
+                diversion=facts.diversion,
+                trunk=facts.trunk,
+                extension=facts.extension,
+                headers=facts.headers,
+            )
+        )
+
+    @property
+    def capacity(self) -> int:
+        """How many legs we take: what is configured or what the build allows."""
+        return min(self.settings.max_calls, build_limit())
+
+    # --- commands ---------------------------------------------------------------------------
+
+    def _obey(self, command: Command) -> None:
+        try:
+            self._carry_out(command)
+            done = Done(seq=command.seq)
+        except CentralitaError as exc:
+            done = Done(seq=command.seq, error=exc.code, message=str(exc))
+        except pj.Error as exc:
+            done = Done(seq=command.seq, error=TelephonyError.code, message=exc.reason)
+        except Exception as exc:
+            log.exception("command failed", extra={"command": type(command).__name__})
+            done = Done(seq=command.seq, error=TelephonyError.code, message=repr(exc))
+        self._brain.send(done)
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Answer(leg_id=leg_id, early=early):
+                self._leg(leg_id).answer(call_param(183 if early else 200))
+            case Ring(leg_id=leg_id):
+                self._leg(leg_id).answer(call_param(180))
+            case Play():
+                self._play(command)
+            case StopPlaying(leg_id=leg_id):
+                self._leg(leg_id).stop_playing(PlaybackEnd.STOPPED)
+            case Listen(leg_id=leg_id, sink=sink):
+                leg = self._leg(leg_id)
+                self._release_tap(leg)
+                leg.listen_with(self._taps.take(sink))
+            case StopListening(leg_id=leg_id):
+                self._release_tap(self._leg(leg_id))
+            case SendDigits(leg_id=leg_id, digits=digits):
+                self._leg(leg_id).dialDtmf(digits)
+            case StartRecording(files=files):
+                legs = [(self._leg(leg_id), path) for leg_id, path in files.items()]
+                for leg, path in legs:
+                    leg.record_with(LegRecorder(path, self._silence))
+            case StopRecording(leg_id=leg_id):
+                self._leg(leg_id).stop_recording()
+            case Dial():
+                self._dial(command)
+            case Connect(leg_id=leg_id, other=other):
+                self._leg(leg_id).connect(self._leg(other))
+            case Disconnect(leg_id=leg_id):
+                self._leg(leg_id).disconnect()
+            case Transfer(leg_id=leg_id, target=target):
+                self._leg(leg_id).xfer(target, call_param())
+            case HangUp(leg_id=leg_id, reason=reason):
+                self._leg(leg_id).end(reason)
+            case Drain():
+                self._draining = True
+            case _:
+                raise TelephonyError(f"{type(command).__name__} is not implemented")
+
+    def _play(self, command: Play) -> None:
+        leg = self._leg(command.leg_id)
+        for name in command.files:
+            if not Path(name).is_file():
+                raise TelephonyError(f"there is no sound file {name}", code="no_such_file")
+        playback = Playback(
+            command.playback_id,
+            command.files,
+            loop=command.loop,
+            at_end=lambda playback_id: self._at_end(leg, playback_id),
+        )
+        leg.play(playback)
+
+    def _at_end(self, leg: PjLeg, playback_id: PlaybackId) -> None:
+        """From the media clock thread: let our own thread end the playback."""
+        self._foreign.append(lambda: leg.playback_at_end(playback_id))
+        self.wake()
+
+    def _dial(self, command: Dial) -> None:
+        if self._draining or len(self._legs) >= self.capacity:
+            raise DialError(
+                f"worker {self.settings.worker_id} is full with {len(self._legs)} legs"
+            )
+        leg = PjLeg(
+            self,
+            self._outbound,
+            leg_id=command.leg_id,
+            call_id=command.call_id,
+            direction=LegDirection.OUT,
+            peer=command.peer,
+        )
+        param = call_param()
+        name = command.caller_name.replace("\\", "").replace('"', "")
+        user = command.caller or "anonymous"
+        param.txOption.localUri = f'"{name}" <sip:{user}@{self.settings.domain}>'
+        for key, value in command.headers.items():
+            header = pj.SipHeader()
+            header.hName, header.hValue = key, value
+            param.txOption.headers.append(header)
+        self._legs[leg.leg_id] = leg
+        try:
+            leg.makeCall(command.target, param)
+        except pj.Error as exc:
+            self._legs.pop(leg.leg_id, None)
+            self._dead.append(leg)
+            raise DialError(f"cannot call {command.target}: {exc.reason}") from exc
+
+    def _leg(self, leg_id: LegId) -> PjLeg:
+        leg = self._legs.get(leg_id)
+        if leg is None or leg.ended:
+            raise NoSuchLeg(f"leg {leg_id} has ended or never was")
+        return leg
+
+    def _release_tap(self, leg: PjLeg) -> None:
+        tap = leg.listen_with(None)
+        if tap is not None:
+            self._taps.give_back(tap)
+
+    def _check_media(self, leg: PjLeg) -> None:
+        try:
+            leg.check_media(time.monotonic())
+        except pj.Error as exc:
+            log.debug("no statistics yet", extra={"leg_id": leg.leg_id, "error": exc.info()})
+
+    # --- set-up -----------------------------------------------------------------------------
+
+    def _account(self, user: str, *, outgoing: bool) -> _Account:
+        account = _Account(self)
+        account.create(account_config(self.settings, user, outgoing=outgoing), not outgoing)
+        return account
+
+    def _hello(self) -> Hello:
+        return Hello(
+            version=self._endpoint.libVersion().full,
+            max_calls=self.capacity,
+            legs=tuple(self._legs),
+        )
