@@ -1,0 +1,1 @@
+"""Where objects meet: the command line, configuration, wiring and the care of processes."""

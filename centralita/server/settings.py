@@ -1,0 +1,153 @@
+"""Every setting of sip.conf: a field with its default and the kind of value it takes.
+
+sip.conf.example documents them for people, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from centralita.server import values
+from centralita.server.values import PortRange
+
+T = TypeVar("T")
+_KEPT: timedelta | None = timedelta(days=90)
+
+
+def setting(default: T, parse: values.Parser[T]) -> T:
+    """A field that sip.conf can set."""
+    return field(default=default, metadata={"parse": parse})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipConfig:
+    """Where phones and trunks reach us, and how they must behave."""
+
+    address: str = setting("0.0.0.0", values.ip_address)
+    port: int = setting(5060, values.port)
+    public_address: str = setting("", values.or_empty(values.host))
+    edge: str = setting("kamailio", values.choice("kamailio", "none"))
+    transports: tuple[str, ...] = setting(
+        ("udp", "tcp", "tls"), values.choices("udp", "tcp", "tls")
+    )
+    tls_port: int = setting(5061, values.port)
+    tls_certificate: Path | None = setting(None, values.optional(values.path))
+    tls_key: Path | None = setting(None, values.optional(values.path))
+    domain: str = setting("centralita", values.host)
+    worker_port: int = setting(5070, values.port)
+    user_agent: str = setting("Centralita", values.text)
+    region: str = setting("ES", values.region)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaConfig:
+    """The media workers."""
+
+    workers: int = setting(1, values.integer(1, 64))
+    max_calls: int = setting(400, values.integer(1, 1000))
+    clock_rate: int = setting(8000, values.number(8000, 16000))
+    codecs: tuple[str, ...] = setting(
+        ("PCMA/8000", "PCMU/8000", "opus/48000", "G722/16000"), values.codecs
+    )
+    srtp: str = setting("optional", values.choice("off", "optional", "mandatory"))
+    address: str = setting("", values.or_empty(values.ip_address))
+    public_address: str = setting("", values.or_empty(values.ip_address))
+    rtp_ports: PortRange = setting(PortRange(20000, 29999), values.port_range)
+    rtp_timeout: timedelta = setting(timedelta(minutes=2), values.duration)
+    pjproject: Path | None = setting(None, values.optional(values.path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkConfig:
+    """A line to the telephone network, `[trunk:NAME]`."""
+
+    name: str
+    addresses: tuple[str, ...] = setting((), values.networks)
+    proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port))
+    transport: str = setting("udp", values.choice("udp", "tcp", "tls"))
+    registrar: tuple[str, int] | None = setting(None, values.optional(values.host_and_port))
+    username: str = setting("", values.text)
+    password_file: Path | None = setting(None, values.optional(values.path))
+    expires: timedelta = setting(timedelta(minutes=10), values.duration)
+    caller_id: str = setting("asserted", values.choice("asserted", "from"))
+    region: str = setting("", values.or_empty(values.region))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberConfig:
+    """What answers a dialled number, `[number:PATTERN]`."""
+
+    pattern: str
+    flow: str = setting("", values.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """The API and the pages."""
+
+    host: str = setting("127.0.0.1", values.host)
+    port: int = setting(8080, values.port)
+    public_url: str = setting("", values.url("http", "https"))
+    cookie_secure: bool = setting(False, values.boolean)
+    metrics_from: tuple[str, ...] = setting(("127.0.0.0/8", "::1/128"), values.networks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseConfig:
+    """Where everything is kept; an empty URL is an SQLite file in the data folder."""
+
+    url: str = setting("", values.url("sqlite", "postgresql"))
+    password_file: Path | None = setting(None, values.optional(values.path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsrConfig:
+    """Speech recognition. An empty model is looked for in the data folder, then the mini one."""
+
+    workers: int = setting(1, values.integer(1, 64))
+    max_streams: int = setting(20, values.integer(1, 1000))
+    model_es: Path | None = setting(None, values.optional(values.path))
+    model_en: Path | None = setting(None, values.optional(values.path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TtsConfig:
+    """Spoken prompts. The rate is in words a minute."""
+
+    engine: str = setting("espeak-ng", values.choice("espeak-ng"))
+    voice_es: str = setting("es", values.text)
+    voice_en: str = setting("en-us", values.text)
+    rate: int = setting(160, values.integer(80, 400))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingsConfig:
+    """Recorded conversations and voicemail. A retention of None keeps them for ever."""
+
+    dir: Path | None = setting(None, values.optional(values.path))
+    format: str = setting("flac", values.choice("flac", "wav"))
+    announce: bool = setting(True, values.boolean)
+    retention: timedelta | None = setting(_KEPT, values.duration_or_forever)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsConfig:
+    """Flood control: after `sip_requests` within `sip_interval` an address is ignored for `ban`."""
+
+    sip_requests: int = setting(60, values.integer(5, 100000))
+    sip_interval: timedelta = setting(timedelta(seconds=2), values.duration)
+    ban: timedelta = setting(timedelta(minutes=5), values.duration)
+    exempt: tuple[str, ...] = setting((), values.networks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """The log, on standard error unless a file is named."""
+
+    level: str = setting("info", values.choice("debug", "info", "warning", "error"))
+    format: str = setting("text", values.choice("text", "json"))
+    file: Path | None = setting(None, values.optional(values.path))
+    personal_data: bool = setting(False, values.boolean)

@@ -1,0 +1,213 @@
+"""The kinds of values a setting can have: from text to a type, or a ValueError that helps.
+
+The message of each ValueError says what is wrong and what would be right; `config.py` adds the
+place.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from centralita.core.errors import InvalidInput
+from centralita.core.wire import parse_duration
+
+T = TypeVar("T")
+Parser = Callable[[str], T]
+
+_HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
+_YES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+
+# The names people use, and what pjsua2 calls them.
+CODECS = {"pcma": "PCMA/8000", "pcmu": "PCMU/8000", "opus": "opus/48000", "g722": "G722/16000"}
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """UDP ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+
+def text(value: str) -> str:
+    """Any text that has no control characters."""
+    if not value.isprintable():
+        raise ValueError("it contains a control character; write plain text")
+    return value
+
+
+def boolean(value: str) -> bool:
+    try:
+        return _YES[value.lower()]
+    except KeyError:
+        raise ValueError(f'"{value}" is neither yes nor no; write yes or no') from None
+
+
+def integer(low: int, high: int) -> Parser[int]:
+    """A whole number from `low` to `high`."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", value) or not low <= int(value) <= high:
+            raise ValueError(f'"{value}" is not a number from {low} to {high}; write {low}-{high}')
+        return int(value)
+
+    return parse
+
+
+def port(value: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", value) or not 1 <= int(value) <= 65535:
+        raise ValueError(f'"{value}" is not a port; write a number from 1 to 65535')
+    return int(value)
+
+
+def port_range(value: str) -> PortRange:
+    match = re.fullmatch(r"(\d{1,5})\s*-\s*(\d{1,5})", value)
+    if match is None:
+        raise ValueError(f'"{value}" is not a range of ports; write first-last, as in 20000-29999')
+    first, last = int(match[1]), int(match[2])
+    if not 1024 <= first < last <= 65535:
+        raise ValueError(f'"{value}" must rise, and lie between 1024 and 65535')
+    if first % 2:
+        raise ValueError(f"the first port must be even, since RTP takes pairs; write {first + 1}")
+    return PortRange(first, last)
+
+
+def choice(*allowed: str) -> Parser[str]:
+    """One of a few words."""
+
+    def parse(value: str) -> str:
+        if value.lower() not in allowed:
+            raise ValueError(f'"{value}" is not known here; write one of {", ".join(allowed)}')
+        return value.lower()
+
+    return parse
+
+
+def choices(*allowed: str) -> Parser[tuple[str, ...]]:
+    """One or several of a few words, separated by commas, in an order that may matter."""
+    one = choice(*allowed)
+
+    def parse(value: str) -> tuple[str, ...]:
+        words = tuple(one(word.strip()) for word in value.split(","))
+        if len(set(words)) != len(words):
+            raise ValueError(f'"{value}" names one twice; write each once')
+        return words
+
+    return parse
+
+
+def codecs(value: str) -> tuple[str, ...]:
+    """Codecs in order of preference, by the names pjsua2 knows."""
+    return tuple(CODECS[name] for name in choices(*CODECS)(value))
+
+
+def number(low: int, high: int) -> Parser[int]:
+    """A choice between numbers that are far apart, such as clock rates."""
+
+    def parse(value: str) -> int:
+        if value not in {str(low), str(high)}:
+            raise ValueError(f'"{value}" is not possible; write {low} or {high}')
+        return int(value)
+
+    return parse
+
+
+def ip_address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError(f'"{value}" is not an IP address; write one like 192.0.2.10') from None
+
+
+def host(value: str) -> str:
+    """An IP address or a host name."""
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        if not _HOST.fullmatch(value) or re.fullmatch(r"[\d.]+", value):
+            raise ValueError(
+                f'"{value}" is neither an IP address nor a host name; '
+                "write one like 192.0.2.10 or pbx.example.org"
+            ) from None
+        return value.lower()
+
+
+def host_and_port(value: str) -> tuple[str, int]:
+    """`host` or `host:port`; without a port it is SIP's 5060."""
+    name, colon, digits = value.partition(":") if value.count(":") == 1 else (value, "", "")
+    return host(name), port(digits) if colon else 5060
+
+
+def optional(parse: Parser[T]) -> Callable[[str], T | None]:
+    """Empty, or what `parse` takes."""
+    return lambda value: parse(value) if value else None
+
+
+def or_empty(parse: Parser[str]) -> Parser[str]:
+    """Empty, or the text that `parse` takes."""
+    return lambda value: parse(value) if value else ""
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """IP addresses and networks (`192.0.2.0/24`), separated by commas, in canonical form."""
+    found: list[str] = []
+    for word in filter(None, (part.strip() for part in value.split(","))):
+        try:
+            found.append(str(ipaddress.ip_network(word)))
+        except ValueError as exc:
+            raise ValueError(
+                f'"{word}" is not an IP address or network ({exc}); '
+                "write 192.0.2.10 or 192.0.2.0/24, separated by commas"
+            ) from None
+    return tuple(found)
+
+
+def duration(value: str) -> timedelta:
+    try:
+        return parse_duration(value)
+    except InvalidInput as exc:
+        raise ValueError(exc.reason) from None
+
+
+def duration_or_forever(value: str) -> timedelta | None:
+    if value.lower() == "forever":
+        return None
+    try:
+        return parse_duration(value)
+    except InvalidInput as exc:
+        raise ValueError(f"{exc.reason}, or forever") from None
+
+
+def region(value: str) -> str:
+    """A country in two letters."""
+    if not re.fullmatch(r"[A-Za-z]{2}", value):
+        raise ValueError(f'"{value}" is not a country; write its two letters, as in ES')
+    return value.upper()
+
+
+def path(value: str) -> Path:
+    """A path; `config.py` makes it absolute, seen from the folder of the file."""
+    return Path(value).expanduser()
+
+
+def url(*schemes: str) -> Parser[str]:
+    """Empty, or a URL with one of `schemes`."""
+
+    def parse(value: str) -> str:
+        # The value is not repeated in the message: a URL may carry a password.
+        if value and not any(value.startswith(f"{scheme}://") for scheme in schemes):
+            raise ValueError(
+                f"it must start with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+            )
+        return value
+
+    return parse
