@@ -1,0 +1,194 @@
+"""Cases and tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import case, func, select
+
+from centralita.core.errors import NotFound
+from centralita.core.ids import CallId, CaseId, CustomerId, InteractionId, QueueId, TaskId
+from centralita.store.database import Database
+from centralita.store.records import Cursor, Part
+from centralita.store.sql import part, part_of
+from centralita.store.tables import CaseRow, TaskRow
+from centralita.timeline.model import Case, CaseState, Task, TaskKind, TaskState
+
+
+class Cases:
+    """Implements timeline.repositories.CaseRepository, and the list the API shows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, case_id: CaseId) -> Case | None:
+        async with self._database.read() as session:
+            row = await session.get(CaseRow, case_id)
+            return _case(row) if row is not None else None
+
+    async def of_customer(self, customer_id: CustomerId, limit: int) -> tuple[Case, ...]:
+        rank = case(
+            {state.value: rank for rank, state in enumerate(CaseState)}, value=CaseRow.state
+        )
+        async with self._database.read() as session:
+            rows = await session.scalars(
+                select(CaseRow)
+                .where(CaseRow.customer_id == customer_id)
+                .order_by(rank, CaseRow.updated_at.desc())
+                .limit(limit)
+            )
+            return tuple(_case(row) for row in rows)
+
+    async def list(
+        self,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        customer_id: CustomerId | None = None,
+        state: CaseState | None = None,
+    ) -> Part[Case]:
+        """Cases, the one that moved last first."""
+        statement = select(CaseRow)
+        if customer_id is not None:
+            statement = statement.where(CaseRow.customer_id == customer_id)
+        if state is not None:
+            statement = statement.where(CaseRow.state == state.value)
+        async with self._database.read() as session:
+            found = await part(
+                session, statement, CaseRow.updated_at, CaseRow.id, limit=limit, after=after
+            )
+            return part_of(found, _case)
+
+    async def add(self, case: Case) -> Case:
+        async with self._database.write() as session:
+            session.add(
+                CaseRow(
+                    id=case.id,
+                    customer_id=case.customer_id,
+                    subject=case.subject,
+                    state=case.state.value,
+                    opened_at=case.opened_at,
+                    updated_at=case.updated_at,
+                )
+            )
+        return case
+
+    async def save(self, case: Case) -> Case:
+        async with self._database.write() as session:
+            row = await session.get(CaseRow, case.id)
+            if row is None:
+                raise NotFound(f"no case {case.id}")
+            row.subject, row.state, row.updated_at = case.subject, case.state.value, case.updated_at
+            return _case(row)
+
+
+class Tasks:
+    """Implements timeline.repositories.TaskRepository, and the list the API shows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, task_id: TaskId) -> Task | None:
+        async with self._database.read() as session:
+            row = await session.get(TaskRow, task_id)
+            return _task(row) if row is not None else None
+
+    async def list(
+        self,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        state: TaskState | None = None,
+        queue_id: QueueId | None = None,
+    ) -> Part[Task]:
+        """Tasks, oldest first."""
+        statement = select(TaskRow)
+        if state is not None:
+            statement = statement.where(TaskRow.state == state.value)
+        if queue_id is not None:
+            statement = statement.where(TaskRow.queue_id == queue_id)
+        async with self._database.read() as session:
+            found = await part(
+                session, statement, TaskRow.created_at, TaskRow.id,
+                limit=limit, after=after, newest_first=False,
+            )  # fmt: skip
+            return part_of(found, _task)
+
+    async def add(self, task: Task) -> Task:
+        async with self._database.write() as session:
+            session.add(
+                TaskRow(
+                    id=task.id,
+                    kind=task.kind.value,
+                    state=task.state.value,
+                    created_at=task.created_at,
+                    queue_id=task.queue_id,
+                    customer_id=task.customer_id,
+                    interaction_id=task.interaction_id,
+                    call_id=task.call_id,
+                    caller=task.caller,
+                    text=task.text,
+                    done_at=task.done_at,
+                    done_by=task.done_by,
+                )
+            )
+        return task
+
+    async def set_text(self, task_id: TaskId, text: str) -> Task:
+        """Write what a voicemail says, once its transcript is there; raises NotFound."""
+        async with self._database.write() as session:
+            row = await session.get(TaskRow, task_id)
+            if row is None:
+                raise NotFound(f"no task {task_id}")
+            row.text = text
+            return _task(row)
+
+    async def set_state(self, task_id: TaskId, state: TaskState, at: datetime, by: str) -> Task:
+        async with self._database.write() as session:
+            row = await session.get(TaskRow, task_id)
+            if row is None:
+                raise NotFound(f"no task {task_id}")
+            if row.state != state.value:
+                done = state is TaskState.DONE
+                row.state = state.value
+                row.done_at, row.done_by = (at, by) if done else (None, "")
+            return _task(row)
+
+    async def open_for(self, customer_id: CustomerId) -> int:
+        async with self._database.read() as session:
+            count = await session.scalar(
+                select(func.count())
+                .select_from(TaskRow)
+                .where(TaskRow.customer_id == customer_id, TaskRow.state == TaskState.OPEN.value)
+            )
+            return count or 0
+
+
+def _case(row: CaseRow) -> Case:
+    return Case(
+        id=CaseId(row.id),
+        customer_id=CustomerId(row.customer_id),
+        subject=row.subject,
+        state=CaseState(row.state),
+        opened_at=row.opened_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _task(row: TaskRow) -> Task:
+    return Task(
+        id=TaskId(row.id),
+        kind=TaskKind(row.kind),
+        state=TaskState(row.state),
+        created_at=row.created_at,
+        queue_id=QueueId(row.queue_id) if row.queue_id is not None else None,
+        customer_id=CustomerId(row.customer_id) if row.customer_id is not None else None,
+        interaction_id=(
+            InteractionId(row.interaction_id) if row.interaction_id is not None else None
+        ),
+        call_id=CallId(row.call_id) if row.call_id is not None else None,
+        caller=row.caller,
+        text=row.text,
+        done_at=row.done_at,
+        done_by=row.done_by,
+    )

@@ -1,0 +1,179 @@
+"""The connection to SQLite or PostgreSQL: how it is opened, and what a transaction is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from centralita.core.errors import CentralitaError, Conflict, InvalidInput, Unavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_MS = 5000
+# Any number of ours: keeps two servers that start at once from migrating at once.
+MIGRATION_LOCK = 0x43_45_4E_54
+
+
+class StoreError(CentralitaError):
+    """The database did something that we did not expect."""
+
+    code = "store"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached, or is too busy."""
+
+    code = "database_unavailable"
+
+
+def database_url(url: str) -> URL:
+    """`url` with the driver that we use. Takes `sqlite:///file`, `postgresql://...`, or a path."""
+    if "://" not in url:
+        return URL.create("sqlite+aiosqlite", database=url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise InvalidInput(f"not a database URL; write {_EXAMPLES}") from exc
+    match parsed.get_backend_name():
+        case "sqlite":
+            return parsed.set(drivername="sqlite+aiosqlite")
+        case "postgresql" | "postgres":
+            return parsed.set(drivername="postgresql+asyncpg")
+        case other:
+            raise InvalidInput(f'"{other}" is not a database that we know; write {_EXAMPLES}')
+
+
+_EXAMPLES = "sqlite:///data/centralita.db or postgresql://user:password@host/name"
+
+
+class Database:
+    """An engine, and the two ways of using it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = database_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._engine = create_async_engine(self.url, connect_args={"timeout": 5})
+            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+            _make_private(self.url.database)
+        else:
+            self._engine = create_async_engine(self.url, pool_pre_ping=True, pool_size=10)
+        self._writing = asyncio.Lock()
+        self._writer = self._engine.execution_options(write=True)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """For migrations and tests."""
+        return self._engine
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A consistent view of the data."""
+        with Translated():
+            async with AsyncSession(self._engine, expire_on_commit=False) as session:
+                yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A transaction: committed at the end of the block, undone if it raises."""
+        with Translated():
+            if self.is_sqlite:
+                # SQLite has one writer: waiting here costs less than its own busy loop.
+                async with self._writing, AsyncSession(self._writer) as session, session.begin():
+                    yield session
+            else:
+                async with AsyncSession(self._writer) as session, session.begin():
+                    yield session
+
+    async def upgrade(self) -> None:
+        """Bring the tables to what this release needs. Existing data stays."""
+        with Translated():
+            async with self._writer.begin() as connection:
+                if not self.is_sqlite:
+                    await connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK}
+                    )
+                await connection.run_sync(_upgrade)
+
+    async def ping(self) -> None:
+        """Raises DatabaseUnavailable when the database does not answer."""
+        async with self.read() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _prepare_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
+    # The driver's own idea of when a transaction begins is not ours: see _begin_sqlite.
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later fails at once when another process has
+    # written in between, whatever the busy timeout: writers say so at the beginning.
+    write = connection.get_execution_options().get("write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _make_private(file: str | None) -> None:
+    if file is None or file == ":memory:":
+        return
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        # It holds people's names and numbers: for us alone, also its -wal and -shm files.
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+class Translated:
+    """Database errors as ours, with what is safe to show: never the values of a statement."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        match error:
+            case IntegrityError():
+                raise Conflict("this exists already, or refers to what does not exist") from error
+            case OperationalError():
+                raise DatabaseUnavailable(f"the database does not serve: {error.orig}") from error
+            case DBAPIError() if error.connection_invalidated:
+                raise DatabaseUnavailable("the connection to the database broke") from error
+            case SQLAlchemyError():
+                raise StoreError(f"the database refused: {type(error).__name__}") from error
+            case OSError():
+                raise DatabaseUnavailable(f"the database cannot be reached: {error}") from error

@@ -1,0 +1,314 @@
+"""The entries of the timelines, calls among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from centralita.core.errors import NotFound
+from centralita.core.ids import (
+    AgentId,
+    CallId,
+    CaseId,
+    CustomerId,
+    InteractionId,
+    QueueId,
+    RecordingId,
+)
+from centralita.core.wire import to_plain
+from centralita.store.database import Database
+from centralita.store.records import Cursor, Part
+from centralita.store.sql import insert_new, part
+from centralita.store.tables import InteractionRow, JsonObject, RecordingRow
+from centralita.timeline.model import (
+    CallDetails,
+    Channel,
+    Direction,
+    Interaction,
+    Outcome,
+    PathStep,
+    QueueWait,
+    Talk,
+)
+from centralita.timeline.repositories import Annotation, CallFilter
+
+
+class Interactions:
+    """Implements timeline.repositories.InteractionRepository, and the lists the API shows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, interaction_id: InteractionId) -> Interaction | None:
+        async with self._database.read() as session:
+            return await _one(session, InteractionRow.id == interaction_id)
+
+    async def by_call(self, call_id: CallId) -> Interaction | None:
+        async with self._database.read() as session:
+            return await _one(session, InteractionRow.call_id == call_id)
+
+    async def by_external_id(self, external_id: str) -> Interaction | None:
+        """The entry that came from another system under that id."""
+        async with self._database.read() as session:
+            return await _one(session, InteractionRow.external_id == external_id)
+
+    async def add(self, interaction: Interaction) -> tuple[Interaction, bool]:
+        async with self._database.write() as session:
+            if await insert_new(session, InteractionRow, _values(interaction)):
+                return interaction, True
+            call = interaction.call
+            there = (
+                await _one(session, InteractionRow.call_id == call.call_id)
+                if call is not None
+                else await _one(session, InteractionRow.external_id == interaction.external_id)
+            )
+            if there is None:
+                raise NotFound(f"interaction {interaction.id} clashes with one that is not there")
+            return there, False
+
+    async def complete(self, interaction: Interaction) -> Interaction:
+        values = _values(interaction)
+        written = ("ended_at", "agent_id", "queue_id", "subject", "body", "outcome", "details")
+        async with self._database.write() as session:
+            await session.execute(
+                update(InteractionRow)
+                .where(InteractionRow.id == interaction.id, InteractionRow.ended_at.is_(None))
+                .values({name: values[name] for name in written})
+            )
+            return await _existing(session, interaction.id)
+
+    async def touch(
+        self, call_id: CallId, *, queue_id: QueueId | None, agent_id: AgentId | None
+    ) -> None:
+        values = {
+            name: value
+            for name, value in (("queue_id", queue_id), ("agent_id", agent_id))
+            if value is not None
+        }
+        if not values:
+            return
+        async with self._database.write() as session:
+            await session.execute(
+                update(InteractionRow)
+                .where(InteractionRow.call_id == call_id, InteractionRow.ended_at.is_(None))
+                .values(values)
+            )
+
+    async def annotate(self, interaction_id: InteractionId, annotation: Annotation) -> Interaction:
+        async with self._database.write() as session:
+            row = await session.get(InteractionRow, interaction_id)
+            if row is None:
+                raise NotFound(f"no interaction {interaction_id}")
+            if annotation.notes is not None:
+                row.notes = annotation.notes
+            if annotation.disposition is not None:
+                row.disposition = annotation.disposition
+            if annotation.set_case:
+                row.case_id = annotation.case_id
+            await session.flush()
+            return await _existing(session, interaction_id)
+
+    async def assign(self, interaction_id: InteractionId, customer_id: CustomerId) -> Interaction:
+        async with self._database.write() as session:
+            row = await session.get(InteractionRow, interaction_id)
+            if row is None:
+                raise NotFound(f"no interaction {interaction_id}")
+            if row.customer_id != customer_id:
+                row.case_id = None  # the case belongs to the customer it was with before
+            row.customer_id, row.candidates = customer_id, []
+            await session.flush()
+            return await _existing(session, interaction_id)
+
+    async def recent(self, customer_id: CustomerId, limit: int) -> tuple[Interaction, ...]:
+        return (await self.timeline(customer_id, limit=limit)).items
+
+    async def timeline(
+        self,
+        customer_id: CustomerId,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        channel: Channel | None = None,
+    ) -> Part[Interaction]:
+        """The customer's entries, newest first."""
+        statement = select(InteractionRow).where(InteractionRow.customer_id == customer_id)
+        if channel is not None:
+            statement = statement.where(InteractionRow.channel == channel.value)
+        async with self._database.read() as session:
+            rows, following = await part(
+                session, statement, InteractionRow.started_at, InteractionRow.id,
+                limit=limit, after=after,
+            )  # fmt: skip
+            return Part(tuple(await _interactions(session, rows)), following)
+
+    async def calls(
+        self, wanted: CallFilter, *, limit: int, after: Cursor | None = None
+    ) -> Part[Interaction]:
+        """Calls, newest first."""
+        row = InteractionRow
+        conditions: list[ColumnElement[bool]] = [row.call_id.is_not(None)]
+        if wanted.customer_id is not None:
+            conditions.append(row.customer_id == wanted.customer_id)
+        if wanted.agent_id is not None:
+            conditions.append(row.agent_id == wanted.agent_id)
+        if wanted.queue_id is not None:
+            conditions.append(row.queue_id == wanted.queue_id)
+        if wanted.direction is not None:
+            conditions.append(row.direction == wanted.direction.value)
+        if wanted.outcome is not None:
+            conditions.append(row.outcome == wanted.outcome.value)
+        if wanted.live is not None:
+            conditions.append(row.ended_at.is_(None) if wanted.live else row.ended_at.is_not(None))
+        if wanted.number is not None:
+            conditions.append((row.caller == wanted.number) | (row.dialled == wanted.number))
+        if wanted.since is not None:
+            conditions.append(row.started_at >= wanted.since)
+        if wanted.until is not None:
+            conditions.append(row.started_at < wanted.until)
+        async with self._database.read() as session:
+            rows, following = await part(
+                session, select(row).where(*conditions), row.started_at, row.id,
+                limit=limit, after=after,
+            )  # fmt: skip
+            return Part(tuple(await _interactions(session, rows)), following)
+
+    async def counts(self, customer_id: CustomerId) -> Mapping[Channel, int]:
+        async with self._database.read() as session:
+            found = await session.execute(
+                select(InteractionRow.channel, func.count())
+                .where(InteractionRow.customer_id == customer_id)
+                .group_by(InteractionRow.channel)
+            )
+            return {Channel(channel): count for channel, count in found}
+
+    async def unfinished_calls(self) -> tuple[Interaction, ...]:
+        async with self._database.read() as session:
+            rows = await session.scalars(
+                select(InteractionRow)
+                .where(InteractionRow.call_id.is_not(None), InteractionRow.ended_at.is_(None))
+                .order_by(InteractionRow.started_at)
+            )
+            return tuple(await _interactions(session, rows))
+
+
+def _values(entry: Interaction) -> dict[str, object]:
+    call = entry.call
+    details: dict[str, object] = {}
+    if call is not None:
+        details = {
+            "answered_at": to_plain(call.answered_at),
+            "ended_by": call.ended_by,
+            "ended_at_place": call.ended_at_place,
+            "language": call.language,
+            "path": msgspec.to_builtins(call.path),
+            "waits": msgspec.to_builtins(call.waits),
+            "talks": msgspec.to_builtins(call.talks),
+            "learned": to_plain(call.learned),
+        }
+    return {
+        "id": entry.id,
+        "channel": entry.channel.value,
+        "direction": entry.direction.value,
+        "customer_id": entry.customer_id,
+        "case_id": entry.case_id,
+        "agent_id": entry.agent_id,
+        "queue_id": entry.queue_id,
+        "started_at": entry.started_at,
+        "ended_at": entry.ended_at,
+        "subject": entry.subject,
+        "body": entry.body,
+        "disposition": entry.disposition,
+        "notes": entry.notes,
+        "external_id": entry.external_id,
+        "call_id": call.call_id if call is not None else None,
+        "caller": call.caller if call is not None else "",
+        "dialled": call.dialled if call is not None else "",
+        "outcome": call.outcome.value if call is not None and call.outcome is not None else None,
+        "candidates": list(call.candidates) if call is not None else [],
+        "details": details,
+    }
+
+
+async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> Interaction | None:
+    rows = await session.scalars(select(InteractionRow).where(condition))
+    return next(iter(await _interactions(session, rows)), None)
+
+
+async def _existing(session: AsyncSession, interaction_id: InteractionId) -> Interaction:
+    found = await _one(session, InteractionRow.id == interaction_id)
+    if found is None:
+        raise NotFound(f"no interaction {interaction_id}")
+    return found
+
+
+async def _interactions(
+    session: AsyncSession, rows: Iterable[InteractionRow]
+) -> Sequence[Interaction]:
+    found = list(rows)
+    recordings: dict[str, list[RecordingId]] = {}
+    calls = [row.call_id for row in found if row.call_id is not None]
+    if calls:
+        pairs = await session.execute(
+            select(RecordingRow.call_id, RecordingRow.id)
+            .where(RecordingRow.call_id.in_(calls))
+            .order_by(RecordingRow.created_at, RecordingRow.id)
+        )
+        for call_id, recording_id in pairs:
+            recordings.setdefault(call_id, []).append(RecordingId(recording_id))
+    return [_interaction(row, tuple(recordings.get(row.call_id or "", ()))) for row in found]
+
+
+def _interaction(row: InteractionRow, recordings: tuple[RecordingId, ...]) -> Interaction:
+    return Interaction(
+        id=InteractionId(row.id),
+        channel=Channel(row.channel),
+        direction=Direction(row.direction),
+        started_at=row.started_at,
+        customer_id=CustomerId(row.customer_id) if row.customer_id is not None else None,
+        ended_at=row.ended_at,
+        subject=row.subject,
+        body=row.body,
+        external_id=row.external_id,
+        case_id=CaseId(row.case_id) if row.case_id is not None else None,
+        agent_id=AgentId(row.agent_id) if row.agent_id is not None else None,
+        queue_id=QueueId(row.queue_id) if row.queue_id is not None else None,
+        disposition=row.disposition,
+        notes=row.notes,
+        call=_details(row, row.details) if row.call_id is not None else None,
+        recording_ids=recordings,
+    )
+
+
+class _Kept(msgspec.Struct, kw_only=True):
+    """The parts of CallDetails that are kept as JSON (`learned` apart, which is JSON already)."""
+
+    answered_at: datetime | None = None
+    ended_by: str = ""
+    ended_at_place: str = ""
+    language: str = ""
+    path: tuple[PathStep, ...] = ()
+    waits: tuple[QueueWait, ...] = ()
+    talks: tuple[Talk, ...] = ()
+
+
+def _details(row: InteractionRow, details: JsonObject) -> CallDetails:
+    kept = msgspec.convert(details, _Kept)
+    return CallDetails(
+        call_id=CallId(row.call_id or ""),
+        caller=row.caller,
+        dialled=row.dialled,
+        answered_at=kept.answered_at,
+        outcome=Outcome(row.outcome) if row.outcome is not None else None,
+        ended_by=kept.ended_by,
+        ended_at_place=kept.ended_at_place,
+        language=kept.language,
+        path=kept.path,
+        waits=kept.waits,
+        talks=kept.talks,
+        learned=details.get("learned", {}),
+        candidates=tuple(CustomerId(ident) for ident in row.candidates),
+    )

@@ -1,0 +1,78 @@
+"""Statements that several repositories need."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Select, and_, or_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from centralita.store.records import Cursor, Part
+from centralita.store.tables import Base
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Base)
+
+Column = InstrumentedAttribute[datetime]
+Ident = InstrumentedAttribute[str]
+
+
+def folded(text: str) -> str:
+    """`text` as searches compare it: without case and accents."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
+
+
+def containing(text: str) -> str:
+    """A LIKE pattern (escape character `\\`) for what contains `text`."""
+    for sign in ("\\", "%", "_"):
+        text = text.replace(sign, "\\" + sign)
+    return f"%{text}%"
+
+
+async def insert_new(
+    session: AsyncSession, table: type[Base], values: Mapping[str, object]
+) -> bool:
+    """Insert a row unless it clashes with one that is there; says whether it was inserted."""
+    bind = session.get_bind()
+    insert = sqlite.insert if bind.dialect.name == "sqlite" else postgresql.insert
+    key = next(iter(table.__table__.primary_key))
+    statement = insert(table).values(**values).on_conflict_do_nothing().returning(key)
+    return (await session.execute(statement)).first() is not None
+
+
+async def part(
+    session: AsyncSession,
+    statement: Select[R],
+    at: Column,
+    ident: Ident,
+    *,
+    limit: int,
+    after: Cursor | None,
+    newest_first: bool = True,
+) -> tuple[Sequence[R], Cursor | None]:
+    """The rows of `statement` after the cursor, in the order of (at, ident)."""
+    if after is not None:
+        beyond = (
+            and_(at <= after.at, or_(at < after.at, ident < after.id))
+            if newest_first
+            else and_(at >= after.at, or_(at > after.at, ident > after.id))
+        )
+        statement = statement.where(beyond)
+    order = (at.desc(), ident.desc()) if newest_first else (at.asc(), ident.asc())
+    rows = list((await session.scalars(statement.order_by(*order).limit(limit + 1))).all())
+    if len(rows) <= limit:
+        return rows, None
+    rows = rows[:limit]
+    return rows, Cursor(getattr(rows[-1], at.key), getattr(rows[-1], ident.key))
+
+
+def part_of(found: tuple[Sequence[R], Cursor | None], make: Callable[[R], T]) -> Part[T]:
+    """Rows as a part of a list of what `make` makes of them."""
+    rows, following = found
+    return Part(tuple(make(row) for row in rows), following)

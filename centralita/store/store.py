@@ -1,0 +1,58 @@
+"""`open_store(url)`: a database brought up to date, and its repositories."""
+
+from __future__ import annotations
+
+from centralita.store.access import ApiTokens, Sessions, Users
+from centralita.store.calls import CallEvents, Recordings
+from centralita.store.cases import Cases, Tasks
+from centralita.store.centre import Agents, Flows, Queues, Settings
+from centralita.store.customers import Customers
+from centralita.store.database import Database
+from centralita.store.interactions import Interactions
+from centralita.timeline.context import ContextReader
+from centralita.timeline.journal import CallJournal
+
+
+class Store:
+    """Everything that is kept, by what it is about."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.customers = Customers(database)
+        self.interactions = Interactions(database)
+        self.cases = Cases(database)
+        self.tasks = Tasks(database)
+        self.call_events = CallEvents(database)
+        self.recordings = Recordings(database)
+        self.users = Users(database)
+        self.sessions = Sessions(database)
+        self.api_tokens = ApiTokens(database)
+        self.agents = Agents(database)
+        self.queues = Queues(database)
+        self.flows = Flows(database)
+        self.settings = Settings(database)
+        self.journal = CallJournal(self.interactions, self.call_events)
+        self.context = ContextReader(self.customers, self.interactions, self.cases, self.tasks)
+
+    async def ping(self) -> None:
+        """Raises DatabaseUnavailable when the database does not answer."""
+        await self.database.ping()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.database.close()
+
+
+async def open_store(url: str) -> Store:
+    """Open the database at `url` and bring its tables up to date.
+
+    `url` is `sqlite:///file`, a file's path, or `postgresql://user:password@host/name`. Raises
+    InvalidInput for another one and DatabaseUnavailable when it cannot be reached.
+    """
+    database = Database(url)
+    try:
+        await database.upgrade()
+    except BaseException:
+        await database.close()
+        raise
+    return Store(database)

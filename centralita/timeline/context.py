@@ -1,0 +1,55 @@
+"""What happened before: what an agent sees while the phone rings."""
+
+from __future__ import annotations
+
+import asyncio
+
+from centralita.core.errors import NotFound
+from centralita.core.ids import CustomerId
+from centralita.timeline.model import Channel, CustomerContext
+from centralita.timeline.repositories import (
+    CaseRepository,
+    CustomerRepository,
+    InteractionRepository,
+    TaskRepository,
+)
+
+RECENT = 10
+CASES = 5
+SPOKEN = (Channel.CALL, Channel.VOICEMAIL)
+
+
+class ContextReader:
+    """Reads the context of a customer; one round of queries at the same time."""
+
+    def __init__(
+        self,
+        customers: CustomerRepository,
+        interactions: InteractionRepository,
+        cases: CaseRepository,
+        tasks: TaskRepository,
+    ) -> None:
+        self._customers = customers
+        self._interactions = interactions
+        self._cases = cases
+        self._tasks = tasks
+
+    async def context_for(self, customer_id: CustomerId) -> CustomerContext:
+        """The customer, cases (open first), the last entries (newest first); raises NotFound."""
+        customer, recent, cases, counts, open_tasks = await asyncio.gather(
+            self._customers.get(customer_id),
+            self._interactions.recent(customer_id, RECENT),
+            self._cases.of_customer(customer_id, CASES),
+            self._interactions.counts(customer_id),
+            self._tasks.open_for(customer_id),
+        )
+        if customer is None:
+            raise NotFound(f"no customer {customer_id}")
+        return CustomerContext(
+            customer=customer,
+            cases=cases,
+            recent=recent,
+            calls=sum(counts.get(channel, 0) for channel in SPOKEN),
+            messages=sum(count for channel, count in counts.items() if channel not in SPOKEN),
+            open_tasks=open_tasks,
+        )

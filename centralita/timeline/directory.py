@@ -1,0 +1,87 @@
+"""Who is this caller?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from centralita.core.clock import Clock
+from centralita.core.ids import CustomerId
+from centralita.timeline.identity import caller_identity, is_withheld
+from centralita.timeline.model import Customer, IdentityKind
+from centralita.timeline.repositories import CustomerRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One customer has this number."""
+
+    customer: Customer
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Several customers share this number. An agent says which one it was; we never guess."""
+
+    customers: tuple[Customer, ...]
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provisional:
+    """Nobody had this number: a customer without a name stands for it from now on."""
+
+    customer: Customer
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """The caller withholds the number, and stays without a customer."""
+
+    number: str = ""
+
+
+Caller = Known | Choice | Provisional | Anonymous
+
+
+def customer_of(caller: Caller) -> Customer | None:
+    """The one customer this caller is, if there is exactly one."""
+    match caller:
+        case Known(customer) | Provisional(customer):
+            return customer
+        case Choice() | Anonymous():
+            return None
+
+
+def candidates_of(caller: Caller) -> tuple[CustomerId, ...]:
+    """The customers it may be, if there are several."""
+    return tuple(customer.id for customer in caller.customers) if isinstance(caller, Choice) else ()
+
+
+class Directory:
+    """Finds customers by what telephony says about a caller. `region` is the site's (ISO 3166)."""
+
+    def __init__(self, customers: CustomerRepository, clock: Clock, *, region: str) -> None:
+        self._customers = customers
+        self._clock = clock
+        self.region = region
+
+    async def who_is(self, caller: str, region: str | None = None) -> Caller:
+        """Who calls from `caller`, a number as received; a new one gets a provisional customer."""
+        if is_withheld(caller):
+            return Anonymous()
+        number = caller_identity(caller, region or self.region)
+        found = await self._customers.by_identity(IdentityKind.PHONE, number)
+        match found:
+            case ():
+                made = await self._customers.provisional(
+                    IdentityKind.PHONE, number, self._clock.now()
+                )
+                return Provisional(made, number)
+            case (customer,) if customer.provisional:
+                return Provisional(customer, number)
+            case (customer,):
+                return Known(customer, number)
+            case _:
+                return Choice(found, number)
