@@ -40,7 +40,12 @@ def _get(
     query: type[msgspec.Struct] | None = None,
 ) -> Endpoint:
     return Endpoint(
-        name=name, method="GET", path=path, summary=summary, role=role, query=query,
+        name=name,
+        method="GET",
+        path=path,
+        summary=summary,
+        role=role,
+        query=query,
         answers={200: answer},
     )
 

@@ -261,11 +261,11 @@ class CallDetails(Answer, kw_only=True):
     waits: list[QueueWait]
     talks: list[Talk]
     learned: JsonObject
-    candidates: list[str]
 
 
 class Interaction(Answer, kw_only=True):
-    """One entry of a timeline."""
+    """One entry of a timeline. `candidates` are customers who share the number or address, until
+    somebody says which one it was (`POST /interactions/{id}/customer`)."""
 
     id: str
     channel: Channel
@@ -282,6 +282,7 @@ class Interaction(Answer, kw_only=True):
     disposition: str
     notes: str
     recording_ids: list[str]
+    candidates: list[str]
     call: CallDetails | None
 
 
@@ -581,13 +582,21 @@ class Part(Answer, kw_only=True):
     detail: JsonObject = msgspec.field(default_factory=dict)
 
 
+class WorkerPart(Part, kw_only=True):
+    """The media workers together. `max_calls` is the limit of their pjsua2 build."""
+
+    max_calls: int = 0
+    calls: int = 0
+    version: str = ""
+
+
 class Health(Answer, kw_only=True):
     """`ok` when everything works, `degraded` when calls can be taken but something is missing,
     `down` (status 503) when they can't. Parts: worker, asr, edge, database."""
 
     status: Literal["ok", "degraded", "down"]
     version: str
-    worker: Part
+    worker: WorkerPart
     asr: Part
     edge: Part
     database: Part

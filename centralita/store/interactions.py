@@ -228,7 +228,7 @@ def _values(entry: Interaction) -> dict[str, object]:
         "caller": call.caller if call is not None else "",
         "dialled": call.dialled if call is not None else "",
         "outcome": call.outcome.value if call is not None and call.outcome is not None else None,
-        "candidates": list(call.candidates) if call is not None else [],
+        "candidates": list(entry.candidates),
         "details": details,
     }
 
@@ -278,6 +278,7 @@ def _interaction(row: InteractionRow, recordings: tuple[RecordingId, ...]) -> In
         queue_id=QueueId(row.queue_id) if row.queue_id is not None else None,
         disposition=row.disposition,
         notes=row.notes,
+        candidates=tuple(CustomerId(ident) for ident in row.candidates),
         call=_details(row, row.details) if row.call_id is not None else None,
         recording_ids=recordings,
     )
@@ -310,5 +311,4 @@ def _details(row: InteractionRow, details: JsonObject) -> CallDetails:
         waits=kept.waits,
         talks=kept.talks,
         learned=details.get("learned", {}),
-        candidates=tuple(CustomerId(ident) for ident in row.candidates),
     )

@@ -75,11 +75,11 @@ class CallJournal:
                 direction=direction,
                 started_at=at,
                 customer_id=customer.id if customer is not None else None,
+                candidates=candidates_of(caller),
                 call=CallDetails(
                     call_id=call_id,
                     caller=caller.number,
                     dialled=dialled,
-                    candidates=candidates_of(caller),
                 ),
             )
         )

@@ -146,10 +146,9 @@ class Talk:
 class CallDetails:
     """What only calls have.
 
-    `caller` is in E.164 where possible, else as received, and empty when withheld. `candidates`
-    are the customers who share the caller's number, until an agent has said which one it was.
-    `ended_by` is the reason of the end and `ended_at_place` where in the house it happened (a node,
-    a queue, a conversation).
+    `caller` is in E.164 where possible, else as received, and empty when withheld. `ended_by` is
+    the reason of the end and `ended_at_place` where in the house it happened (a node, a queue, a
+    conversation).
     """
 
     call_id: CallId
@@ -164,14 +163,14 @@ class CallDetails:
     waits: tuple[QueueWait, ...] = ()
     talks: tuple[Talk, ...] = ()
     learned: Mapping[str, Plain] = field(default_factory=dict)
-    candidates: tuple[CustomerId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
     """One entry of a timeline. `call` is there for calls and voicemails that came by phone.
 
-    `external_id` is the id of the message in the system it came from; it is unique.
+    `external_id` is the id of the message in the system it came from; it is unique. `candidates` are
+    the customers who share the number or address, until an agent has said which one it was.
     """
 
     id: InteractionId
@@ -188,6 +187,7 @@ class Interaction:
     queue_id: QueueId | None = None
     disposition: str = ""
     notes: str = ""
+    candidates: tuple[CustomerId, ...] = ()
     call: CallDetails | None = None
     recording_ids: tuple[RecordingId, ...] = ()
 

@@ -52,7 +52,7 @@ def postgres() -> Iterator[str]:
         os.chown(folder, account.pw_uid, account.pw_gid)
     user = account.pw_uid if account is not None else None
     group = account.pw_gid if account is not None else None
-    groups = [] if account is not None else None
+    groups: list[int] | None = [] if account is not None else None
     server: subprocess.Popen[bytes] | None = None
     log = (folder / "log").open("wb")
     try:
@@ -85,7 +85,7 @@ def postgres() -> Iterator[str]:
 
 def _await_ready(bin_dir: Path, port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_S
-    probe = [bin_dir / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+    probe = [str(bin_dir / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
     while subprocess.run(probe, check=False).returncode != 0:
         if server.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"PostgreSQL did not start: {log.read_text(errors='replace')}")
