@@ -1,0 +1,161 @@
+"""What the pool and a worker say to each other: typed messages on a Unix stream socket.
+
+Each message is its length as a big-endian unsigned 32-bit number and then `core.wire` bytes.
+Live audio does not pass here: media workers send it straight to the worker's datagram socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from dataclasses import dataclass
+from datetime import timedelta
+
+from centralita.asr.recognizer import Partial, SpeechStarted, Utterance
+from centralita.core.errors import InvalidInput
+from centralita.core.wire import Wire
+
+LONGEST_MESSAGE = 1 << 20
+
+STREAM_HEADER = struct.Struct(">I")
+"""Starts each datagram of live audio: the number of its stream."""
+
+# --- to the worker ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStream:
+    """Listen to `stream`. The answer is StreamOpened or StreamRefused."""
+
+    stream: int
+    language: str
+    phrases: tuple[str, ...] | None
+    hangover: timedelta
+    longest: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedAudio:
+    """Audio of a stream that does not come by datagram. AudioTaken follows when it is decoded."""
+
+    stream: int
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseStream:
+    """Finish what was begun; StreamClosed is the last word of the stream."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckPhrases:
+    """Which of these does the model know? Answered by PhrasesChecked."""
+
+    request: int
+    language: str
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """Are you there, and does decoding get on? Answered by Pong."""
+
+    number: int
+
+
+# --- from the worker ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The first message on a connection: which languages there are, where live audio goes."""
+
+    languages: tuple[str, ...]
+    max_streams: int
+    audio_path: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOpened:
+    """The stream listens from now on."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRefused:
+    """The stream was not opened; `code` is that of the error to raise."""
+
+    stream: int
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Something was heard on the stream: exactly one of the three."""
+
+    stream: int
+    started: SpeechStarted | None = None
+    partial: Partial | None = None
+    utterance: Utterance | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioTaken:
+    """That many bytes of FeedAudio have been dealt with since the stream began."""
+
+    stream: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamClosed:
+    """Nothing more comes from this stream; `failure` says why if it broke off."""
+
+    stream: int
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhrasesChecked:
+    """`unknown` are the words that the model lacks, as asked and in that order."""
+
+    request: int
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pong:
+    """Alive, and no decoding has been stuck for long."""
+
+    number: int
+
+
+WIRE = Wire(
+    (
+        *(OpenStream, FeedAudio, CloseStream, CheckPhrases, Ping),
+        *(Ready, StreamOpened, StreamRefused, Heard, AudioTaken, StreamClosed),
+        *(PhrasesChecked, Pong),
+    )
+)
+
+
+def send(writer: asyncio.StreamWriter, message: object) -> None:
+    """Queue a message. What a broken connection swallows, its reader notices."""
+    data = WIRE.encode(message)
+    writer.write(len(data).to_bytes(4, "big") + data)
+
+
+async def receive(reader: asyncio.StreamReader) -> object | None:
+    """The next message, or None at the end of the connection. Raises InvalidInput for rubbish."""
+    try:
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        if length > LONGEST_MESSAGE:
+            raise InvalidInput(f"a message of {length} bytes is longer than any we send")
+        return WIRE.decode(await reader.readexactly(length))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None

@@ -1,0 +1,274 @@
+"""The worker process: `python -m centralita.asr.vosk.worker --name NAME --dir RUN --model es=PATH`.
+
+It serves one pool at a time at RUN/NAME.sock and takes live audio at RUN/NAME.audio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from centralita.asr.recognizer import RecognizerError
+from centralita.asr.vosk import protocol
+from centralita.asr.vosk.engine import Decoder, Model
+from centralita.asr.vosk.grammar import unknown_words
+from centralita.asr.vosk.stream import Stream
+from centralita.core.errors import CentralitaError, InvalidInput
+from centralita.core.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+# A piece of decoding takes milliseconds. One that takes this long will not come back.
+_STUCK_AFTER = 3.0
+
+# Nobody ends a worker whose parent was killed, so it does not outlive its pool for long.
+_ORPHANED_AFTER = 60.0
+
+_DATAGRAMS_AT_A_TIME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line."""
+
+    name: str
+    directory: Path
+    models: dict[str, Path]
+    max_streams: int
+    threads: int
+
+
+class Worker:
+    """Models, streams and the two sockets."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._models = {language: Model(path) for language, path in options.models.items()}
+        self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="decode")
+        self._streams: dict[int, Stream] = {}
+        self._opening: set[int] = set()
+        self._tasks = Tasks(options.name)
+        self._writer: asyncio.StreamWriter | None = None
+        self._alone_since = time.monotonic()
+        self._audio_path = options.directory / f"{options.name}.audio"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set."""
+        audio = _bind_audio(self._audio_path)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(audio.fileno(), self._read_audio, audio)
+        path = self._options.directory / f"{self._options.name}.sock"
+        path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._serve, path=str(path))
+        self._tasks.spawn(self._watch(stop), name="watch")
+        log.info("recogniser ready", extra={"worker": self._options.name})
+        try:
+            await stop.wait()
+        finally:
+            loop.remove_reader(audio.fileno())
+            audio.close()
+            server.close()
+            await self._tasks.close()
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            for used in (path, self._audio_path):
+                used.unlink(missing_ok=True)
+
+    # --- audio ----------------------------------------------------------------------------------
+
+    def _read_audio(self, audio: socket.socket) -> None:
+        for _ in range(_DATAGRAMS_AT_A_TIME):  # then let the control connection have its turn
+            try:
+                datagram = audio.recv(65536)
+            except BlockingIOError:
+                return
+            if len(datagram) <= protocol.STREAM_HEADER.size:
+                continue
+            (number,) = protocol.STREAM_HEADER.unpack_from(datagram)
+            stream = self._streams.get(number)
+            if stream is not None:  # the tap outlives the stream for some frames
+                stream.take_live(datagram[protocol.STREAM_HEADER.size :])
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        while True:
+            await asyncio.sleep(0.25)
+            now = time.monotonic()
+            for stream in self._streams.values():
+                stream.watch(now)
+            if self._writer is not None:
+                self._alone_since = now
+            elif now - self._alone_since > _ORPHANED_AFTER:
+                log.warning("recogniser stops, nobody has connected")
+                stop.set()
+
+    # --- control --------------------------------------------------------------------------------
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._writer is not None:  # a pool that comes back replaces its former self
+            self._writer.close()
+        self._drop_streams()
+        self._writer = writer
+        self._say(
+            protocol.Ready(
+                languages=tuple(self._models),
+                max_streams=self._options.max_streams,
+                audio_path=str(self._audio_path),
+                pid=os.getpid(),
+            )
+        )
+        try:
+            while self._writer is writer:
+                message = await protocol.receive(reader)
+                if message is None:
+                    break
+                self._handle(message)
+        except InvalidInput:
+            log.exception("recogniser was sent rubbish")
+        finally:
+            if self._writer is writer:
+                self._writer = None
+                self._drop_streams()
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def _handle(self, message: object) -> None:
+        match message:
+            case protocol.FeedAudio(stream=number, pcm=pcm):
+                if number in self._streams:
+                    self._streams[number].take_fed(pcm)
+            case protocol.OpenStream() as wish:
+                self._open(wish)
+            case protocol.CloseStream(stream=number):
+                if number in self._streams:
+                    self._streams[number].close()
+                else:
+                    self._opening.discard(number)
+                    self._say(protocol.StreamClosed(stream=number))
+            case protocol.CheckPhrases() as check:
+                model = self._models.get(check.language)
+                known = model.knows if model is not None else lambda word: False
+                missing = unknown_words(check.phrases, known)
+                self._say(protocol.PhrasesChecked(request=check.request, unknown=missing))
+            case protocol.Ping(number=number):
+                now = time.monotonic()
+                if all(stream.stuck_for(now) < _STUCK_AFTER for stream in self._streams.values()):
+                    self._say(protocol.Pong(number=number))
+            case _:
+                raise InvalidInput(f"{type(message).__name__} is no message to a worker")
+
+    def _open(self, wish: protocol.OpenStream) -> None:
+        model = self._models.get(wish.language)
+        if model is None:
+            self._refuse(wish, RecognizerError(f'no speech model for "{wish.language}"'))
+        elif len(self._streams) + len(self._opening) >= self._options.max_streams:
+            self._say(
+                protocol.StreamRefused(
+                    stream=wish.stream, code="recognizer_busy", reason="all streams are taken"
+                )
+            )
+        else:
+            self._opening.add(wish.stream)
+            self._tasks.spawn(self._make(wish, model), name="open stream")
+
+    async def _make(self, wish: protocol.OpenStream, model: Model) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            decoder = await loop.run_in_executor(self._threads, model.decoder, wish.phrases)
+        except CentralitaError as exc:
+            self._opening.discard(wish.stream)
+            self._refuse(wish, exc)
+            return
+        if wish.stream not in self._opening:  # closed before it was open
+            return
+        self._opening.discard(wish.stream)
+        self._streams[wish.stream] = self._stream(wish, decoder)
+        self._say(protocol.StreamOpened(stream=wish.stream))
+
+    def _stream(self, wish: protocol.OpenStream, decoder: Decoder) -> Stream:
+        number = wish.stream
+
+        def say(message: object) -> None:
+            if number not in self._streams:
+                return  # the pool that asked for it is gone
+            if isinstance(message, protocol.StreamClosed):
+                del self._streams[number]
+            self._say(message)
+
+        return Stream(
+            number,
+            decoder,
+            hangover=wish.hangover,
+            longest=wish.longest,
+            threads=self._threads,
+            say=say,
+        )
+
+    def _refuse(self, wish: protocol.OpenStream, error: CentralitaError) -> None:
+        self._say(protocol.StreamRefused(stream=wish.stream, code=error.code, reason=str(error)))
+
+    def _say(self, message: object) -> None:
+        if self._writer is not None:
+            protocol.send(self._writer, message)
+
+    def _drop_streams(self) -> None:
+        self._streams.clear()
+        self._opening.clear()
+
+
+def _bind_audio(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    audio = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    audio.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    audio.setblocking(False)
+    audio.bind(str(path))
+    return audio
+
+
+def _options(arguments: list[str]) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m centralita.asr.vosk.worker")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--dir", type=Path, required=True)
+    parser.add_argument("--model", action="append", required=True, metavar="LANGUAGE=PATH")
+    parser.add_argument("--max-streams", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args(arguments)
+    models = {}
+    for text in given.model:
+        language, _, path = text.partition("=")
+        models[language] = Path(path)
+    return Options(given.name, given.dir, models, given.max_streams, given.threads)
+
+
+async def _main(options: Options) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Worker(options).run(stop)
+
+
+def main() -> None:
+    """Run until SIGTERM. Exit code 2: a model cannot be loaded."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    options = _options(sys.argv[1:])
+    options.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        asyncio.run(_main(options))
+    except RecognizerError as exc:
+        log.error("recogniser cannot start", extra={"reason": str(exc)})
+        print(f"{options.name}: {exc}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
