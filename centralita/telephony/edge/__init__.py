@@ -1,0 +1,1 @@
+"""Kamailio beside us: configured from values, checked, kept alive by the server, and asked."""

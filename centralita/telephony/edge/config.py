@@ -1,0 +1,144 @@
+"""What the edge is told, as values. The server translates sip.conf and the directory into these."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from centralita.core.errors import InvalidInput
+
+_EXTENSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+_TRUNK_NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgePhone:
+    """An agent's phone: its extension, which is its user name, and its HA1 (see `ha1`)."""
+
+    extension: str
+    ha1: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not _EXTENSION.fullmatch(self.extension):
+            raise InvalidInput(
+                f'"{self.extension}" is not an extension; write up to 32 letters, digits, . _ -'
+            )
+        if not re.fullmatch(r"[0-9a-f]{32}", self.ha1):
+            raise InvalidInput(f"the HA1 of extension {self.extension} is not 32 hex digits")
+
+
+def ha1(extension: str, domain: str, password: str) -> str:
+    """What is stored instead of a phone's password: MD5 of user, realm and password (RFC 7616).
+
+    MD5 because that is what desk phones speak. It serves in this realm only, and must be kept
+    like a password.
+    """
+    text = f"{extension}:{domain}:{password}"
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeRegistration:
+    """An account at a provider that wants us to register."""
+
+    registrar: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    expires: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeTrunk:
+    """A line to the telephone network.
+
+    Calls from `addresses` (IP addresses and networks) are the trunk's. `asserted` is whether its
+    P-Asserted-Identity is believed. Calls to the outside go to `proxy` (host, port), if there is
+    one, by way of the URI `NUMBER@NAME.trunk.invalid`.
+    """
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    asserted: bool = True
+    proxy: tuple[str, int] | None = None
+    transport: str = "udp"
+    registration: EdgeRegistration | None = None
+
+    def __post_init__(self) -> None:
+        if not _TRUNK_NAME.fullmatch(self.name):
+            raise InvalidInput(f'"{self.name}" is not a name for a trunk')
+
+    def uri(self, number: str) -> str:
+        """The URI by which a worker calls `number` through this trunk."""
+        return trunk_uri(self.name, number)
+
+
+def trunk_uri(trunk: str, number: str) -> str:
+    """The URI by which a worker calls `number` through the trunk of that name."""
+    return f"sip:{number}@{trunk}.trunk.invalid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeConfig:
+    """Everything the edge needs to know, apart from the phones.
+
+    `run_dir` is for files of this start, `state_dir` for what outlives it (the self-signed
+    certificate). `workers` are the media workers, as IP address and port. More than
+    `flood_requests` in `flood_interval` from one address, or more than `guesses` wrong passwords,
+    means silence for `ban`; `exempt` addresses and trunks are spared.
+    """
+
+    run_dir: Path
+    state_dir: Path
+    workers: tuple[tuple[str, int], ...]
+    address: str = "0.0.0.0"
+    port: int = 5060
+    transports: tuple[str, ...] = ("udp", "tcp", "tls")
+    tls_port: int = 5061
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    public_address: str = ""
+    domain: str = "centralita"
+    user_agent: str = "Centralita"
+    trunks: tuple[EdgeTrunk, ...] = ()
+    flood_requests: int = 60
+    flood_interval: timedelta = timedelta(seconds=2)
+    guesses: int = 30
+    ban: timedelta = timedelta(minutes=5)
+    exempt: tuple[str, ...] = ()
+    processes: int = 4
+    binary: str = "kamailio"
+    modules: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.workers:
+            raise InvalidInput("the edge needs at least one media worker")
+        for name, text in (("user_agent", self.user_agent), ("domain", self.domain)):
+            # These stand in quoted strings of a configuration language.
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._/()-]*", text):
+                raise InvalidInput(f'"{text}" has signs that SIP does not take', place=name)
+        for path in (self.run_dir, self.state_dir):
+            if re.search(r"[^A-Za-z0-9._/@+-]", str(path)):
+                raise InvalidInput(
+                    f"{path} has a space or another sign that Kamailio does not take; "
+                    "choose another data folder"
+                )
+
+    @property
+    def folder(self) -> Path:
+        """Where the edge's files are written."""
+        return self.run_dir / "edge"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the edge takes commands."""
+        return self.folder / "control.sock"
+
+    @property
+    def uri(self) -> str:
+        """Where media workers send their calls."""
+        host = "127.0.0.1" if self.address in {"0.0.0.0", "::"} else self.address
+        return f"sip:{host}:{self.port}"

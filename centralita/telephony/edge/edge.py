@@ -1,0 +1,158 @@
+"""Writes Kamailio's files, has them checked, and says how to run it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import socket
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+
+from centralita.core.errors import InvalidInput, Unavailable
+from centralita.core.process import ProcessSpec
+from centralita.telephony.edge import render
+from centralita.telephony.edge.certificate import self_signed, write_private
+from centralita.telephony.edge.config import EdgeConfig, EdgePhone
+
+_SCHEMAS = Path("/usr/share/kamailio/dbtext/kamailio")
+
+
+class Edge:
+    """Kamailio as the server sees it: `await prepare(phones)`, then run `spec()`.
+
+    The files are in `config.folder`, open to our own user only, since they hold secrets.
+    """
+
+    def __init__(self, config: EdgeConfig) -> None:
+        self.config = config
+
+    async def prepare(self, phones: Iterable[EdgePhone]) -> None:
+        """Write all files and check them.
+
+        Raises Unavailable when Kamailio is not installed, InvalidInput when it refuses what was
+        written, with its own words.
+        """
+        if shutil.which(self.config.binary) is None:
+            raise Unavailable(
+                "Kamailio is not installed: install the packages kamailio and "
+                "kamailio-tls-modules, or set [sip] edge = none"
+            )
+        resolved = {
+            trunk.name: await _addresses_of(trunk.registration.registrar)
+            for trunk in self.config.trunks
+            if trunk.registration is not None
+        }
+        await asyncio.to_thread(self._write, tuple(phones), resolved)
+        await self._check()
+
+    def write_phones(self, phones: Iterable[EdgePhone]) -> None:
+        """Write the table of phones; a running Kamailio reads it at `EdgeControl.reload_phones`."""
+        table = render.phones_table(phones, self.config.trunks)
+        write_private(self.config.folder / "db" / "phones", table.encode())
+
+    def spec(self) -> ProcessSpec:
+        """The process to keep alive."""
+        folder = self.config.folder
+        return ProcessSpec(
+            name="edge",
+            argv=(
+                *self._command(),
+                *("-DD", "-E"),
+                *("-P", str(folder / "kamailio.pid")),
+                *("-m", "64", "-M", "8"),
+            ),
+            cwd=folder,
+            grace=timedelta(seconds=5),
+        )
+
+    def _command(self) -> tuple[str, ...]:
+        folder = self.config.folder
+        return (
+            shutil.which(self.config.binary) or self.config.binary,
+            *("-f", str(folder / "kamailio.cfg")),
+            *("-Y", str(folder)),
+            *("-w", str(folder)),
+        )
+
+    def _write(self, phones: Sequence[EdgePhone], resolved: dict[str, list[str]]) -> None:
+        config, folder = self.config, self.config.folder
+        (folder / "db").mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        interfaces = local_addresses()
+        # New at each start: the name by which a provider calls us is nobody else's business.
+        tokens = {
+            trunk.name: f"{trunk.name}-{secrets.token_hex(12)}"
+            for trunk in config.trunks
+            if trunk.registration is not None
+        }
+        files = {
+            "kamailio.cfg": Path(__file__).with_name("kamailio.cfg").read_text(encoding="utf-8"),
+            "settings.cfg": render.settings_cfg(config, interfaces),
+            "peers.cfg": render.peers_cfg(config, tokens, resolved),
+            "workers.list": render.workers_list(config),
+        }
+        if "tls" in config.transports:
+            if config.tls_certificate is not None and config.tls_key is not None:
+                pair = config.tls_certificate, config.tls_key
+            else:
+                pair = self_signed(config.state_dir / "edge", config.domain)
+            files["tls.cfg"] = render.tls_cfg(*pair)
+        if tokens:
+            contact = render.contact_address(config, interfaces)
+            # The installed version's own columns and version number, whatever they are.
+            files["db/version"] = (_SCHEMAS / "version").read_text(encoding="utf-8")
+            header = (_SCHEMAS / "uacreg").read_text(encoding="utf-8").splitlines()[0]
+            files["db/uacreg"] = render.registrations_table(header, config, tokens, contact)
+        for name, text in files.items():
+            write_private(folder / name, text.encode())
+        self.write_phones(phones)
+
+    async def _check(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *self._command(),
+            *("-c", "-E"),
+            cwd=self.config.folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            raise InvalidInput(
+                "Kamailio refuses its configuration:\n"
+                + complaints(output.decode(errors="replace")),
+                place=str(self.config.folder / "kamailio.cfg"),
+            )
+
+
+def complaints(output: str) -> str:
+    """The lines of Kamailio's output that say what is wrong, each once."""
+    lines = [line.strip() for line in output.splitlines()]
+    wrong = [line for line in lines if "CRITICAL" in line or "ERROR" in line]
+    kept = list(dict.fromkeys(wrong or lines))
+    return "\n".join(f"  {line}" for line in kept[:12])
+
+
+def local_addresses() -> list[str]:
+    """This machine's IP addresses without the link-local ones, loopback first."""
+    found = {
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family in {socket.AF_INET, socket.AF_INET6}
+        and not address.address.lower().startswith("fe80:")
+    }
+    return sorted(found, key=lambda item: (item not in {"127.0.0.1", "::1"}, ":" in item, item))
+
+
+async def _addresses_of(host: str) -> list[str]:
+    """The IP addresses behind a registrar's name; none while its name cannot be resolved."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except OSError:
+        return []
+    return sorted({str(entry[4][0]) for entry in found if "%" not in str(entry[4][0])})

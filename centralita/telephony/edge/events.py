@@ -1,0 +1,22 @@
+"""What the edge tells about phones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from centralita.core.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneRegistered(Event):
+    """A phone can be rung now, and could not before."""
+
+    extension: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneUnregistered(Event):
+    """The last phone of an extension has left, its registration ran out, or the edge is down."""
+
+    extension: str

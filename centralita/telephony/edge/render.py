@@ -1,0 +1,265 @@
+"""The files that Kamailio reads, as text. Pure: `edge.py` writes them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from centralita.core.errors import InvalidInput
+from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
+
+CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+PHONES_HEADER = (
+    "id(int,auto) key_name(string) key_type(int) value_type(int) key_value(string) expires(int)"
+)
+
+
+def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
+    """settings.cfg: names that kamailio.cfg uses, and where to listen.
+
+    `interfaces` are this machine's addresses: Kamailio must know each one it answers from.
+    """
+    names = {
+        "EDGE_DIR": str(config.folder),
+        "EDGE_DOMAIN": config.domain,
+        "EDGE_USER_AGENT": config.user_agent,
+        "EDGE_FLOOD_REQUESTS": str(config.flood_requests),
+        "EDGE_FLOOD_INTERVAL": str(max(1, round(config.flood_interval.total_seconds()))),
+        "EDGE_BAN": str(max(1, round(config.ban.total_seconds()))),
+        "EDGE_GUESSES": str(config.guesses),
+        # An HA1 that no password can give, since one is 32 hexadecimal digits.
+        "EDGE_NO_PASSWORD": "x" * 32,
+        "EDGE_CONTACT": contact_address(config, interfaces),
+    }
+    lines = [f'#!substdef "!{name}!{value}!g"' for name, value in names.items()]
+    if "tls" in config.transports:
+        lines.append("#!define WITH_TLS")
+    if any(trunk.registration for trunk in config.trunks):
+        lines.append("#!define WITH_TRUNK_REGISTRATION")
+    lines.append(f"children={config.processes}")
+    lines.append(f"tcp_children={config.processes}")
+    if config.modules:
+        lines.append(f'mpath="{config.modules}"')
+    lines.extend(listen_lines(config, interfaces))
+    return "\n".join(lines) + "\n"
+
+
+def listen_lines(config: EdgeConfig, interfaces: Sequence[str]) -> list[str]:
+    """One `listen=` for each transport and address; loopback always has UDP, for the workers."""
+    addresses = listen_addresses(config.address, interfaces)
+    lines = []
+    for address in addresses:
+        loopback = ipaddress.ip_address(address).is_loopback
+        for transport in config.transports:
+            port = config.tls_port if transport == "tls" else config.port
+            advertised = ""
+            if config.public_address and not loopback:
+                advertised = f" advertise {bracketed(config.public_address)}:{port}"
+            lines.append(f"listen={transport}:{bracketed(address)}:{port}{advertised}")
+    if "udp" not in config.transports or "127.0.0.1" not in addresses:
+        lines.append(f"listen=udp:127.0.0.1:{config.port}")
+    return lines
+
+
+def listen_addresses(address: str, interfaces: Sequence[str]) -> list[str]:
+    """The addresses behind 0.0.0.0 or ::, or the one that was named."""
+    match address:
+        case "0.0.0.0":
+            return [item for item in interfaces if ":" not in item]
+        case "::":
+            return list(interfaces)
+        case _:
+            return [address]
+
+
+def contact_address(config: EdgeConfig, interfaces: Sequence[str]) -> str:
+    """Where registrars find us: the public address, or the first that is not loopback."""
+    addresses = listen_addresses(config.address, interfaces)
+    outward = [item for item in addresses if not ipaddress.ip_address(item).is_loopback]
+    host = config.public_address or (outward or addresses or ["127.0.0.1"])[0]
+    return f"{bracketed(host)}:{config.port}"
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands before a port: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def peers_cfg(config: EdgeConfig, tokens: dict[str, str], resolved: dict[str, list[str]]) -> str:
+    """peers.cfg: the routes that know workers and trunks.
+
+    `tokens` are the secret names under which trunks registered us, by trunk; `resolved` are the
+    addresses of their registrars.
+    """
+    who = [
+        "route[WHO] {",
+        "    $var(worker) = 0;",
+        '    $var(trunk) = "";',
+        "    $var(asserted) = 0;",
+        "    $var(exempt) = 0;",
+    ]
+    for host, port in config.workers:
+        who += [
+            f"    if (src_ip == {bracketed(host)} && src_port == {port} && proto == UDP) {{",
+            "        $var(worker) = 1;",
+            "        return;",
+            "    }",
+        ]
+    for trunk in config.trunks:
+        sources = [*trunk.addresses, *resolved.get(trunk.name, [])]
+        who += _trunk_block(trunk, [f"src_ip == {_network(source)}" for source in sources])
+        if trunk.name in tokens:
+            who += _trunk_block(trunk, [f'$rU == "{tokens[trunk.name]}"'])
+    if config.exempt:
+        conditions = " || ".join(f"src_ip == {_network(source)}" for source in config.exempt)
+        who += [f"    if ({conditions}) {{", "        $var(exempt) = 1;", "    }"]
+    who += ["    return;", "}", ""]
+
+    to_worker = [
+        "route[IS_TO_WORKER] {",
+        "    $var(to_worker) = 0;",
+        '    $var(next) = $rd + ":" + $rp;',
+        "    if ($du != $null) {",
+        '        $var(next) = $dd + ":" + $dp;',
+        "    }",
+    ]
+    for host, port in config.workers:
+        to_worker += [
+            f'    if ($var(next) == "{bracketed(host)}:{port}") {{',
+            "        $var(to_worker) = 1;",
+            "    }",
+        ]
+    to_worker += ["    return;", "}", ""]
+
+    # The name a registrar calls us by stands in the request URI; the number dialled is in To.
+    proxies = ["route[TRUNK_PROXY] {"]
+    for trunk in config.trunks:
+        proxies += _proxy_block(trunk)
+    proxies += ["    return;", "}", ""]
+    return "\n".join([*who, *to_worker, *proxies])
+
+
+def _trunk_block(trunk: EdgeTrunk, conditions: Iterable[str]) -> list[str]:
+    condition = " || ".join(conditions)
+    if not condition:
+        return []
+    lines = [
+        f"    if ({condition}) {{",
+        f'        $var(trunk) = "{trunk.name}";',
+        f"        $var(asserted) = {int(trunk.asserted)};",
+    ]
+    if condition.startswith("$rU"):
+        lines += ["        if (!has_totag()) {", "            $rU = $tU;", "        }"]
+    return [*lines, "        return;", "    }"]
+
+
+def _proxy_block(trunk: EdgeTrunk) -> list[str]:
+    if trunk.proxy is None:
+        return []
+    host, port = bracketed(trunk.proxy[0]), trunk.proxy[1]
+    lines = [
+        f'    if ($rd == "{trunk.name}.trunk.invalid") {{',
+        f'        $rd = "{host}";',
+        f'        $rp = "{port}";',
+        f'        $du = "sip:{host}:{port};transport={trunk.transport}";',
+    ]
+    if trunk.registration is not None:
+        lines += [
+            '        $avp(trunk_realm) = "";',
+            f"        $avp(trunk_user) = $sht(phones=>trunk/{trunk.name}/username);",
+            f"        $avp(trunk_password) = $sht(phones=>trunk/{trunk.name}/password);",
+        ]
+    return [*lines, "        return;", "    }"]
+
+
+def _network(text: str) -> str:
+    network = ipaddress.ip_network(text)
+    if network.version == 6:
+        return f"[{network.network_address}]/{network.prefixlen}"
+    return str(network) if network.prefixlen < 32 else str(network.network_address)
+
+
+def workers_list(config: EdgeConfig) -> str:
+    """The dispatcher's list: set 1 is the media workers."""
+    return "".join(f"1 sip:{bracketed(host)}:{port}\n" for host, port in config.workers)
+
+
+def tls_cfg(certificate: Path, key: Path) -> str:
+    """tls.cfg: the certificate for phones, and verification of trunks."""
+    return (
+        "[server:default]\n"
+        "method = TLSv1.2+\n"
+        "verify_certificate = no\n"
+        "require_certificate = no\n"
+        f"certificate = {certificate}\n"
+        f"private_key = {key}\n"
+        "\n"
+        "[client:default]\n"
+        "method = TLSv1.2+\n"
+        "verify_certificate = yes\n"
+        "require_certificate = yes\n"
+        f"ca_list = {CA_BUNDLE}\n"
+    )
+
+
+def phones_table(phones: Iterable[EdgePhone], trunks: Iterable[EdgeTrunk]) -> str:
+    """The table of secrets: extensions with HA1, and the accounts of trunks.
+
+    A name of a trunk's entry has slashes, which no extension can have.
+    """
+    pairs = [(phone.extension, phone.ha1) for phone in phones]
+    for trunk in trunks:
+        if trunk.registration is not None:
+            pairs.append((f"trunk/{trunk.name}/username", trunk.registration.username))
+            pairs.append((f"trunk/{trunk.name}/password", trunk.registration.password))
+    rows = [
+        ":".join((str(number), escaped(key), "0", "0", escaped(value), "0"))
+        for number, (key, value) in enumerate(pairs, start=1)
+    ]
+    return "\n".join([PHONES_HEADER, *rows]) + "\n"
+
+
+def registrations_table(
+    header: str, config: EdgeConfig, tokens: dict[str, str], contact: str
+) -> str:
+    """The table of trunks that want us to register, in the columns of the installed version."""
+    columns = [column.split("(")[0] for column in header.split()]
+    rows = []
+    for number, trunk in enumerate(config.trunks, start=1):
+        account = trunk.registration
+        if account is None:
+            continue
+        registrar = f"{bracketed(account.registrar)}:{account.port}"
+        row = {
+            "id": str(number),
+            "l_uuid": tokens[trunk.name],
+            "l_username": tokens[trunk.name],
+            "l_domain": config.domain,
+            "r_username": account.username,
+            "r_domain": account.registrar,
+            "realm": "",
+            "auth_username": account.username,
+            "auth_password": account.password,
+            "auth_ha1": "",
+            "auth_proxy": f"sip:{registrar};transport={trunk.transport}",
+            "expires": str(round(account.expires.total_seconds())),
+            "flags": "0",
+            "reg_delay": "0",
+            "contact_addr": contact,
+            "socket": "",
+        }
+        missing = set(row) - set(columns)
+        if missing:
+            raise InvalidInput(
+                f"the installed Kamailio is too old: its uacreg table lacks {sorted(missing)}"
+            )
+        rows.append(":".join(escaped(row.get(column, "")) for column in columns))
+    return "\n".join([header, *rows]) + "\n"
+
+
+def escaped(text: str) -> str:
+    """A field of a text table."""
+    if any(sign in text for sign in "\r\n\t\0"):
+        raise InvalidInput("a name or password has a line break or another control character")
+    return text.replace("\\", "\\\\").replace(":", "\\:")
