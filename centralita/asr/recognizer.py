@@ -113,3 +113,10 @@ class Recognizer(Protocol):
         Raises GrammarError, RecognizerBusy or RecognizerError.
         """
         ...
+
+    async def known_phrases(self, language: str, phrases: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of `phrases` all of whose words the model knows, in order: what `start` accepts.
+
+        Raises RecognizerError.
+        """
+        ...

@@ -14,11 +14,12 @@ from centralita.asr.mini.synth import RATE, Samples, mu_law
 Rng = np.random.Generator
 
 
-def through_a_telephone(speech: Samples, rng: Rng) -> Samples:
-    """One random way in which `speech` may reach us: throat, room, level, noise, band, codec."""
-    wave = speech.astype(np.float64)
-    if rng.random() < 0.6:
-        wave = other_throat(wave, rng)
+def through_a_telephone(speech: Samples, rng: Rng, *, warp: float = 0.12) -> Samples:
+    """One random way in which `speech` may reach us: throat, room, level, noise, band, codec.
+
+    `warp` bounds how far the throat may differ: 0.12 is about 12 % up or down.
+    """
+    wave = other_throat(speech.astype(np.float64), rng, warp)
     if rng.random() < 0.3:
         wave = in_a_room(wave, rng)
     if rng.random() < 0.3:
@@ -32,9 +33,9 @@ def through_a_telephone(speech: Samples, rng: Rng) -> Samples:
     return mu_law(wave).astype(np.float32)
 
 
-def other_throat(wave: npt.NDArray[np.float64], rng: Rng) -> npt.NDArray[np.float64]:
-    """Play faster or slower: pitch, formants and speed shift together by up to 15 %."""
-    factor = float(np.exp(rng.uniform(-0.15, 0.15)))
+def other_throat(wave: npt.NDArray[np.float64], rng: Rng, warp: float) -> npt.NDArray[np.float64]:
+    """Play faster or slower: pitch, formants and speed shift together."""
+    factor = float(np.exp(rng.uniform(-warp, warp)))
     return np.asarray(soxr.resample(wave, RATE, RATE * factor))
 
 
@@ -58,7 +59,7 @@ def noise(length: int, rng: Rng) -> npt.NDArray[np.float64]:
     if rng.random() < 0.5:
         return white
     brown = np.asarray(lfilter([1.0], [1.0, -float(rng.uniform(0.8, 0.98))], white))
-    return brown / (brown.std() + 1e-9)
+    return np.asarray(brown / (brown.std() + 1e-9))
 
 
 def _pause(rng: Rng) -> npt.NDArray[np.float64]:

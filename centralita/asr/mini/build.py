@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--fsdd", type=Path, required=True, help="Free Spoken Digit Dataset")
     parser.add_argument("--out", type=Path, default=MODELS)
     parser.add_argument("--sayings", type=int, default=5000, help="synthetic ones, both languages")
-    parser.add_argument("--digits", type=int, default=2500, help="sequences of real digits")
+    parser.add_argument("--digits", type=int, default=3000, help="sequences of real digits")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--weights", type=Path, help="keep or reuse the trained weights here")

@@ -9,7 +9,7 @@ import soundfile
 
 from centralita.asr.mini.synth import RATE, Samples
 
-HELD_OUT_SPEAKERS = ("theo", "yweweler")
+HELD_OUT_SPEAKERS = ("lucas", "nicolas")
 """Speakers of the Free Spoken Digit Dataset that training never hears."""
 
 
@@ -22,8 +22,9 @@ def read_digits(folder: Path) -> dict[str, list[tuple[int, Samples]]]:
         if rate != RATE:
             raise SystemExit(f"{path}: {rate} Hz; the dataset has {RATE} Hz")
         clips.setdefault(speaker, []).append((int(digit), samples))
-    if not clips:
-        raise SystemExit(f"{folder}: no files named DIGIT_SPEAKER_N.wav")
+    missing = [speaker for speaker in HELD_OUT_SPEAKERS if speaker not in clips]
+    if missing:
+        raise SystemExit(f"{folder}: no files named DIGIT_SPEAKER_N.wav of {', '.join(missing)}")
     return clips
 
 

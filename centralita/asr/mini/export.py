@@ -63,7 +63,8 @@ def _transition_model(classes: int) -> str:
     triples = "".join(f"{number + 1} 0 {number} \n" for number in range(classes))
     half = " ".join(["-0.6931472"] * (2 * classes))
     return (
-        f"<TransitionModel> \n<Topology> \n<TopologyEntry> \n<ForPhones> \n{phones} \n</ForPhones> \n"
+        "<TransitionModel> \n<Topology> \n<TopologyEntry> \n"
+        f"<ForPhones> \n{phones} \n</ForPhones> \n"
         "<State> 0 <PdfClass> 0 <Transition> 0 0.5 <Transition> 1 0.5 </State> \n"
         "<State> 1 </State> \n</TopologyEntry> \n</Topology> \n"
         f"<Triples> {classes} \n{triples}</Triples> \n"

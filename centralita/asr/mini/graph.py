@@ -37,7 +37,8 @@ class _Arcs:
 
     def text(self) -> str:
         ordered = sorted(self.arcs, key=lambda arc: (arc[0] != 0, arc[0]))
-        return "".join("%d %d %d %d %g\n" % arc for arc in ordered) + "0 0\n"
+        lines = (f"{a} {b} {heard} {word} {cost:g}\n" for a, b, heard, word, cost in ordered)
+        return "".join(lines) + "0 0\n"
 
 
 def write_graph(folder: Path, language: str, lexicon: Lexicon) -> None:

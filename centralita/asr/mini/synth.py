@@ -27,26 +27,19 @@ VOICES = {
 }
 
 # Timbres that training may hear; "" is the voice as it is.
-TRAINING_VARIANTS = ("", "", "", "") + tuple(
-    "+" + name
-    for name in (
-        *("m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4"),
-        *("adam", "Alex", "Alicia", "Andy", "Annie", "aunty", "belinda", "benjamin", "boris"),
-        *("caleb", "david", "Denis", "Diogo", "ed", "edward", "Gene", "gustave", "Henrique"),
-        *("Hugo", "iven", "iven3", "Jacky", "john", "kaukovalta", "Lee", "marcelo", "Mario"),
-        *("max", "michel", "miguel", "Mr", "Nguyen", "paul", "pedro", "quincy", "rob", "robert"),
-        *("Storm", "sandro", "shelby", "travis", "klatt", "klatt3", "klatt6", "grandpa"),
-    )
-)
+_TRAINING = """
+m1 m2 m3 m4 m5 m6 m7 f1 f2 f3 f4 adam Alex Alicia Andy Annie aunty belinda benjamin boris caleb
+david Denis Diogo ed edward Gene gustave Henrique Hugo iven iven3 Jacky john kaukovalta Lee marcelo
+Mario max michel miguel Mr Nguyen paul pedro quincy rob robert Storm sandro shelby travis klatt
+klatt3 klatt6 grandpa
+"""
+TRAINING_VARIANTS = ("", "", "", "", *(f"+{name}" for name in _TRAINING.split()))
 
 # Timbres kept for the evaluation only.
-HELD_OUT_VARIANTS = tuple(
-    "+" + name
-    for name in (
-        *("m8", "f5", "Andrea", "antonio", "linda", "Marco", "Michael", "pablo", "steph"),
-        *("victor", "Zac", "klatt2", "grandma", "anika", "norbert"),
-    )
-)
+_HELD_OUT = """
+m8 f5 Andrea antonio linda Marco Michael pablo steph victor Zac klatt2 grandma anika norbert
+"""
+HELD_OUT_VARIANTS = tuple(f"+{name}" for name in _HELD_OUT.split())
 
 
 @dataclass(frozen=True, slots=True)

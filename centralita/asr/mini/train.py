@@ -18,7 +18,7 @@ from centralita.asr.mini.corpus import Example
 from centralita.asr.mini.features import DIMENSION
 from centralita.asr.mini.lexicon import BLANK
 
-WIDTH = 144
+WIDTH = 160
 LAYERS = 5
 SUBSAMPLING = 3
 CONTEXT = 14
@@ -36,7 +36,7 @@ class Network(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(WIDTH) for _ in range(LAYERS))
         self.output = nn.Conv1d(WIDTH, classes, 1)
-        self.dropout = nn.Dropout(0.1)
+        self.dropout = nn.Dropout(0.05)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         for layer, norm in zip(self.layers, self.norms, strict=True):
