@@ -29,7 +29,7 @@ class Bus:
     def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> Callable[[], None]:
         """Call `handler` for each event of `kind` or a subclass. Returns how to stop."""
         entry = (kind, handler)
-        self._handlers.append(entry)  # type: ignore[arg-type]  # narrowed by the isinstance below
+        self._handlers.append(entry)
 
         def stop() -> None:
             if entry in self._handlers:

@@ -23,7 +23,7 @@ class Wire:
         self._types = {kind.__name__: kind for kind in types}
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
-        self._fields = {
+        self._fields: dict[str, msgspec.msgpack.Decoder[object]] = {
             name: msgspec.msgpack.Decoder(kind) for name, kind in self._types.items()
         }
 

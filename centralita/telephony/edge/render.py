@@ -225,6 +225,8 @@ def registrations_table(
 ) -> str:
     """The table of trunks that want us to register, in the columns of the installed version."""
     columns = [column.split("(")[0] for column in header.split()]
+    # An empty field is read as no value at all.
+    header = header.replace("(string)", "(string,null)")
     rows = []
     for number, trunk in enumerate(config.trunks, start=1):
         account = trunk.registration

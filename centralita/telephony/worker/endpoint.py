@@ -59,7 +59,7 @@ def start_endpoint(settings: WorkerSettings, log_writer: LogToPython) -> pj.Endp
 def _endpoint_config(settings: WorkerSettings, log_writer: LogToPython) -> pj.EpConfig:
     config = pj.EpConfig()
     config.logConfig.level = settings.log_level
-    config.logConfig.consoleLevel = settings.log_level
+    config.logConfig.consoleLevel = 0
     config.logConfig.msgLogging = 1 if settings.log_level >= 5 else 0
     config.logConfig.writer = log_writer
     config.uaConfig.threadCnt = 0
