@@ -62,10 +62,10 @@ class Workers:
 
 @asynccontextmanager
 async def running_pool(
-    directory: Path, settings: PoolSettings = PoolSettings()
+    directory: Path, settings: PoolSettings | None = None
 ) -> AsyncIterator[tuple[VoskPool, Workers]]:
     """A pool with the small models and its worker processes."""
-    pool = VoskPool(MINI, directory, settings)
+    pool = VoskPool(MINI, directory, settings or PoolSettings())
     workers = Workers()
     try:
         for spec in pool.specs():

@@ -1,0 +1,142 @@
+"""Prompts are made once and kept; a file of the site's own replaces any of them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Final
+
+from centralita.core.tasks import Tasks
+from centralita.ivr.prompts import audio, sounds
+from centralita.ivr.prompts.synthesizer import BadAudio, Samples, VoiceEngine
+
+log = logging.getLogger(__name__)
+
+_NAME: Final = re.compile(r"\w[\w.-]*")
+
+# Changes when the way from an engine's speech to the file does.
+_VERSION: Final = "1"
+
+
+class PromptCache:
+    """Implements `Synthesizer`, and knows the other sounds too.
+
+    Made files lie in `directory`. A sound file at `overrides`/LANGUAGE/NAME.wav replaces the
+    prompt of that name. `rate` is the clock of the media workers, in samples a second.
+    """
+
+    def __init__(
+        self, engine: VoiceEngine, directory: Path, overrides: Path, *, rate: int = 8000
+    ) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._overrides = overrides
+        self._rate = rate
+        self._tasks = Tasks("prompts")
+        self._making: dict[Path, asyncio.Task[None]] = {}
+
+    async def close(self) -> None:
+        """Give up what is being made."""
+        await self._tasks.close()
+
+    async def render(self, text: str, language: str, voice: str | None = None) -> Path:
+        """`text` spoken, as a WAV file. Raises PromptError."""
+        path = self._place("speech", self._engine.identity, text, language, voice or "")
+
+        async def make() -> None:
+            speech = await self._engine.speak(text, language, voice)
+            await asyncio.to_thread(self._finish, path, speech.samples, speech.rate)
+
+        return await self._made(path, make)
+
+    async def prompt(self, name: str, text: str, language: str, voice: str | None = None) -> Path:
+        """The site's own file for the prompt `name`, if there is a good one, or `text` spoken.
+
+        Raises PromptError. A file that cannot be played is reported in the log and passed over.
+        """
+        try:
+            replaced = await self.replacement(name, language)
+        except BadAudio as exc:
+            log.warning("prompt file passed over", extra={"prompt": name, "reason": str(exc)})
+            replaced = None
+        return replaced or await self.render(text, language, voice)
+
+    async def replacement(self, name: str, language: str) -> Path | None:
+        """The site's own file for the prompt `name`, ready to be played. Raises BadAudio."""
+        if not _NAME.fullmatch(name) or not _NAME.fullmatch(language):
+            raise BadAudio(f'"{name}" cannot be the name of a prompt')
+        path = self._overrides / language / f"{name}.wav"
+        if not await asyncio.to_thread(path.is_file):
+            return None
+        return await self.import_wav(path)
+
+    async def import_wav(self, source: Path) -> Path:
+        """Any sound file as one that can be played: itself or a converted copy.
+
+        Raises BadAudio, or PromptError when the copy cannot be written.
+        """
+        if await asyncio.to_thread(audio.is_playable, source, self._rate):
+            return source
+        try:
+            state = await asyncio.to_thread(source.stat)
+        except OSError as exc:
+            raise BadAudio("there is no such file", place=str(source)) from exc
+        changed = f"{state.st_size} {state.st_mtime_ns}"
+        path = self._place("import", str(source), changed)
+
+        async def make() -> None:
+            samples, rate = await asyncio.to_thread(audio.read_sound, source)
+            converted = await asyncio.to_thread(audio.resampled, samples, rate, self._rate)
+            await asyncio.to_thread(audio.write_wav, path, converted, self._rate)
+
+        return await self._made(path, make)
+
+    async def music_on_hold(self) -> Path:
+        """The site's `music.wav` in the folder of overrides, or soft chords. Meant to be looped."""
+        return await self._sound("music", sounds.music_on_hold)
+
+    async def beep(self) -> Path:
+        """The site's `beep.wav` in the folder of overrides, or a tone."""
+        return await self._sound("beep", sounds.beep)
+
+    async def _sound(self, name: str, generate: Callable[[int], Samples]) -> Path:
+        own = self._overrides / f"{name}.wav"
+        if await asyncio.to_thread(own.is_file):
+            try:
+                return await self.import_wav(own)
+            except BadAudio as exc:
+                log.warning("prompt file passed over", extra={"prompt": name, "reason": str(exc)})
+        path = self._place("sound", name)
+
+        async def make() -> None:
+            samples = await asyncio.to_thread(generate, self._rate)
+            await asyncio.to_thread(audio.write_wav, path, samples, self._rate)
+
+        return await self._made(path, make)
+
+    def _finish(self, path: Path, samples: Samples, rate: int) -> None:
+        speech = audio.trimmed(audio.resampled(samples, rate, self._rate), self._rate)
+        audio.write_wav(path, audio.levelled(speech), self._rate)
+
+    def _place(self, kind: str, *parts: str) -> Path:
+        key = "\0".join((_VERSION, kind, str(self._rate), *parts))
+        return self._directory / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:40]}.wav"
+
+    async def _made(self, path: Path, make: Callable[[], Coroutine[object, object, None]]) -> Path:
+        """The file at `path`, made if need be, and only once however many ask at a time."""
+        running = self._making.get(path)
+        if running is None:
+            if await asyncio.to_thread(path.is_file):
+                return path
+            running = self._making.get(path)  # somebody may have begun while we looked
+        if running is None:
+            running = self._tasks.spawn(make(), name=path.stem)
+            self._making[path] = running
+            running.add_done_callback(lambda _: self._making.pop(path, None))
+        # One caller's hang-up must not take the prompt away from the others.
+        await asyncio.shield(running)
+        return path
