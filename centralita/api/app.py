@@ -1,0 +1,173 @@
+"""`make_app(ports)`: the web application, put together from the list of endpoints."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from centralita.api.auth import Authenticator, within
+from centralita.api.endpoints import ENDPOINTS, PREFIX, Endpoint
+from centralita.api.handlers import handlers
+from centralita.api.handlers.signing_in import SigningIn
+from centralita.api.http import (
+    Cookie,
+    Forbidden,
+    Handler,
+    Incoming,
+    NotSignedIn,
+    error_response,
+    json_response,
+)
+from centralita.api.live_socket import LiveSocket
+from centralita.api.openapi import text as openapi_text
+from centralita.api.pages import Pages
+from centralita.api.ports import ApiPorts, ApiSettings
+from centralita.store.records import Role
+
+WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(ports: ApiPorts) -> web.Application:
+    """The application. Whoever runs it closes the store; the live connections end with it."""
+    settings = ports.settings
+    auth = Authenticator(ports.store, ports.clock, settings)
+    live = LiveSocket(ports.hub, auth, ports.clock)
+    app = web.Application(client_max_size=settings.max_body, middlewares=[_errors])
+    by_name = handlers(ports, SigningIn(ports, auth))
+    for endpoint in ENDPOINTS:
+        app.router.add_route(
+            endpoint.method,
+            PREFIX + endpoint.path,
+            _route(endpoint, by_name[endpoint.name], auth),
+        )
+    app.router.add_get(PREFIX + "/live", live.serve)
+    app.router.add_get(PREFIX + "/openapi.json", _openapi())
+    app.router.add_get("/healthz", _health(ports))
+    app.router.add_get("/metrics", _metrics(ports, auth))
+    app.router.add_get("/{path:.*}", Pages(settings.web_dir).serve)
+    app.on_response_prepare.append(_security_headers(settings))
+
+    async def shut_down(_: web.Application) -> None:
+        await live.close()
+
+    app.on_shutdown.append(shut_down)
+    return app
+
+
+def _route(endpoint: Endpoint, handler: Handler, auth: Authenticator) -> WebHandler:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        principal = None
+        if endpoint.role is not None:
+            principal = await auth.principal(request)
+            if principal is None:
+                raise NotSignedIn("sign in first")
+            if not principal.role.covers(Role(endpoint.role)):
+                raise Forbidden(f"this takes the role {endpoint.role}")
+        raw = await request.read() if endpoint.body is not None else b""
+        reply = await handler(Incoming(request, principal, raw))
+        if isinstance(reply, web.StreamResponse):
+            return reply
+        response = json_response(reply.body, reply.status)
+        for cookie in reply.cookies:
+            _set_cookie(response, cookie, secure=auth.is_https(request))
+        return response
+
+    return serve
+
+
+def _set_cookie(response: web.Response, cookie: Cookie, *, secure: bool) -> None:
+    response.set_cookie(
+        cookie.name,
+        cookie.value,
+        max_age=cookie.max_age_s,
+        path="/",
+        secure=secure,
+        httponly=cookie.http_only,
+        samesite="Strict",
+    )
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: WebHandler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as exc:
+        if exc.status < 400:
+            raise
+        return error_response(exc)
+    except ConnectionResetError:
+        raise
+    except Exception as exc:
+        return error_response(exc)
+
+
+def _security_headers(
+    settings: ApiSettings,
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    connect = " ".join(("'self'", *settings.connect_to))
+    policy = "; ".join(
+        (
+            "default-src 'self'",
+            "script-src 'self'",
+            "style-src 'self' 'unsafe-inline'",  # the components set styles on elements
+            "img-src 'self' data: blob:",
+            "media-src 'self' blob:",
+            "font-src 'self' data:",
+            f"connect-src {connect}",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
+        "Server": "Centralita",
+    }
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(headers)
+
+    return add
+
+
+def _openapi() -> WebHandler:
+    document = openapi_text()
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=document, content_type="application/json")
+
+    return serve
+
+
+def _health(ports: ApiPorts) -> WebHandler:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        report = await ports.health.report()
+        return json_response(report, 503 if report.status == "down" else 200)
+
+    return serve
+
+
+def _metrics(ports: ApiPorts, auth: Authenticator) -> WebHandler:
+    settings = ports.settings
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+        by_token = bool(settings.metrics_token) and hmac.compare_digest(
+            token, settings.metrics_token.encode()
+        )
+        if not by_token and not within(auth.client(request), settings.metrics_from):
+            raise Forbidden("metrics are not for this address; see [http] in sip.conf")
+        return web.Response(
+            body=generate_latest(ports.metrics), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    return serve

@@ -1,0 +1,175 @@
+"""Who makes a request, and whether a page of another site makes it behind the user's back."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections import OrderedDict, deque
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from centralita.api import schemas as s
+from centralita.api import views
+from centralita.api.http import Forbidden, NotSignedIn, Principal, TooManyAttempts
+from centralita.api.passwords import API_TOKEN_PREFIX, csrf_token, token_hash
+from centralita.api.ports import ApiSettings, Network
+from centralita.core.clock import Clock
+from centralita.store.store import Store
+
+SESSION_COOKIE = "centralita_session"
+CSRF_COOKIE = "centralita_csrf"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# How exactly we know when a token was used last; each write costs a transaction.
+USED_RESOLUTION = timedelta(minutes=1)
+
+
+class Authenticator:
+    """Finds the principal of a request."""
+
+    def __init__(self, store: Store, clock: Clock, settings: ApiSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+
+    async def principal(self, request: web.Request) -> Principal | None:
+        """Who makes the request; None if nobody says. Raises NotSignedIn for what is not good.
+
+        A cookie counts only where no page of another site can have caused the request.
+        """
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme:
+            if scheme.lower() != "bearer":
+                raise NotSignedIn("send Authorization: Bearer and the token")
+            return await self.by_token(token.strip())
+        cookie = request.cookies.get(SESSION_COOKIE)
+        if not cookie:
+            return None
+        found = await self.by_token(cookie)
+        if request.method not in SAFE:
+            self.check_origin(request)
+            given = request.headers.get("X-CSRF-Token", "")
+            if not hmac.compare_digest(given.encode(), found.csrf.encode()):
+                raise Forbidden(
+                    f"send the cookie {CSRF_COOKIE} as the header X-CSRF-Token", code="csrf"
+                )
+        return found
+
+    async def by_token(self, token: str) -> Principal:
+        """Whose token it is; raises NotSignedIn."""
+        hashed, now = token_hash(token), self._clock.now()
+        if token.startswith(API_TOKEN_PREFIX):
+            record = await self._store.api_tokens.find(hashed, now)
+            if record is not None:
+                if record.last_used_at is None or now - record.last_used_at > USED_RESOLUTION:
+                    await self._store.api_tokens.used(record.token_id, now)
+                user = s.User(
+                    id=record.token_id, username=record.name, name=record.name,
+                    role=record.role.value,
+                )  # fmt: skip
+                return Principal(user=user, role=record.role, expires_at=record.expires_at)
+        else:
+            found = await self._store.sessions.find(hashed, now)
+            if found is not None:
+                session, signed_in = found
+                return Principal(
+                    user=views.user(signed_in),
+                    role=signed_in.role,
+                    session=hashed,
+                    csrf=csrf_token(token),
+                    expires_at=session.expires_at,
+                )
+        raise NotSignedIn("the session or token is not valid, or no longer")
+
+    def check_origin(self, request: web.Request) -> None:
+        """Raises Forbidden when a browser says that a page of another site sends this."""
+        if request.headers.get("Sec-Fetch-Site", "same-origin") == "cross-site":
+            raise Forbidden("pages of other sites may not do this", code="csrf")
+        origin = request.headers.get("Origin")
+        if origin is None or origin in self._settings.origins:
+            return
+        if urlsplit(origin).netloc.lower() != request.host.lower():
+            raise Forbidden("pages of other sites may not do this", code="csrf")
+
+    def client(self, request: web.Request) -> str:
+        """The client's address, as a trusted proxy gives it or as we see it."""
+        seen = request.remote or ""
+        if within(seen, self._settings.trusted_proxies):
+            # The last one is what our proxy itself saw; the ones before it anybody can write.
+            return request.headers.get("X-Forwarded-For", seen).split(",")[-1].strip()
+        return seen
+
+    def is_https(self, request: web.Request) -> bool:
+        """Whether the client came by TLS."""
+        if within(request.remote or "", self._settings.trusted_proxies):
+            return request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+        return request.scheme == "https"
+
+
+def within(address: str, networks: tuple[Network, ...]) -> bool:
+    """Whether the address lies in one of the networks."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed.version == network.version and parsed in network for network in networks)
+
+
+class SignInGuard:
+    """Counts attempts to sign in, by user and by address, and refuses when they are too many.
+
+    An attempt counts from its beginning, so that many at once are counted too; a success takes
+    its own count back. Unknown users are counted like known ones.
+    """
+
+    # Bounds the memory that strangers can take; the oldest keys are forgotten first.
+    KEYS = 20_000
+
+    def __init__(self, clock: Clock, settings: ApiSettings) -> None:
+        self._clock = clock
+        self._window = settings.sign_in_window
+        self._limits = {"user": settings.failures_per_user, "from": settings.failures_per_address}
+        self._attempts: OrderedDict[tuple[str, str], deque[datetime]] = OrderedDict()
+
+    def begin(self, username: str, address: str) -> None:
+        """An attempt begins; raises TooManyAttempts."""
+        now = self._clock.now()
+        keys = self._keys(username, address)
+        for key in keys:
+            attempts = self._recent(key, now)
+            if len(attempts) >= self._limits[key[0]]:
+                wait = attempts[0] + self._window - now
+                raise TooManyAttempts(max(1, int(wait.total_seconds()) + 1))
+        for key in keys:
+            self._attempts.setdefault(key, deque()).append(now)
+            self._attempts.move_to_end(key)
+        while len(self._attempts) > self.KEYS:
+            self._attempts.popitem(last=False)
+
+    def succeeded(self, username: str, address: str) -> None:
+        """It was the right password."""
+        user, source = self._keys(username, address)
+        self._attempts.pop(user, None)
+        attempts = self._attempts.get(source)
+        if attempts:
+            attempts.pop()
+
+    def _recent(self, key: tuple[str, str], now: datetime) -> deque[datetime]:
+        attempts = self._attempts.get(key, deque())
+        while attempts and attempts[0] + self._window <= now:
+            attempts.popleft()
+        if not attempts:
+            self._attempts.pop(key, None)
+        return attempts
+
+    @staticmethod
+    def _keys(username: str, address: str) -> tuple[tuple[str, str], tuple[str, str]]:
+        try:
+            parsed = ipaddress.ip_address(address)
+            if parsed.version == 6:  # one customer of a provider has a whole /64
+                address = str(ipaddress.ip_network(f"{address}/64", strict=False))
+        except ValueError:
+            pass
+        return ("user", username.strip().casefold()), ("from", address)

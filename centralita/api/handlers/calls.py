@@ -1,0 +1,97 @@
+"""Calls and their recordings."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from aiohttp import web
+
+from centralita.api import schemas as s
+from centralita.api import views
+from centralita.api.http import Handler, Incoming, Reply, cursor, page
+from centralita.api.ports import ApiPorts
+from centralita.core.errors import CentralitaError, InvalidInput, NotFound
+from centralita.core.ids import AgentId, CallId, CustomerId, QueueId, RecordingId
+from centralita.timeline.identity import caller_identity
+from centralita.timeline.repositories import CallFilter
+
+SOUNDS = {".flac": "audio/flac", ".wav": "audio/wav"}
+
+
+class Calls:
+    """What was said on the phone."""
+
+    def __init__(self, ports: ApiPorts) -> None:
+        self._store = ports.store
+        self._region = ports.settings.region
+        self._recordings_dir = ports.settings.recordings_dir
+
+    def handlers(self) -> dict[str, Handler]:
+        return {"calls": self.list, "call": self.get, "recording_audio": self.audio}
+
+    async def list(self, incoming: Incoming) -> Reply:
+        query = incoming.query(s.CallQuery)
+        if query.since is not None and query.until is not None and query.until <= query.since:
+            raise InvalidInput("must be later than since", place="query.until")
+        wanted = CallFilter(
+            customer_id=CustomerId(query.customer_id) if query.customer_id is not None else None,
+            agent_id=AgentId(query.agent_id) if query.agent_id is not None else None,
+            queue_id=QueueId(query.queue_id) if query.queue_id is not None else None,
+            direction=query.direction,
+            outcome=query.outcome,
+            live=None if query.state is None else query.state == "live",
+            number=None if query.number is None else caller_identity(query.number, self._region),
+            since=query.since,
+            until=query.until,
+        )
+        part = await self._store.interactions.calls(
+            wanted, limit=query.limit, after=cursor(query.cursor)
+        )
+        return Reply(page(part, views.call))
+
+    async def get(self, incoming: Incoming) -> Reply:
+        call_id = CallId(incoming.path("id"))
+        entry, events, recordings, transcripts = await asyncio.gather(
+            self._store.interactions.by_call(call_id),
+            self._store.call_events.of_call(call_id),
+            self._store.recordings.of_call(call_id),
+            self._store.recordings.transcripts_of_call(call_id),
+        )
+        if entry is None:
+            raise NotFound(f"no call {call_id}")
+        texts = [views.transcript(transcript) for transcript in transcripts]
+        call = views.call(entry)
+        return Reply(
+            s.CallDetail(
+                **{name: getattr(call, name) for name in call.__struct_fields__},
+                events=[views.call_event(event) for event in events],
+                recordings=[views.recording(recording) for recording in recordings],
+                transcripts=texts,
+                transcript=max(texts, key=lambda text: len(text.text), default=None),
+            )
+        )
+
+    async def audio(self, incoming: Incoming) -> web.StreamResponse:
+        recording = await self._store.recordings.get(RecordingId(incoming.path("id")))
+        if recording is None:
+            raise NotFound(f"no recording {incoming.path('id')}")
+        file = await asyncio.to_thread(_inside, self._recordings_dir, recording.path)
+        if recording.removed or file is None:
+            raise NotFound("the sound of this recording is no longer kept", code="recording_gone")
+        return web.FileResponse(
+            file,
+            headers={
+                "Content-Type": SOUNDS.get(file.suffix, "application/octet-stream"),
+                "Cache-Control": "private, no-cache",
+                "Content-Disposition": f'inline; filename="{recording.recording_id}{file.suffix}"',
+            },
+        )
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """The file `name` in `folder`, if it is there; never one outside of it."""
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise CentralitaError("a recording lies outside the folder of recordings")
+    return file if file.is_file() else None

@@ -1,0 +1,108 @@
+"""What the API needs from the rest of the house. `server/wiring.py` fills it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from centralita.api import schemas as s
+from centralita.api.live import LiveHub
+from centralita.api.passwords import Passwords
+from centralita.core.clock import Clock
+from centralita.core.ids import AgentId, FlowId
+from centralita.core.wire import Plain
+from centralita.store.records import FlowRecord
+from centralita.store.store import Store
+from centralita.timeline.directory import Directory
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LOOPBACK: tuple[Network, ...] = (
+    ipaddress.ip_network("127.0.0.0/8"),
+    ipaddress.ip_network("::1/128"),
+)
+
+
+class AgentControl(Protocol):
+    """What agents may do by the page. Raises NotFound for an unknown agent, Conflict when the
+    state does not allow it (no wrap-up to end)."""
+
+    async def set_status(self, agent_id: AgentId, status: s.AgentStatus, reason: str) -> None:
+        """Choose a status. Publishes AgentChanged and keeps it in the store before it returns."""
+        ...
+
+    async def finish_wrap_up(self, agent_id: AgentId) -> None:
+        """End wrap-up now."""
+        ...
+
+    async def extend_wrap_up(self, agent_id: AgentId, by: timedelta) -> None:
+        """Take more time for wrap-up."""
+        ...
+
+
+class HealthReport(Protocol):
+    """Tells how the parts of the house are."""
+
+    async def report(self) -> s.Health:
+        """As of now; answers within a second."""
+        ...
+
+
+class FlowControl(Protocol):
+    """Judges flow documents and is told of new ones."""
+
+    def validate(self, flow_id: FlowId, document: Mapping[str, Plain]) -> Sequence[s.FlowProblem]:
+        """Everything that is wrong with a document; empty when it can be published."""
+        ...
+
+    async def published(self, flow: FlowRecord) -> None:
+        """This version answers calls from now on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """How the HTTP side behaves. `region` reads national numbers (ISO 3166).
+
+    `trusted_proxies` may say in X-Forwarded-For and X-Forwarded-Proto who the client is.
+    `origins` are other origins that may use the page's cookie (`https://desk.example.org`).
+    `connect_to` are further addresses the page may talk to (`wss://sip.example.org:8443`).
+    `/metrics` answers to `metrics_from`, and to anybody with `metrics_token` as Bearer.
+    """
+
+    region: str
+    version: str
+    recordings_dir: Path
+    web_dir: Path | None = None
+    session_length: timedelta = timedelta(hours=12)
+    max_body: int = 1024 * 1024
+    sign_in_window: timedelta = timedelta(minutes=5)
+    failures_per_user: int = 10
+    failures_per_address: int = 30
+    trusted_proxies: tuple[Network, ...] = ()
+    origins: tuple[str, ...] = ()
+    connect_to: tuple[str, ...] = ()
+    metrics_from: tuple[Network, ...] = LOOPBACK
+    metrics_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPorts:
+    """Everything that the API stands on."""
+
+    settings: ApiSettings
+    store: Store
+    clock: Clock
+    directory: Directory
+    hub: LiveHub
+    agents: AgentControl
+    health: HealthReport
+    flows: FlowControl
+    metrics: CollectorRegistry
+    passwords: Passwords = field(default_factory=Passwords)

@@ -1,0 +1,327 @@
+"""Domain values as the bodies of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from centralita.api import schemas as s
+from centralita.api.live_messages import AgentChanged, QueueChanged
+from centralita.core.errors import CentralitaError
+from centralita.core.wire import Plain, to_plain
+from centralita.store.records import (
+    AgentRecord,
+    ApiTokenRecord,
+    FlowRecord,
+    QueueRecord,
+    RecordingRecord,
+    TranscriptRecord,
+    UserRecord,
+)
+from centralita.timeline import model as m
+from centralita.timeline.directory import Caller, Choice
+
+
+def user(record: UserRecord) -> s.User:
+    """A user, without what is secret."""
+    return s.User(
+        id=record.user_id,
+        username=record.username,
+        name=record.name,
+        role=record.role.value,
+        agent_id=record.agent_id,
+    )
+
+
+def api_token(record: ApiTokenRecord, token: str | None = None) -> s.ApiToken:
+    """A token; `token` only when it has just been made."""
+    return s.ApiToken(
+        id=record.token_id,
+        name=record.name,
+        role=record.role.value,
+        created_at=record.created_at,
+        expires_at=record.expires_at,
+        last_used_at=record.last_used_at,
+        token=token,
+    )
+
+
+def customer(value: m.Customer) -> s.Customer:
+    """A customer with the identities."""
+    return s.Customer(
+        id=value.id,
+        name=value.name,
+        segment=value.segment,
+        language=value.language,
+        notes=value.notes,
+        provisional=value.provisional,
+        created_at=value.created_at,
+        identities=[
+            s.Identity(id=identity.id, kind=identity.kind, value=identity.value)
+            for identity in value.identities
+        ],
+    )
+
+
+def path(steps: Iterable[m.PathStep]) -> list[s.PathStep]:
+    """The way through the flow."""
+    return [
+        s.PathStep(node_id=step.node_id, at=step.at, kind=step.kind, result=step.result)
+        for step in steps
+    ]
+
+
+def _waits(call: m.CallDetails) -> list[s.QueueWait]:
+    return [
+        s.QueueWait(
+            queue_id=wait.queue_id,
+            since=wait.since,
+            waited_s=wait.waited.total_seconds(),
+            how=wait.how,
+        )
+        for wait in call.waits
+    ]
+
+
+def _talks(call: m.CallDetails) -> list[s.Talk]:
+    return [
+        s.Talk(agent_id=talk.agent_id, since=talk.since, talked_s=talk.talked.total_seconds())
+        for talk in call.talks
+    ]
+
+
+def _learned(call: m.CallDetails) -> dict[str, Plain]:
+    plain = to_plain(call.learned)
+    return plain if isinstance(plain, dict) else {}
+
+
+def interaction(value: m.Interaction) -> s.Interaction:
+    """An entry of a timeline."""
+    details = value.call
+    return s.Interaction(
+        id=value.id,
+        channel=value.channel,
+        direction=value.direction,
+        started_at=value.started_at,
+        ended_at=value.ended_at,
+        customer_id=value.customer_id,
+        subject=value.subject,
+        body=value.body,
+        external_id=value.external_id,
+        case_id=value.case_id,
+        agent_id=value.agent_id,
+        queue_id=value.queue_id,
+        disposition=value.disposition,
+        notes=value.notes,
+        recording_ids=list(value.recording_ids),
+        candidates=list(value.candidates),
+        call=None
+        if details is None
+        else s.CallDetails(
+            call_id=details.call_id,
+            caller=details.caller,
+            dialled=details.dialled,
+            answered_at=details.answered_at,
+            outcome=details.outcome,
+            ended_by=details.ended_by,
+            ended_at_place=details.ended_at_place,
+            language=details.language,
+            path=path(details.path),
+            waits=_waits(details),
+            talks=_talks(details),
+            learned=_learned(details),
+        ),
+    )
+
+
+def call(value: m.Interaction) -> s.Call:
+    """A call under its own id."""
+    details = value.call
+    if details is None:
+        raise CentralitaError(f"interaction {value.id} is not a call")
+    ended = value.ended_at
+    return s.Call(
+        id=details.call_id,
+        interaction_id=value.id,
+        state="live" if ended is None else "ended",
+        direction=value.direction,
+        caller=details.caller,
+        dialled=details.dialled,
+        started_at=value.started_at,
+        answered_at=details.answered_at,
+        ended_at=ended,
+        duration_s=None if ended is None else (ended - value.started_at).total_seconds(),
+        customer_id=value.customer_id,
+        candidates=list(value.candidates),
+        agent_id=value.agent_id,
+        queue_id=value.queue_id,
+        outcome=details.outcome,
+        ended_by=details.ended_by,
+        ended_at_place=details.ended_at_place,
+        disposition=value.disposition,
+        notes=value.notes,
+        case_id=value.case_id,
+        language=details.language,
+        path=path(details.path),
+        waits=_waits(details),
+        talks=_talks(details),
+        learned=_learned(details),
+    )
+
+
+def call_event(value: m.CallEvent) -> s.CallEvent:
+    """A line of a journal."""
+    plain = to_plain(value.data)
+    return s.CallEvent(
+        seq=value.seq,
+        at=value.at,
+        type=value.type,
+        data=plain if isinstance(plain, dict) else {},
+    )
+
+
+def recording(value: RecordingRecord) -> s.Recording:
+    """A recording and where its sound is."""
+    return s.Recording(
+        id=value.recording_id,
+        call_id=value.call_id,
+        kind=value.kind,
+        channels=value.channels,
+        duration_s=value.duration.total_seconds(),
+        sha256=value.sha256,
+        created_at=value.created_at,
+        agent_id=value.agent_id,
+        audio=f"/api/v1/recordings/{value.recording_id}/audio",
+        available=not value.removed,
+    )
+
+
+def transcript(value: TranscriptRecord) -> s.Transcript:
+    """What was said, by channel."""
+    return s.Transcript(
+        recording_id=value.recording_id,
+        language=value.language,
+        text=value.text,
+        channels=[
+            s.TranscriptChannel(
+                speaker=channel.speaker,
+                text=channel.text,
+                words=[
+                    s.Word(
+                        text=word.text,
+                        start_s=word.start.total_seconds(),
+                        end_s=word.end.total_seconds(),
+                        confidence=word.confidence,
+                    )
+                    for word in channel.words
+                ],
+            )
+            for channel in value.channels
+        ],
+    )
+
+
+def case(value: m.Case) -> s.Case:
+    """A case."""
+    return s.Case(
+        id=value.id,
+        customer_id=value.customer_id,
+        subject=value.subject,
+        state=value.state,
+        opened_at=value.opened_at,
+        updated_at=value.updated_at,
+    )
+
+
+def task(value: m.Task) -> s.Task:
+    """A task."""
+    return s.Task(
+        id=value.id,
+        kind=value.kind,
+        state=value.state,
+        created_at=value.created_at,
+        queue_id=value.queue_id,
+        customer_id=value.customer_id,
+        interaction_id=value.interaction_id,
+        call_id=value.call_id,
+        caller=value.caller,
+        text=value.text,
+        done_at=value.done_at,
+        done_by=value.done_by,
+    )
+
+
+def context(value: m.CustomerContext) -> s.CustomerContext:
+    """What the screen-pop shows."""
+    return s.CustomerContext(
+        customer=customer(value.customer),
+        cases=[case(entry) for entry in value.cases],
+        recent=[interaction(entry) for entry in value.recent],
+        calls=value.calls,
+        messages=value.messages,
+        open_tasks=value.open_tasks,
+    )
+
+
+def choices(caller: Caller) -> list[s.Customer]:
+    """The customers who share the caller's number; for `OfferMade.choices`."""
+    return [customer(one) for one in caller.customers] if isinstance(caller, Choice) else []
+
+
+def agent(record: AgentRecord, live: AgentChanged | None, queues: Iterable[QueueRecord]) -> s.Agent:
+    """An agent: what is set up, and how they are just now."""
+    return s.Agent(
+        id=record.agent_id,
+        name=record.name,
+        extension=record.extension,
+        status=live.status if live is not None else "logged_out",
+        reason=live.reason if live is not None else "",
+        state=live.state if live is not None else "idle",
+        since=live.since if live is not None else None,
+        registered=live.registered if live is not None else False,
+        call_id=live.call_id if live is not None else None,
+        skills=list(record.skills),
+        queues=[queue.queue_id for queue in queues if record.agent_id in queue.agents],
+    )
+
+
+def queue(record: QueueRecord, live: QueueChanged | None) -> s.Queue:
+    """A queue: what is set up, and how it is just now."""
+    dispositions = record.settings.get("dispositions")
+    return s.Queue(
+        id=record.queue_id,
+        title=record.title,
+        language=record.language,
+        agents=list(record.agents),
+        waiting=live.waiting if live is not None else 0,
+        longest_wait_since=live.longest_wait_since if live is not None else None,
+        agents_available=live.agents_available if live is not None else 0,
+        dispositions=[str(one) for one in dispositions] if isinstance(dispositions, list) else [],
+    )
+
+
+def flow(value: FlowRecord) -> s.Flow:
+    """A version without its document."""
+    return s.Flow(
+        id=value.flow_id,
+        version=value.version,
+        published=value.published,
+        numbers=list(value.numbers),
+        created_at=value.created_at,
+        created_by=value.created_by,
+        comment=value.comment,
+    )
+
+
+def flow_detail(value: FlowRecord) -> s.FlowDetail:
+    """A version with its document."""
+    plain = to_plain(value.document)
+    return s.FlowDetail(
+        id=value.flow_id,
+        version=value.version,
+        published=value.published,
+        numbers=list(value.numbers),
+        created_at=value.created_at,
+        created_by=value.created_by,
+        comment=value.comment,
+        document=plain if isinstance(plain, dict) else {},
+    )
