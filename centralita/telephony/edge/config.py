@@ -133,9 +133,9 @@ class EdgeConfig:
         return self.run_dir / "edge"
 
     @property
-    def control_socket(self) -> Path:
+    def control_pipe(self) -> Path:
         """Where the edge takes commands."""
-        return self.folder / "control.sock"
+        return self.folder / "control.pipe"
 
     @property
     def uri(self) -> str:

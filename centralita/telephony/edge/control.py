@@ -1,13 +1,16 @@
-"""Asks a running Kamailio, by JSON-RPC over its datagram socket."""
+"""Asks a running Kamailio, by JSON-RPC over its named pipe.
+
+A pipe and not its datagram socket: that one cannot send more than 64 KiB, which a few hundred
+registrations exceed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import socket
-import tempfile
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +18,6 @@ from pathlib import Path
 import msgspec
 
 from centralita.core.errors import Unavailable
-
-# The largest datagram the module sends; what is longer, it cannot say.
-_LARGEST = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +76,11 @@ class _Answer(msgspec.Struct):
 class EdgeControl:
     """Commands to the edge. Each raises Unavailable when it does not answer in time."""
 
-    def __init__(self, control_socket: Path, *, timeout: timedelta = timedelta(seconds=2)) -> None:
-        self._path = control_socket
+    def __init__(self, control_pipe: Path, *, timeout: timedelta = timedelta(seconds=2)) -> None:
+        self._path = control_pipe
         self._timeout = timeout.total_seconds()
+        # One command at a time: Kamailio serves its pipe with one process.
         self._lock = asyncio.Lock()
-        self._next_id = 0
 
     async def ping(self) -> None:
         """Return when the edge is there."""
@@ -106,7 +106,7 @@ class EdgeControl:
                     registration = Registration(
                         extension=extension,
                         contact=contact.address,
-                        user_agent=contact.user_agent,
+                        user_agent="" if contact.user_agent == "n/a" else contact.user_agent,
                         expires=timedelta(seconds=contact.expires),
                         transport=contact.socket.partition(":")[0],
                     )
@@ -130,39 +130,70 @@ class EdgeControl:
 
     async def _call(self, method: str, *params: str) -> bytes:
         async with self._lock:
-            self._next_id += 1
+            # A pipe of its own for each answer: a late one cannot be taken for the next.
+            name = f"answer-{secrets.token_hex(6)}"
             request = msgspec.json.encode(
-                {"jsonrpc": "2.0", "method": method, "params": params, "id": self._next_id}
+                {"jsonrpc": "2.0", "method": method, "params": params, "reply_name": name, "id": 1}
             )
-            async with self._socket() as channel:
-                loop = asyncio.get_running_loop()
-                try:
-                    channel.connect(str(self._path))
-                    await asyncio.wait_for(loop.sock_sendall(channel, request), self._timeout)
-                    data = await asyncio.wait_for(
-                        loop.sock_recv(channel, _LARGEST * 4), self._timeout
-                    )
-                except (OSError, TimeoutError) as exc:
-                    raise Unavailable(f"the edge does not answer {method}: {exc}") from exc
+            try:
+                with _pipe(self._path.with_name(name)) as answer:
+                    self._send(request)
+                    data = await asyncio.wait_for(_read_to_end(answer), self._timeout)
+            except (OSError, TimeoutError) as exc:
+                raise Unavailable(f"the edge does not answer {method}: {exc}") from exc
         try:
-            answer = msgspec.json.decode(data, type=_Answer)
+            decoded = msgspec.json.decode(data, type=_Answer)
         except msgspec.MsgspecError as exc:
             raise Unavailable(f"the edge answered {method} with nonsense: {exc}") from exc
-        if answer.error is not None:
-            raise Unavailable(f"the edge refuses {method}: {answer.error.message}")
-        return bytes(answer.result)
+        if decoded.error is not None:
+            raise Unavailable(f"the edge refuses {method}: {decoded.error.message}")
+        return bytes(decoded.result)
 
-    @contextlib.asynccontextmanager
-    async def _socket(self) -> AsyncIterator[socket.socket]:
-        # A new socket for each command: a late answer to an earlier one cannot be taken for ours.
-        name = Path(tempfile.gettempdir()) / f"centralita-edge-{os.getpid()}-{id(self)}.sock"
-        name.unlink(missing_ok=True)
-        channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    def _send(self, request: bytes) -> None:
+        # Without a reader this fails at once, which is how an edge that is down shows.
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
         try:
-            channel.setblocking(False)
-            channel.bind(str(name))
-            name.chmod(0o600)
-            yield channel
+            os.write(descriptor, request + b"\n")
         finally:
-            channel.close()
-            name.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _pipe(path: Path) -> Iterator[int]:
+    """A new named pipe, open for reading, gone afterwards."""
+    os.mkfifo(path, 0o600)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+
+
+async def _read_to_end(descriptor: int) -> bytes:
+    """Everything that is written to a pipe, from the first writer's coming to its leaving."""
+    loop = asyncio.get_running_loop()
+    chunks: list[bytes] = []
+    while True:
+        readable = loop.create_future()
+        loop.add_reader(descriptor, _wake, readable)
+        try:
+            await readable
+        finally:
+            loop.remove_reader(descriptor)
+        try:
+            chunk = os.read(descriptor, 65536)
+        except BlockingIOError:
+            continue
+        if not chunk and chunks:
+            return b"".join(chunks)
+        if not chunk:
+            # Nobody has opened the other end yet.
+            await asyncio.sleep(0.005)
+            continue
+        chunks.append(chunk)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

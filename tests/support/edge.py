@@ -1,0 +1,106 @@
+"""A real Kamailio with our configuration, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from centralita.core.errors import Unavailable
+from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk, ha1
+from centralita.telephony.edge.control import EdgeControl
+from centralita.telephony.edge.edge import Edge
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port that was free a moment ago, for UDP and TCP."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def phone(extension: str, password: str, domain: str = "centralita") -> EdgePhone:
+    """A phone with that password."""
+    return EdgePhone(extension=extension, ha1=ha1(extension, domain, password))
+
+
+@dataclass
+class RunningEdge:
+    """Kamailio at work."""
+
+    edge: Edge
+    control: EdgeControl
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it takes UDP and TCP."""
+        return "127.0.0.1", self.edge.config.port
+
+    @property
+    def tls_address(self) -> tuple[str, int]:
+        """Where it takes TLS."""
+        return "127.0.0.1", self.edge.config.tls_port
+
+    async def log_has(self, words: str) -> None:
+        """Return when the log has them."""
+        async with asyncio.timeout(10):
+            while words not in self.log.read_text(errors="replace"):
+                await asyncio.sleep(0.05)
+
+
+def edge_config(tmp_path: Path, workers: Sequence[tuple[str, int]]) -> EdgeConfig:
+    """A small edge for tests."""
+    return EdgeConfig(
+        run_dir=tmp_path / "run",
+        state_dir=tmp_path / "state",
+        workers=tuple(workers),
+        address="127.0.0.1",
+        port=free_port(),
+        tls_port=free_port(socket.SOCK_STREAM),
+        processes=1,
+        trunks=(EdgeTrunk(name="acme", addresses=("127.0.0.2",)),),
+    )
+
+
+@contextlib.asynccontextmanager
+async def running_edge(
+    config: EdgeConfig, phones: Sequence[EdgePhone] = ()
+) -> AsyncIterator[RunningEdge]:
+    """Start it, wait until it answers, and end it by its process id."""
+    edge = Edge(config)
+    await edge.prepare(phones)
+    spec = edge.spec()
+    log = config.run_dir / "edge.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *spec.argv, cwd=spec.cwd, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    control = EdgeControl(config.control_pipe, timeout=timedelta(seconds=1))
+    running = RunningEdge(edge, control, process, log)
+    try:
+        async with asyncio.timeout(15):
+            while True:
+                with contextlib.suppress(Unavailable):
+                    await control.ping()
+                    break
+                assert process.returncode is None, log.read_text(errors="replace")
+                await asyncio.sleep(0.05)
+        yield running
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 8)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+__all__ = ["RunningEdge", "edge_config", "free_port", "phone", "replace", "running_edge"]
