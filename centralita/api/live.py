@@ -68,6 +68,11 @@ class Watcher:
         if not self._closed.done():
             self._closed.set_result(why)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is to end or has ended."""
+        return self._closed.done()
+
     async def closed(self) -> str:
         """Waits until the connection must end; says why."""
         return await asyncio.shield(self._closed)

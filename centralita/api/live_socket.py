@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 FIRST_MESSAGE_S = 5.0
 HEARTBEAT_S = 20.0
+CLOSING_S = 1.0
 NOT_SIGNED_IN = 4401
 TOO_SLOW = 4408
 CODES = {
@@ -38,10 +39,13 @@ class LiveSocket:
         self._auth = auth
         self._clock = clock
         self._tasks = Tasks("live feed")
+        self._wardens: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """End all connections."""
+        """End all connections, telling the pages why."""
         self._hub.close()
+        if self._wardens:
+            await asyncio.wait(tuple(self._wardens), timeout=2 * CLOSING_S)
         await self._tasks.close()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -53,7 +57,7 @@ class LiveSocket:
             principal = await self._auth.principal(request)
         except CentralitaError as exc:
             return error_response(exc)
-        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=4096)
+        socket = web.WebSocketResponse(timeout=CLOSING_S, heartbeat=HEARTBEAT_S, max_msg_size=4096)
         await socket.prepare(request)
         if principal is None:
             try:
@@ -68,6 +72,8 @@ class LiveSocket:
         warden = self._tasks.spawn(
             self._end(request, socket, watcher, principal), name="end a connection"
         )
+        self._wardens.add(warden)
+        warden.add_done_callback(self._wardens.discard)
         try:
             async for message in socket:
                 if message.type is WSMsgType.ERROR:
@@ -75,7 +81,8 @@ class LiveSocket:
         finally:
             self._hub.unwatch(watcher)
             sender.cancel()
-            warden.cancel()
+            if not watcher.is_closed:  # else the warden is just closing, and must finish
+                warden.cancel()
         return socket
 
     async def _by_first_message(self, socket: web.WebSocketResponse) -> Principal:
@@ -117,7 +124,7 @@ class LiveSocket:
                 pass
         self._hub.unwatch(watcher)
         try:
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(CLOSING_S):
                 await socket.close(code=CODES[why], message=why.encode())
         except TimeoutError:
             # Whoever does not read does not read the closing either.

@@ -1,0 +1,352 @@
+"""Customers, calls, messages, recordings by REST."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from centralita.api import schemas as s
+from centralita.core.ids import AgentId, CallId, LegId, QueueId, RecordingId
+from centralita.store.records import RecordingRecord, TranscriptChannel, TranscriptRecord
+from centralita.timeline.journal import CallSummary
+from centralita.timeline.model import Outcome, Talk
+from tests.support.desk import NOON, Desk, Json, Person, open_desk
+
+CALL = CallId("call_1")
+SOUND = bytes(range(256)) * 40
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def ana(desk: Desk) -> Person:
+    return await desk.sign_in("ana")
+
+
+async def new_customer(person: Person, name: str = "Julia Ríos", phone: str = "600111222") -> Json:
+    body = {"name": name, "identities": [{"kind": "phone", "value": phone}]}
+    return await person.post("/customers", body, status=201)
+
+
+async def call(desk: Desk, caller: str = "600111222", call_id: CallId = CALL) -> None:
+    """A call that ana took, with a recording and what was said."""
+    who = await desk.ports.directory.who_is(caller)
+    await desk.store.journal.begin_call(call_id, desk.clock.now(), caller=who, dialled="100")
+    await desk.store.journal.append(call_id, NOON, "digit", {"digit": "1"})
+    await desk.store.journal.end_call(
+        CallSummary(
+            call_id=call_id,
+            ended_at=desk.clock.now() + timedelta(minutes=2),
+            outcome=Outcome.CONVERSATION,
+            ended_by="remote_hangup",
+            agent_id=AgentId("agent_ana"),
+            queue_id=QueueId("sales"),
+            talks=(
+                Talk(
+                    agent_id=AgentId("agent_ana"),
+                    leg_id=LegId("leg_1"),
+                    since=NOON,
+                    talked=timedelta(minutes=1),
+                ),
+            ),
+        )
+    )
+
+
+async def record(desk: Desk, name: str = "rec_1", path: str = "2026/rec_1.flac") -> None:
+    await desk.store.recordings.add(
+        RecordingRecord(
+            recording_id=RecordingId(name),
+            call_id=CALL,
+            kind="conversation",
+            path=path,
+            channels=2,
+            duration=timedelta(seconds=60),
+            sha256=hashlib.sha256(SOUND).hexdigest(),
+            created_at=NOON,
+        )
+    )
+
+
+# --- customers ----------------------------------------------------------------------------------
+
+
+async def test_a_customer_is_found_by_number_however_written(ana: Person) -> None:
+    julia = await new_customer(ana)
+    assert julia["identities"][0]["value"] == "+34600111222"
+    for number in ("+34600111222", "600 111 222", "0034600111222"):
+        assert (await ana.get("/customers", identity=number))["items"] == [julia]
+    plain = await ana.ask("GET", "/api/v1/customers?identity=+34600111222")  # + sent as a blank
+    assert (await plain.json())["items"] == [julia]
+    assert (await ana.get("/customers", q="rios"))["items"] == [julia]
+    assert (await ana.get("/customers", identity="699999999"))["items"] == []
+
+
+async def test_naming_a_provisional_customer_makes_a_full_one(desk: Desk, ana: Person) -> None:
+    await call(desk, "699000111")
+    (provisional,) = (await ana.get("/customers", identity="699000111"))["items"]
+    assert provisional["provisional"] and provisional["name"] == ""
+    changed = await ana.patch(
+        f"/customers/{provisional['id']}",
+        {"name": "Luis", "add_identities": [{"kind": "email", "value": "Luis@Example.org"}]},
+    )
+    assert not changed["provisional"]
+    assert {identity["value"] for identity in changed["identities"]} == {
+        "+34699000111",
+        "luis@example.org",
+    }
+
+
+async def test_a_list_is_read_by_its_cursor(ana: Person) -> None:
+    names = {(await new_customer(ana, f"N{n}", f"60011122{n}"))["name"] for n in range(5)}
+    first = await ana.get("/customers", limit="2")
+    second = await ana.get("/customers", limit="2", cursor=first["next"])
+    third = await ana.get("/customers", limit="2", cursor=second["next"])
+    assert third["next"] is None
+    pages = (first, second, third)
+    assert [len(page["items"]) for page in pages] == [2, 2, 1]
+    assert {item["name"] for page in pages for item in page["items"]} == names
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+async def test_a_call_shows_its_journal_recordings_and_words(desk: Desk, ana: Person) -> None:
+    julia = await new_customer(ana)
+    await call(desk)
+    await record(desk)
+    await desk.store.recordings.put_transcript(
+        TranscriptRecord(
+            recording_id=RecordingId("rec_1"),
+            language="es",
+            text="hola",
+            channels=(TranscriptChannel(speaker="caller", text="hola"),),
+        )
+    )
+    shown = await ana.get(f"/calls/{CALL}")
+    msgspec.convert(shown, s.CallDetail)
+    assert shown["customer_id"] == julia["id"]
+    assert shown["events"][0]["data"] == {"digit": "1"}
+    assert shown["recordings"][0]["audio"] == "/api/v1/recordings/rec_1/audio"
+    assert shown["transcript"]["text"] == "hola"
+    assert (shown["state"], shown["duration_s"]) == ("ended", 120.0)
+    timeline = await ana.get(f"/customers/{julia['id']}/timeline")
+    assert [entry["call"]["call_id"] for entry in timeline["items"]] == [CALL]
+    assert timeline["items"][0]["recording_ids"] == ["rec_1"]
+
+
+async def test_calls_are_filtered_by_query(desk: Desk, ana: Person) -> None:
+    await call(desk)
+    desk.clock.advance(timedelta(hours=1))
+    await call(desk, "699000111", CallId("call_2"))
+
+    async def ids(**query: str) -> list[str]:
+        return [entry["id"] for entry in (await ana.get("/calls", status=200, **query))["items"]]
+
+    assert await ids() == ["call_2", "call_1"]
+    assert await ids(number="600111222") == ["call_1"]
+    assert await ids(since="2026-01-05T12:30:00Z") == ["call_2"]
+    assert await ids(outcome="voicemail") == []
+    assert await ids(agent_id="agent_ana", queue_id="sales", limit="1") == ["call_2"]
+
+
+async def test_audio_is_served_whole_and_in_ranges(desk: Desk, ana: Person, tmp_path: Path) -> None:
+    (tmp_path / "recordings" / "2026").mkdir()
+    (tmp_path / "recordings" / "2026" / "rec_1.flac").write_bytes(SOUND)
+    await record(desk)
+    path = "/api/v1/recordings/rec_1/audio"
+    whole = await ana.ask("GET", path)
+    assert (whole.status, whole.headers["Content-Type"]) == (200, "audio/flac")
+    assert hashlib.sha256(await whole.read()).hexdigest() == hashlib.sha256(SOUND).hexdigest()
+    piece = await ana.ask("GET", path, headers={"Range": "bytes=100-199"})
+    assert (piece.status, await piece.read()) == (206, SOUND[100:200])
+    assert piece.headers["Content-Range"] == f"bytes 100-199/{len(SOUND)}"
+    assert (await ana.ask("GET", path, headers={"Range": "bytes=999999-"})).status == 416
+    assert (await desk.client.get(path)).status == 401
+
+
+async def test_a_recording_that_is_gone_or_outside_its_folder_is_not_served(
+    desk: Desk, ana: Person, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.flac").write_bytes(b"secret")
+    os.symlink(tmp_path / "secret.flac", tmp_path / "recordings" / "link.flac")
+    await record(desk, "rec_gone", "gone.flac")
+    await record(desk, "rec_up", "../secret.flac")
+    await record(desk, "rec_root", "/etc/passwd")
+    await record(desk, "rec_link", "link.flac")
+    gone = await ana.get("/recordings/rec_gone/audio", status=404)
+    assert gone["error"]["code"] == "recording_gone"
+    for name in ("rec_up", "rec_root", "rec_link"):
+        refused = await ana.get(f"/recordings/{name}/audio", status=500)
+        assert "secret" not in str(refused)
+
+
+# --- messages, notes, choices -------------------------------------------------------------------
+
+
+async def test_a_message_is_taken_once_whatever_is_repeated(ana: Person) -> None:
+    sms = {"channel": "sms", "identity": "600111222", "body": "¿Y mi pedido?", "external_id": "7"}
+    first = await ana.post("/interactions", sms, status=201)
+    again = await ana.post("/interactions", {**sms, "body": "changed"}, status=200)
+    assert again == first
+    (customer,) = (await ana.get("/customers", identity="600111222"))["items"]
+    assert customer["provisional"]
+    assert first["customer_id"] == customer["id"]
+
+
+async def test_mail_finds_its_customer_by_address(ana: Person) -> None:
+    julia = await new_customer(ana)
+    address = {"add_identities": [{"kind": "email", "value": "julia@example.org"}]}
+    await ana.patch(f"/customers/{julia['id']}", address)
+    mail = {"channel": "email", "identity": "JULIA@example.org", "subject": "Hi", "body": "..."}
+    made = await ana.post("/interactions", mail, status=201)
+    assert made["customer_id"] == julia["id"]
+
+
+async def test_a_shared_number_stays_a_choice_until_an_agent_says(desk: Desk, ana: Person) -> None:
+    julia = await new_customer(ana)
+    paul = await new_customer(ana, "Paul")
+    await call(desk)
+    shown = await ana.get(f"/calls/{CALL}")
+    assert shown["customer_id"] is None
+    assert shown["candidates"] == [julia["id"], paul["id"]] or set(shown["candidates"]) == {
+        julia["id"],
+        paul["id"],
+    }
+    assigned = await ana.post(
+        f"/interactions/{shown['interaction_id']}/customer", {"customer_id": paul["id"]}
+    )
+    assert (assigned["customer_id"], assigned["candidates"]) == (paul["id"], [])
+
+
+async def test_a_provisional_customer_is_merged_into_the_real_one(desk: Desk, ana: Person) -> None:
+    julia = await new_customer(ana)
+    await call(desk, "699000111")
+    shown = await ana.get(f"/calls/{CALL}")
+    body = {"customer_id": julia["id"], "merge": True}
+    await ana.post(f"/interactions/{shown['interaction_id']}/customer", body)
+    assert (await ana.get("/customers", identity="699000111"))["items"][0]["id"] == julia["id"]
+    await ana.get(f"/customers/{shown['customer_id']}", status=404)
+
+
+async def test_an_agent_writes_on_own_contacts_only(desk: Desk, ana: Person) -> None:
+    await new_customer(ana)
+    await call(desk)
+    entry = (await ana.get(f"/calls/{CALL}"))["interaction_id"]
+    changed = await ana.patch(f"/interactions/{entry}", {"notes": "n", "disposition": "sold"})
+    assert (changed["notes"], changed["disposition"]) == ("n", "sold")
+    leo, sol = await desk.sign_in("leo"), await desk.sign_in("sol")
+    await leo.patch(f"/interactions/{entry}", {"notes": "mine"}, status=403)
+    assert (await sol.patch(f"/interactions/{entry}", {"notes": "led"}))["disposition"] == "sold"
+
+
+async def test_a_case_belongs_to_its_customer(ana: Person) -> None:
+    julia, paul = await new_customer(ana), await new_customer(ana, "Paul", "600999888")
+    case = await ana.post("/cases", {"customer_id": julia["id"], "subject": "Late"}, status=201)
+    note = {"channel": "note", "direction": "internal", "customer_id": julia["id"], "body": "x"}
+    entry = await ana.post("/interactions", note, status=201)
+    path = f"/interactions/{entry['id']}"
+    assert (await ana.patch(path, {"case_id": case["id"]}))["case_id"] == case["id"]
+    assert (await ana.patch(path, {"notes": "y"}))["case_id"] == case["id"]
+    assert (await ana.patch(path, {"case_id": None}))["case_id"] is None
+    other = {"channel": "note", "customer_id": paul["id"], "case_id": case["id"]}
+    refused = await ana.post("/interactions", other, status=400)
+    assert refused["error"]["place"] == "$.case_id"
+    await ana.patch(f"/cases/{case['id']}", {"state": "solved"})
+    assert (await ana.get("/cases", state="open"))["items"] == []
+    context = await ana.get(f"/customers/{julia['id']}/context")
+    assert context["cases"][0]["state"] == "solved"
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"channel": "sms", "body": 3}, "$.body"),
+        ({"channel": "call"}, "$.channel"),
+        ({"body": "x"}, "$"),
+        ({"channel": "sms", "identity": "600111222", "colour": "red"}, "$"),
+        ({"channel": "sms", "identity": "12"}, "$.identity"),
+        ({"channel": "sms", "identity": "a@b@c"}, "$.identity"),
+        ({"channel": "sms", "customer_id": "cus_none"}, "$.customer_id"),
+        ({"channel": "sms"}, "$"),
+        ({"channel": "sms", "identity": "600111222", "started_at": "today"}, "$.started_at"),
+        ({"channel": "sms", "identity": "6", "started_at": "2026-01-01T00:00:00"}, "$.started_at"),
+        ([], "$"),
+    ],
+)
+async def test_a_bad_body_is_refused_with_its_place(ana: Person, body: object, place: str) -> None:
+    error = (await ana.post("/interactions", body, status=400))["error"]
+    assert (error["code"], error["place"]) == ("invalid_input", place)
+    assert error["message"]
+
+
+@pytest.mark.parametrize("raw", [b"{", b"\xff", b'{"channel": "sms", "body": "\\u0000"}', b""])
+async def test_what_is_not_json_is_refused(ana: Person, raw: bytes) -> None:
+    answer = await ana.ask(
+        "POST", "/api/v1/interactions", data=raw, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status == 400
+    assert (await answer.json())["error"]["place"] == "body"
+
+
+async def test_a_form_is_not_taken_for_json(ana: Person) -> None:
+    answer = await ana.ask("POST", "/api/v1/interactions", data={"channel": "sms"})
+    assert answer.status == 415
+
+
+async def test_a_body_beyond_the_limit_is_refused(ana: Person) -> None:
+    answer = await ana.ask("POST", "/api/v1/interactions", {"body": "x" * 2_000_000})
+    assert answer.status == 413
+    assert (await answer.json())["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("limit=0", "query.limit"),
+        ("limit=many", "query.limit"),
+        ("cursor=xyz", "query.cursor"),
+        ("cursor=W10", "query.cursor"),
+        ("state=gone", "query.state"),
+        ("since=yesterday", "query.since"),
+        ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "query.until"),
+        ("color=red", "query"),
+        ("number=%00", "query"),
+    ],
+)
+async def test_a_bad_query_is_refused_with_its_place(ana: Person, query: str, place: str) -> None:
+    answer = await ana.ask("GET", f"/api/v1/calls?{query}")
+    assert answer.status == 400
+    assert (await answer.json())["error"]["place"] == place
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/calls/call_x",
+        "/customers/x",
+        "/customers/x/timeline",
+        "/customers/x/context",
+        "/interactions/x",
+        "/recordings/x/audio",
+        "/recordings/..%2f..%2fcentralita.db/audio",
+        "/customers/'%20or%201=1",
+        "/nothing",
+    ],
+)
+async def test_a_guessed_id_is_not_found(ana: Person, path: str) -> None:
+    error = (await ana.get(path, status=404))["error"]
+    assert error["code"] == "not_found"
