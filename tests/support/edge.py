@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -80,7 +82,12 @@ async def running_edge(
     log = config.run_dir / "edge.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *spec.argv, cwd=spec.cwd, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+            *spec.argv,
+            cwd=spec.cwd,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     control = EdgeControl(config.control_pipe, timeout=timedelta(seconds=1))
     running = RunningEdge(edge, control, process, log)
@@ -99,7 +106,7 @@ async def running_edge(
         try:
             await asyncio.wait_for(process.wait(), 8)
         except TimeoutError:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
 
 

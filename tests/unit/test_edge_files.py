@@ -1,0 +1,175 @@
+"""The files of the edge, and what is noticed about phones, without a Kamailio."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from centralita.core.errors import InvalidInput
+from centralita.server.config import load_config
+from centralita.server.telephony import edge_config, worker_addresses, worker_settings
+from centralita.telephony.edge.certificate import self_signed
+from centralita.telephony.edge.config import (
+    EdgeConfig,
+    EdgePhone,
+    EdgeRegistration,
+    EdgeTrunk,
+    ha1,
+)
+from centralita.telephony.edge.control import Registration
+from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
+from centralita.telephony.edge.render import (
+    contact_address,
+    escaped,
+    listen_lines,
+    peers_cfg,
+    phones_table,
+)
+from centralita.telephony.edge.watch import changes
+
+CONFIG = EdgeConfig(
+    run_dir=Path("/run/c"), state_dir=Path("/var/c"), workers=(("127.0.0.1", 5070),)
+)
+INTERFACES = ["127.0.0.1", "::1", "192.0.2.2", "2001:db8::2"]
+
+
+def registration(extension: str) -> Registration:
+    """A phone that is there."""
+    return Registration(
+        extension=extension,
+        contact=f"sip:{extension}@192.0.2.50",
+        user_agent="desk",
+        expires=timedelta(seconds=60),
+        transport="udp",
+    )
+
+
+def test_any_address_means_each_ipv4_address_of_the_machine() -> None:
+    lines = listen_lines(replace(CONFIG, transports=("udp",)), INTERFACES)
+    assert lines == ["listen=udp:127.0.0.1:5060", "listen=udp:192.0.2.2:5060"]
+
+
+def test_workers_are_reached_on_loopback_even_if_phones_are_not() -> None:
+    config = replace(CONFIG, address="192.0.2.2", transports=("tls",))
+    assert listen_lines(config, INTERFACES) == [
+        "listen=tls:192.0.2.2:5061",
+        "listen=udp:127.0.0.1:5060",
+    ]
+
+
+def test_the_public_address_is_told_to_the_outside_only() -> None:
+    config = replace(CONFIG, transports=("udp",), public_address="203.0.113.9")
+    assert listen_lines(config, INTERFACES) == [
+        "listen=udp:127.0.0.1:5060",
+        "listen=udp:192.0.2.2:5060 advertise 203.0.113.9:5060",
+    ]
+    assert contact_address(config, INTERFACES) == "203.0.113.9:5060"
+
+
+def test_ipv6_addresses_stand_in_brackets() -> None:
+    config = replace(CONFIG, address="2001:db8::2", transports=("tcp",))
+    assert "listen=tcp:[2001:db8::2]:5060" in listen_lines(config, INTERFACES)
+
+
+def test_passwords_stand_in_the_table_and_not_in_the_configuration() -> None:
+    account = EdgeRegistration(
+        registrar="sip.example.org", port=5060, username="us", password="a:b\\c$d"
+    )
+    trunk = EdgeTrunk(name="acme", proxy=("sip.example.org", 5060), registration=account)
+    config = replace(CONFIG, trunks=(trunk,))
+    peers = peers_cfg(config, {"acme": "acme-token"}, {"acme": ["198.51.100.7"]})
+    assert "a:b" not in peers
+    assert "src_ip == 198.51.100.7" in peers
+    assert r"trunk/acme/password:0:0:a\:b\\c$d:0" in phones_table([], [trunk])
+    assert "a:b" not in repr(trunk)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\0b", "a\tb"])
+def test_a_line_break_cannot_be_smuggled_into_a_table(text: str) -> None:
+    with pytest.raises(InvalidInput, match="control character"):
+        escaped(text)
+
+
+@pytest.mark.parametrize("extension", ["", "20 1", "201:x", "trunk/acme/password", "2" * 33])
+def test_what_is_no_extension_is_refused(extension: str) -> None:
+    with pytest.raises(InvalidInput, match="is not an extension"):
+        EdgePhone(extension=extension, ha1="0" * 32)
+
+
+@pytest.mark.parametrize("text", ['x"y', "x!y", "x\ny", ""])
+def test_a_name_cannot_break_out_of_the_configuration(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        replace(CONFIG, user_agent=text)
+
+
+def test_ha1_is_the_one_of_the_standard() -> None:
+    # the example of RFC 2617, section 3.5
+    expected = "939e7578ed9e3c518a452acee763bce9"
+    assert ha1("Mufasa", "testrealm@host.com", "Circle Of Life") == expected
+
+
+def test_who_left_is_told_before_who_came() -> None:
+    before = {name: registration(name) for name in ("201", "202")}
+    after = {name: registration(name) for name in ("202", "203")}
+    assert changes(before, after) == [
+        PhoneUnregistered(extension="201"),
+        PhoneRegistered(extension="203", user_agent="desk"),
+    ]
+    assert changes(after, after) == []
+
+
+def test_the_self_signed_certificate_is_made_once_and_its_key_is_private(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path, "centralita")
+    first = certificate.read_bytes()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert self_signed(tmp_path, "centralita") == (certificate, key)
+    assert certificate.read_bytes() == first
+    shown = subprocess.run(
+        ["openssl", "x509", "-in", certificate, "-noout", "-subject"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "CN = centralita" in shown.stdout or "CN=centralita" in shown.stdout
+
+
+def test_sip_conf_reaches_the_edge(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    (tmp_path / "secret").chmod(0o600)
+    path = tmp_path / "sip.conf"
+    path.write_text(
+        "[sip]\nport = 5062\n[media]\nworkers = 2\n[limits]\nban = 1m\n"
+        "[trunk:acme]\nregistrar = sip.example.org\nusername = us\npassword_file = secret\n"
+        "caller_id = from\n"
+    )
+    config = load_config(path)
+    edge = edge_config(config)
+    assert worker_addresses(config) == edge.workers == (("127.0.0.1", 5070), ("127.0.0.1", 5071))
+    assert (edge.port, edge.ban) == (5062, timedelta(minutes=1))
+    (trunk,) = edge.trunks
+    assert trunk.registration is not None
+    assert trunk.registration.password == "s3cret"
+    assert trunk.proxy == ("sip.example.org", 5060)
+    assert not trunk.asserted
+
+
+def test_workers_share_the_ports_for_audio_without_overlap(tmp_path: Path) -> None:
+    path = tmp_path / "sip.conf"
+    path.write_text("[media]\nworkers = 3\nrtp_ports = 20000-20100\n")
+    workers = worker_settings(load_config(path))
+    ranges = [range(worker.rtp_port, worker.rtp_port + worker.rtp_ports) for worker in workers]
+    assert ranges == [range(20000, 20032), range(20032, 20064), range(20064, 20096)]
+    assert {worker.edge for worker in workers} == {"sip:127.0.0.1:5060"}
+    assert [worker.sip_port for worker in workers] == [5070, 5071, 5072]
+
+
+def test_without_an_edge_the_worker_listens_on_the_public_port(tmp_path: Path) -> None:
+    path = tmp_path / "sip.conf"
+    path.write_text("[sip]\nedge = none\naddress = 192.0.2.2\nport = 5080\n")
+    (worker,) = worker_settings(load_config(path))
+    assert (worker.sip_address, worker.sip_port, worker.edge) == ("192.0.2.2", 5080, "")
