@@ -169,8 +169,8 @@ class CallDetails:
 class Interaction:
     """One entry of a timeline. `call` is there for calls and voicemails that came by phone.
 
-    `external_id` is the id of the message in the system it came from; it is unique. `candidates` are
-    the customers who share the number or address, until an agent has said which one it was.
+    `external_id` is the id of the message in the system it came from; it is unique. `candidates`
+    are the customers who share the number or address, until an agent has said which one it was.
     """
 
     id: InteractionId
