@@ -1,0 +1,1 @@
+"""Interactive voice response: flows, and what runs them."""

@@ -1,0 +1,118 @@
+"""menu: one of several choices, by key or by voice at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from centralita.core.events import Event
+from centralita.ivr.flow import Node, Prompts, PromptSpec, Scene, Step, prompt_specs
+from centralita.ivr.nodes.turn import (
+    Answered,
+    Ask,
+    Retry,
+    Turn,
+    TurnState,
+    advance,
+    after,
+    again,
+    ask,
+    no_match,
+    turn_prompts,
+)
+from centralita.ivr.nodes.words import normalise
+
+
+class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One way out of a menu: a key, what may be said for it, where it leads, what to note."""
+
+    next: str
+    key: str = ""
+    say: list[str] = []
+    set: dict[str, str] = {}
+
+
+class Menu(Node, frozen=True, tag="menu"):
+    """Ask for a choice. `minimum_confidence` is below which words count as not understood."""
+
+    waits = True
+
+    prompt: Prompts
+    choices: list[Choice]
+    turn: Turn = Turn()
+    speech: bool = True
+    minimum_confidence: float = 0.5
+    on_failure: str = ""
+
+    def enter(self, scene: Scene) -> Step:
+        return ask(self.turn, self._question(), scene, TurnState())
+
+    def react(self, state: object, event: Event, scene: Scene) -> Step:
+        assert isinstance(state, TurnState)
+        match advance(self.turn, state, event, scene):
+            case Answered() as answer:
+                choice = self._chosen(answer)
+                if choice is not None:
+                    note = f"key {choice.key}" if answer.key else "speech"
+                    assign = dict(choice.set)
+                    if answer.heard is not None:
+                        assign["heard"] = answer.heard.text
+                        assign["confidence"] = f"{answer.heard.confidence:.2f}"
+                    return Step(
+                        commands=answer.commands, goto=choice.next, assign=assign, note=note
+                    )
+                retry = no_match(self.turn, answer.state, scene)
+                step = again(self.turn, retry, self._question(), scene, self.on_failure)
+                return after(answer.commands, step)
+            case Retry() as retry:
+                return again(self.turn, retry, self._question(), scene, self.on_failure)
+            case Step() as step:
+                return step
+
+    def _question(self) -> Ask:
+        phrases = tuple(normalise(words) for choice in self.choices for words in choice.say)
+        return Ask(prompt=self.prompt, phrases=phrases if self.speech else Ask.SILENT)
+
+    def _chosen(self, answer: Answered) -> Choice | None:
+        if answer.heard is None:
+            return next((choice for choice in self.choices if choice.key == answer.key), None)
+        if answer.heard.confidence < self.minimum_confidence:
+            return None
+        heard = f" {normalise(answer.heard.text)} "
+        # A phrase may come with others around it ("quiero ventas, por favor"); the longest counts.
+        candidates = [
+            (len(words), choice)
+            for choice in self.choices
+            for words in map(normalise, choice.say)
+            if f" {words} " in heard
+        ]
+        return max(candidates, key=lambda candidate: candidate[0])[1] if candidates else None
+
+    def exits(self) -> Iterator[tuple[str, str]]:
+        for index, choice in enumerate(self.choices):
+            yield f"choices[{index}].next", choice.next
+        if self.on_failure:
+            yield "on_failure", self.on_failure
+
+    def prompts_used(self) -> Iterator[tuple[str, PromptSpec]]:
+        yield from (("prompt", spec) for spec in prompt_specs(self.prompt))
+        yield from turn_prompts(self.turn)
+
+    def writes(self) -> Iterator[str]:
+        for choice in self.choices:
+            yield from choice.set
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        keys = [choice.key for choice in self.choices if choice.key]
+        if not self.choices:
+            yield "choices", "a menu needs at least one choice"
+        for index, choice in enumerate(self.choices):
+            if len(choice.key) > 1 or choice.key not in "0123456789*#ABCD":
+                yield f"choices[{index}].key", f'"{choice.key}" is not one key of 0-9, * and #'
+            if not choice.key and not choice.say:
+                yield f"choices[{index}]", "give a key, or words to say, or both"
+            if choice.key and keys.count(choice.key) > 1:
+                yield f"choices[{index}].key", f"key {choice.key} is used twice"
+        if self.turn.tries < 1:
+            yield "turn.tries", "ask at least once: 1 or more"

@@ -1,0 +1,206 @@
+"""The turn: ask, wait for keys or speech, ask again, give up. VoiceXML's form item, as a value.
+
+Menu, gather, listen and confirm are turns with different ideas of what an answer is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import ClassVar
+
+import msgspec
+
+from centralita.core.events import Event
+from centralita.ivr.flow import Duration, Prompts, PromptSpec, Scene, Step, prompt_specs
+from centralita.ivr.signals import (
+    CancelTimer,
+    Command,
+    Heard,
+    KeyPressed,
+    ListeningFailed,
+    PlayPrompts,
+    PromptsEnded,
+    SetTimer,
+    SpeechBegan,
+    StartListening,
+    StopPrompts,
+    Timer,
+    TimerFired,
+)
+
+SORRY_NOT_UNDERSTOOD = {
+    "es": "Perdón, no le he entendido.",
+    "en": "Sorry, I did not understand.",
+}
+SORRY_NOTHING_HEARD = {"es": "No he oído nada.", "en": "I did not hear anything."}
+USE_THE_KEYS = {
+    "es": "Ahora mismo no puedo escucharle. Por favor, use las teclas.",
+    "en": "I cannot listen right now. Please use the keys.",
+}
+# One failure may be a recogniser that is being restarted; after two, speech is given up here.
+MAX_LISTENING_FAILURES = 2
+
+
+class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How often and how long to ask; part of every asking node."""
+
+    tries: int = 3
+    timeout: Duration = Duration(seconds=5)
+    max_speech: Duration = Duration(seconds=12)
+    barge_in: bool = True
+    noinput: Prompts | None = None
+    nomatch: Prompts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnState:
+    """Where the turn is. `tries` counts questions asked, the first included."""
+
+    tries: int = 1
+    prompting: bool = True
+    speaking: bool = False
+    digits: str = ""
+    failures: int = 0
+    pending: str = ""
+    no_inputs: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The question of a turn, made by the node for each try."""
+
+    prompt: Prompts | None
+    phrases: tuple[str, ...] | None = ()
+    """What may be said; None is anything, an empty tuple is: do not listen."""
+
+    SILENT: ClassVar[tuple[str, ...]] = ()
+
+
+def ask(
+    turn: Turn, question: Ask, scene: Scene, state: TurnState, before: Prompts | None = None
+) -> Step:
+    """Put the question, after a word of apology on later tries."""
+    commands: list[Command] = []
+    if question.phrases != Ask.SILENT and state.failures < MAX_LISTENING_FAILURES:
+        commands.append(StartListening(language=scene.language, phrases=question.phrases))
+    spoken = scene.prompts(before) + scene.prompts(question.prompt)
+    state = replace(state, prompting=bool(spoken), speaking=False, digits="")
+    if spoken:
+        commands.append(PlayPrompts(prompts=spoken))
+    else:
+        commands.append(SetTimer(timer=Timer.NO_INPUT, after=turn.timeout))
+    return Step(commands=tuple(commands), state=state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The turn has got input for the node to judge: keys so far, or words."""
+
+    state: TurnState
+    commands: tuple[Command, ...] = ()
+    key: str = ""
+    heard: Heard | None = None
+    timed_out: bool = False
+    """No key came for the inter-digit time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Nothing usable came: ask again with this apology, or give up."""
+
+    state: TurnState
+    before: Prompts | None
+    no_input: bool
+
+
+def advance(turn: Turn, state: TurnState, event: Event, scene: Scene) -> Step | Answered | Retry:
+    """What an event means for a turn: wait on, judge an answer, or ask again."""
+    match event:
+        case PromptsEnded():
+            state = replace(state, prompting=False)
+            if state.speaking or state.digits:
+                return Step(state=state)
+            wait = SetTimer(timer=Timer.NO_INPUT, after=turn.timeout)
+            return Step(state=state, commands=(wait,))
+        case KeyPressed(digit=digit):
+            if state.prompting and not turn.barge_in:
+                return Step(state=state)
+            commands: tuple[Command, ...] = (CancelTimer(timer=Timer.NO_INPUT),)
+            if state.prompting:
+                commands = (StopPrompts(), *commands)
+            state = replace(state, prompting=False, digits=state.digits + digit)
+            return Answered(state=state, commands=commands, key=digit)
+        case SpeechBegan():
+            if state.prompting and not turn.barge_in:
+                return Step(state=state)
+            commands = (
+                CancelTimer(timer=Timer.NO_INPUT),
+                SetTimer(timer=Timer.MAX_SPEECH, after=turn.max_speech),
+            )
+            if state.prompting:
+                commands = (StopPrompts(), *commands)
+            return Step(state=replace(state, prompting=False, speaking=True), commands=commands)
+        case Heard():
+            if state.prompting and not turn.barge_in:
+                return Step(state=state)
+            return Answered(state=replace(state, speaking=False), heard=event)
+        case TimerFired(timer=Timer.INTER_DIGIT):
+            return Answered(state=state, timed_out=True)
+        case TimerFired(timer=Timer.NO_INPUT):
+            return Retry(
+                state=replace(state, no_inputs=state.no_inputs + 1),
+                before=turn.noinput or SORRY_NOTHING_HEARD.get(scene.language, ""),
+                no_input=True,
+            )
+        case TimerFired(timer=Timer.MAX_SPEECH):
+            return no_match(turn, state, scene)
+        case ListeningFailed():
+            failures = state.failures + 1
+            given_up = failures >= MAX_LISTENING_FAILURES
+            words = USE_THE_KEYS if given_up else SORRY_NOT_UNDERSTOOD
+            # The caller is not to blame: this question does not count as a try.
+            return Retry(
+                state=replace(state, failures=failures, tries=state.tries - 1, speaking=False),
+                before=words.get(scene.language, ""),
+                no_input=False,
+            )
+        case _:
+            return Step(state=state)
+
+
+def no_match(turn: Turn, state: TurnState, scene: Scene) -> Retry:
+    """What came is no answer to this question."""
+    return Retry(
+        state=replace(state, speaking=False),
+        before=turn.nomatch or SORRY_NOT_UNDERSTOOD.get(scene.language, ""),
+        no_input=False,
+    )
+
+
+def again(turn: Turn, retry: Retry, question: Ask, scene: Scene, give_up: str) -> Step:
+    """Ask once more, or leave by `give_up` (a node, or the fault exit when empty)."""
+    state = retry.state
+    if state.tries >= turn.tries:
+        why = "no_input" if retry.no_input else "no_match"
+        if give_up:
+            return Step(goto=give_up, note=why)
+        return Step(fault=f"no usable answer after {state.tries} tries ({why})")
+    return ask(turn, question, scene, replace(state, tries=state.tries + 1), retry.before)
+
+
+def between_digits(after: timedelta) -> Command:
+    """Wait for the next key."""
+    return SetTimer(timer=Timer.INTER_DIGIT, after=after)
+
+
+def after(commands: tuple[Command, ...], step: Step) -> Step:
+    """`step` with `commands` before its own."""
+    return replace(step, commands=commands + step.commands)
+
+
+def turn_prompts(turn: Turn) -> Iterator[tuple[str, PromptSpec]]:
+    """The prompts of a turn with their fields."""
+    yield from (("turn.noinput", spec) for spec in prompt_specs(turn.noinput))
+    yield from (("turn.nomatch", spec) for spec in prompt_specs(turn.nomatch))

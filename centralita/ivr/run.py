@@ -1,0 +1,184 @@
+"""FlowRun: one execution of a flow. Pure: state and event in, state and commands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from centralita.core.events import Event
+from centralita.ivr.flow import Flow, Node, Scene, Step, Variables
+from centralita.ivr.nodes import Enqueue, HangUp, Voicemail
+from centralita.ivr.signals import Command, EndCall, Failed, Quiet
+
+# More hops than this without waiting for the caller is a loop that the loader did not see.
+_MAX_HOPS = 500
+
+_SORRY = {
+    "es": "Disculpe, ha habido un problema. Le pasamos con una persona.",
+    "en": "Sorry, something went wrong. We are connecting you to a person.",
+}
+_GOODBYE = {
+    "es": "Lo sentimos, no podemos atenderle ahora. Por favor, llame más tarde.",
+    "en": "We are sorry, we cannot take your call now. Please call again later.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathStep:
+    """One node of the caller's way, for the timeline."""
+
+    at: datetime
+    flow: str
+    node: str
+    kind: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Where a sub-flow was entered: the flow and the node to go on with."""
+
+    flow: Flow
+    back_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRun:
+    """The state of one run. `over` once EndCall has been given."""
+
+    flow: Flow
+    library: Mapping[str, Flow]
+    variables: Variables
+    node: str = ""
+    node_state: object = None
+    stack: tuple[Frame, ...] = ()
+    path: tuple[PathStep, ...] = ()
+    faults: int = 0
+    over: bool = False
+    default_queue: str = ""
+    emergency: Mapping[str, Node] = field(default_factory=dict)
+
+
+Outcome = tuple[FlowRun, tuple[Command, ...]]
+
+
+def begin(
+    flow: Flow,
+    library: Mapping[str, Flow],
+    variables: Variables,
+    now: datetime,
+    *,
+    default_queue: str,
+) -> Outcome:
+    """Start `flow`. `library` holds the sub-flows in the versions this run keeps."""
+    known = {"language": flow.language, **flow.variables, **variables}
+    run = FlowRun(flow=flow, library=library, variables=known, default_queue=default_queue)
+    return _go(run, Step(goto=flow.start), now, ())
+
+
+def step(run: FlowRun, event: Event, now: datetime) -> Outcome:
+    """Let an event act on the run. After the end, and for late events, nothing happens."""
+    if run.over:
+        return run, ()
+    if isinstance(event, Failed):
+        return _go(run, Step(fault=event.what), now, ())
+    try:
+        reaction = _node(run).react(run.node_state, event, _scene(run, now))
+    except Exception as exc:  # a node that raises must not cost the caller the call
+        reaction = Step(fault=f"{type(exc).__name__}: {exc}")
+    return _go(run, reaction, now, ())
+
+
+def _go(run: FlowRun, reaction: Step, now: datetime, before: tuple[Command, ...]) -> Outcome:
+    """Follow a reaction until a node waits or the run is over."""
+    commands = before
+    for _ in range(_MAX_HOPS):
+        commands += reaction.commands
+        if reaction.note and run.path:
+            last = replace(run.path[-1], note=reaction.note)
+            run = replace(run, path=(*run.path[:-1], last))
+        if reaction.assign:
+            run = replace(run, variables={**run.variables, **reaction.assign})
+        if reaction.fault:
+            run, reaction, quiet = _fault(run, reaction.fault, now)
+            commands += quiet
+            continue
+        if reaction.ended or (reaction.returns and not run.stack):
+            end = EndCall(outcome=reaction.note or "self_service")
+            return replace(run, over=True), (*commands, Quiet(), end)
+        if reaction.returns:
+            frame = run.stack[-1]
+            run = replace(run, flow=frame.flow, stack=run.stack[:-1])
+            reaction = Step(goto=frame.back_to)
+            continue
+        if reaction.call:
+            called = run.library.get(reaction.call)
+            if called is None:
+                reaction = Step(fault=f"there is no flow {reaction.call}")
+                continue
+            frame = Frame(flow=run.flow, back_to=reaction.goto)
+            known = {**called.variables, **run.variables}
+            run = replace(run, flow=called, stack=(*run.stack, frame), variables=known)
+            reaction = Step(goto=called.start)
+            continue
+        if not reaction.goto:
+            return replace(run, node_state=reaction.state), commands
+        if run.node_state is not None:
+            commands += (Quiet(),)
+        run, reaction = _enter(run, reaction.goto, now)
+    run, reaction, quiet = _fault(run, "the flow goes round in circles", now)
+    return _go(run, reaction, now, commands + quiet)
+
+
+def _enter(run: FlowRun, name: str, now: datetime) -> tuple[FlowRun, Step]:
+    node = run.emergency.get(name) or run.flow.nodes.get(name)
+    if node is None:
+        return run, Step(fault=f"there is no node {name}")
+    kind = str(type(node).__struct_config__.tag)
+    here = PathStep(at=now, flow=run.flow.name, node=name, kind=kind)
+    run = replace(run, node=name, node_state=None, path=(*run.path, here))
+    try:
+        return run, node.enter(_scene(run, now))
+    except Exception as exc:  # as in `step`
+        return run, Step(fault=f"{type(exc).__name__}: {exc}")
+
+
+def _fault(run: FlowRun, what: str, now: datetime) -> tuple[FlowRun, Step, tuple[Command, ...]]:
+    """The way out when something failed: the flow's own, then a person, a voicemail, good-bye.
+
+    Each fault goes one further, so that the ways out cannot loop among themselves.
+    """
+    failed = PathStep(at=now, flow=run.flow.name, node=run.node, kind="fault", note=what)
+    run = replace(run, faults=run.faults + 1, node_state=None, path=(*run.path, failed))
+    quiet = (Quiet(),)
+    if run.faults == 1 and run.flow.fault and run.flow.fault != run.node:
+        return run, Step(goto=run.flow.fault), quiet
+    language = run.variables.get("language", "es")
+    emergency: dict[str, Node] = {
+        "fault-goodbye": HangUp(prompt=_GOODBYE.get(language, _GOODBYE["en"]), outcome="gave_up")
+    }
+    if run.default_queue:
+        emergency["fault-voicemail"] = Voicemail(
+            queue=run.default_queue, on_failure="fault-goodbye"
+        )
+        emergency["fault-agent"] = Enqueue(
+            queue=run.default_queue,
+            prompt=_SORRY.get(language, _SORRY["en"]),
+            otherwise="fault-voicemail",
+        )
+    run = replace(run, emergency=emergency)
+    if run.faults > 5:
+        return run, Step(ended=True, note="fault"), quiet
+    order = [name for name in ("fault-agent", "fault-voicemail") if name in emergency]
+    tried = {past.node for past in run.path}
+    target = next((name for name in order if name not in tried), "fault-goodbye")
+    return run, Step(goto=target), quiet
+
+
+def _node(run: FlowRun) -> Node:
+    return run.emergency.get(run.node) or run.flow.nodes[run.node]
+
+
+def _scene(run: FlowRun, now: datetime) -> Scene:
+    return Scene(variables=run.variables, now=now, default_queue=run.default_queue)
