@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
     OperationalError,
     SQLAlchemyError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -105,12 +106,22 @@ class Database:
     async def upgrade(self) -> None:
         """Bring the tables to what this release needs. Existing data stays."""
         with Translated():
+            await self._try_to_connect()
             async with self._writer.begin() as connection:
                 if not self.is_sqlite:
                     await connection.execute(
                         text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK}
                     )
                 await connection.run_sync(_upgrade)
+
+    async def _try_to_connect(self) -> None:
+        """Raises DatabaseUnavailable with the server's own reason (no such database, password)."""
+        try:
+            async with self._engine.connect():
+                pass
+        except DBAPIError as exc:
+            reason = exc.orig.__cause__ or exc.orig if exc.orig is not None else exc
+            raise DatabaseUnavailable(f"the database cannot be opened: {reason}") from exc
 
     async def ping(self) -> None:
         """Raises DatabaseUnavailable when the database does not answer."""
@@ -169,6 +180,8 @@ class Translated:
         match error:
             case IntegrityError():
                 raise Conflict("this exists already, or refers to what does not exist") from error
+            case PoolTimeout():
+                raise DatabaseUnavailable("all connections to the database are busy") from error
             case OperationalError():
                 raise DatabaseUnavailable(f"the database does not serve: {error.orig}") from error
             case DBAPIError() if error.connection_invalidated:

@@ -199,6 +199,31 @@ async def test_an_unreachable_server_is_reported_as_such() -> None:
         await open_store("postgresql://nobody@127.0.0.1:1/none")
 
 
+async def test_a_database_that_does_not_exist_is_named(postgres_server: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match='database "none" does not exist'):
+        await open_store(postgres_server.rsplit("/", 1)[0] + "/none")
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(DatabaseUnavailable, match="not a database"):
+        await open_store(str(tmp_path / "c.db"))
+
+
+async def test_connections_that_the_server_cut_are_made_anew(postgres_server: str) -> None:
+    store, other = await open_store(postgres_server), await open_store(postgres_server)
+    async with other.database.engine.connect() as connection:
+        await connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        )
+    await store.ping()
+    await store.close()
+    await other.close()
+
+
 async def test_a_new_sqlite_file_is_for_its_owner_only(tmp_path: Path) -> None:
     store = await open_store(str(tmp_path / "sub" / "c.db"))
     await store.customers.add(customer("cus_ana"))
