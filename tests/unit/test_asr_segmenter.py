@@ -55,11 +55,12 @@ def test_the_end_of_the_stream_ends_speech_that_had_begun() -> None:
     assert list(speech.finish()) == []
 
 
-def test_a_word_ends_with_its_voice_and_not_with_the_silence_after_it() -> None:
+def test_a_word_lasts_as_long_as_its_voice_without_the_silences_around_it() -> None:
     speech = segmenter()
     list(speech.take(HUSH * 50 + VOICE * 20 + HUSH * 10))
-    assert speech.spoken(52 * FRAME, 78 * FRAME) == 70 * FRAME
-    assert speech.spoken(72 * FRAME, 78 * FRAME) == 78 * FRAME
+    assert speech.voiced(40 * FRAME, 78 * FRAME) == (50 * FRAME, 70 * FRAME)
+    assert speech.voiced(55 * FRAME, 60 * FRAME) == (55 * FRAME, 60 * FRAME)
+    assert speech.voiced(72 * FRAME, 78 * FRAME) == (72 * FRAME, 78 * FRAME)
 
 
 @given(

@@ -54,7 +54,7 @@ def real(folder: Path, count: int, lexicon: Lexicon, seed: int) -> Iterator[Exam
         digits, speech = digit_sequence(clips[speaker], int(rng.integers(1, 7)), rng)
         words = tuple(DIGITS["en"][digit] for digit in digits)
         # Few people must stand for all: their throats vary more than the synthetic voices do.
-        frames = mfcc(through_a_telephone(speech, rng, warp=0.22))
+        frames = mfcc(through_a_telephone(speech, rng, warp=0.2))
         yield Example(frames, lexicon.classes("en-us", words))
 
 

@@ -16,8 +16,8 @@ from centralita.asr.mini.words import WORDS
 UNKNOWN = "[unk]"
 
 # What it costs to hear "something else" instead of a word: to begin, and for each of its phones.
-_UNKNOWN_ENTRY = 6.0
-_UNKNOWN_PHONE = 3.5
+_UNKNOWN_ENTRY = 10.0
+_UNKNOWN_PHONE = 6.0
 _UNKNOWN_IN_FREE_SPEECH = 2.0
 
 

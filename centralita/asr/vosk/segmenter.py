@@ -61,7 +61,8 @@ class Segmenter:
         self._speaking = False
         self._began = 0
         self._last_voiced = 0
-        self._voiced: list[bool] = []
+        # One byte for each frame since the beginning, as decoding may lag behind: 3 kB a minute.
+        self._voiced = bytearray()
 
     @property
     def speaking(self) -> bool:
@@ -81,27 +82,30 @@ class Segmenter:
         if self._speaking:
             yield self._end()
 
-    def spoken(self, start: timedelta, end: timedelta) -> timedelta:
-        """The end of the last voiced frame between the two, or `end` if there is none.
+    def voiced(self, start: timedelta, end: timedelta) -> tuple[timedelta, timedelta]:
+        """From the first to the last voiced frame between the two, or both as they are.
 
-        The network is sure of a word's last sound, not of where the silence after it begins.
+        The decoder is sure of a word's sounds, not of where the silences around it begin.
         """
-        first = max(0, start // FRAME + 1 - self._began)
-        for index in range(min(end // FRAME - self._began, len(self._voiced)) - 1, first - 1, -1):
-            if self._voiced[index]:
-                return FRAME * (self._began + index + 1)
-        return end
+        first, last = start // FRAME, end // FRAME
+        begins = self._voiced.find(1, first, last)
+        if begins < 0:
+            return start, end
+        return (
+            max(start, FRAME * begins),
+            min(end, FRAME * (self._voiced.rfind(1, first, last) + 1)),
+        )
 
     def _frame(self, frame: bytes) -> Iterator[Piece]:
         voiced = self._is_speech(frame)
         self._frames += 1
+        self._voiced.append(voiced)
         if self._speaking:
-            self._voiced.append(voiced)
             if voiced:
                 self._last_voiced = self._frames
             yield More(frame)
             silent = self._frames - self._last_voiced
-            if silent >= self._hangover or len(self._voiced) >= self._longest:
+            if silent >= self._hangover or self._frames - self._began >= self._longest:
                 yield self._end()
             return
         self._recent.append((frame, voiced))
@@ -110,7 +114,6 @@ class Segmenter:
             self._speaking = True
             self._began = self._frames - len(self._recent)
             self._last_voiced = self._frames
-            self._voiced = [flag for _, flag in self._recent]
             first = self._frames - len(latest) + latest.index(True)
             pre_roll = b"".join(kept for kept, _ in self._recent)
             self._recent.clear()

@@ -209,11 +209,12 @@ class Stream:
 
     def _word(self, fields: _WordFields, latest: timedelta) -> Word:
         start = self._offset + timedelta(seconds=fields.start)
-        end = min(self._offset + timedelta(seconds=fields.end), latest)
+        end = max(start, min(self._offset + timedelta(seconds=fields.end), latest))
+        start, end = self._segmenter.voiced(start, end)
         return Word(
             text=fields.word,
             start=start,
-            end=max(start, self._segmenter.spoken(start, end)),
+            end=end,
             confidence=min(1.0, max(0.0, fields.conf)),
         )
 
