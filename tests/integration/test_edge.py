@@ -124,6 +124,15 @@ async def test_a_new_phone_registers_after_a_reload_and_a_withdrawn_one_does_not
         assert (await agent.register(edge.address, "201", "secret"))[1].status == 401
 
 
+async def test_a_withdrawn_phone_can_be_sent_away_at_once(edge: RunningEdge) -> None:
+    async with udp_party() as agent:
+        await agent.register(edge.address, "201", "secret")
+        assert "201" in await edge.control.registrations()
+        await edge.control.forget_phone("201", "centralita")
+        assert await edge.control.registrations() == {}
+        await edge.control.forget_phone("999", "centralita")  # nobody there is no error
+
+
 async def test_coming_and_going_is_published(edge: RunningEdge) -> None:
     happened: asyncio.Queue[Event] = asyncio.Queue()
     watch = RegistrationWatch(
