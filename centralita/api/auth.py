@@ -102,7 +102,9 @@ class Authenticator:
         return seen
 
     def is_https(self, request: web.Request) -> bool:
-        """Whether the client came by TLS."""
+        """Whether the client came by TLS, so that a cookie may ask for it."""
+        if self._settings.cookie_secure:
+            return True
         if within(request.remote or "", self._settings.trusted_proxies):
             return request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
         return request.scheme == "https"

@@ -70,8 +70,9 @@ class FlowControl(Protocol):
 class ApiSettings:
     """How the HTTP side behaves. `region` reads national numbers (ISO 3166).
 
-    `trusted_proxies` may say in X-Forwarded-For and X-Forwarded-Proto who the client is.
-    `origins` are other origins that may use the page's cookie (`https://desk.example.org`).
+    `trusted_proxies` may say in X-Forwarded-For and X-Forwarded-Proto who the client is. With
+    `cookie_secure` the cookies are for TLS only, whatever a proxy says.
+    `origins` are other origins of the page (the public URL, where a proxy changes the host).
     `connect_to` are further addresses the page may talk to (`wss://sip.example.org:8443`).
     `/metrics` answers to `metrics_from`, and to anybody with `metrics_token` as Bearer.
     """
@@ -85,7 +86,8 @@ class ApiSettings:
     sign_in_window: timedelta = timedelta(minutes=5)
     failures_per_user: int = 10
     failures_per_address: int = 30
-    trusted_proxies: tuple[Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = LOOPBACK
+    cookie_secure: bool = False
     origins: tuple[str, ...] = ()
     connect_to: tuple[str, ...] = ()
     metrics_from: tuple[Network, ...] = LOOPBACK

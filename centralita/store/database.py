@@ -66,8 +66,10 @@ _EXAMPLES = "sqlite:///data/centralita.db or postgresql://user:password@host/nam
 class Database:
     """An engine, and the two ways of using it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, password: str | None = None) -> None:
         self.url = database_url(url)
+        if password is not None:
+            self.url = self.url.set(password=password)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             self._engine = create_async_engine(self.url, connect_args={"timeout": 5})

@@ -43,13 +43,14 @@ class Store:
         await self.database.close()
 
 
-async def open_store(url: str) -> Store:
+async def open_store(url: str, *, password: str | None = None) -> Store:
     """Open the database at `url` and bring its tables up to date.
 
-    `url` is `sqlite:///file`, a file's path, or `postgresql://user:password@host/name`. Raises
-    InvalidInput for another one and DatabaseUnavailable when it cannot be reached.
+    `url` is `sqlite:///file`, a file's path, or `postgresql://user:password@host/name`;
+    `password` stands for the one in the URL. Raises InvalidInput for another kind of database and
+    DatabaseUnavailable when it cannot be reached.
     """
-    database = Database(url)
+    database = Database(url, password=password)
     try:
         await database.upgrade()
     except BaseException:

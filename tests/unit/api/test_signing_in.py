@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -109,16 +110,23 @@ async def test_the_cookies_are_strict_and_the_session_is_hidden_from_scripts(des
     assert csrf.value == (await answer.json())["csrf"]
 
 
-async def test_behind_a_trusted_tls_proxy_the_cookie_is_secure(tmp_path: Path) -> None:
-    from centralita.api.ports import LOOPBACK
-
-    async with open_desk(tmp_path, trusted_proxies=LOOPBACK) as desk:
+@pytest.mark.parametrize(("proxies", "secure"), [("127.0.0.0/8", True), ("192.0.2.0/24", False)])
+async def test_only_a_trusted_proxy_can_say_that_the_page_came_by_tls(
+    tmp_path: Path, proxies: str, secure: bool
+) -> None:
+    trusted = (ipaddress.ip_network(proxies),)
+    async with open_desk(tmp_path, trusted_proxies=trusted, metrics_from=trusted) as desk:
+        forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1, 198.51.100.7"}
         answer = await desk.client.post(
-            "/api/v1/session",
-            json={"username": "ana", "password": PASSWORD},
-            headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"},
+            "/api/v1/session", json={"username": "ana", "password": PASSWORD}, headers=forwarded
         )
-        assert answer.cookies["centralita_session"]["secure"]
+        assert bool(answer.cookies["centralita_session"]["secure"]) is secure
+        assert (await desk.client.get("/metrics", headers=forwarded)).status == 403
+
+
+async def test_the_cookie_is_for_tls_only_where_the_site_says_so(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, cookie_secure=True) as desk:
+        assert (await desk.try_sign_in("ana")).cookies["centralita_session"]["secure"]
 
 
 async def test_a_page_acts_by_its_cookie_only_with_the_csrf_token(desk: Desk) -> None:
