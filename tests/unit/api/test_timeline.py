@@ -307,10 +307,12 @@ async def test_a_form_is_not_taken_for_json(ana: Person) -> None:
     assert answer.status == 415
 
 
-async def test_a_body_beyond_the_limit_is_refused(ana: Person) -> None:
-    answer = await ana.ask("POST", "/api/v1/interactions", {"body": "x" * 2_000_000})
-    assert answer.status == 413
-    assert (await answer.json())["error"]["code"]
+async def test_a_body_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, max_body=1000) as desk:
+        ana = await desk.sign_in("ana")
+        answer = await ana.ask("POST", "/api/v1/interactions", {"body": "x" * 2000})
+        assert answer.status == 413
+        assert (await answer.json())["error"]["code"] == "request_entity_too_large"
 
 
 @pytest.mark.parametrize(
