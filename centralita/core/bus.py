@@ -29,11 +29,11 @@ class Bus:
     def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> Callable[[], None]:
         """Call `handler` for each event of `kind` or a subclass. Returns how to stop."""
         entry = (kind, handler)
-        self._handlers.append(entry)
+        self._handlers.append(entry)  # type: ignore[arg-type]  # narrowed by isinstance
 
         def stop() -> None:
             if entry in self._handlers:
-                self._handlers.remove(entry)  # type: ignore[arg-type]
+                self._handlers.remove(entry)
 
         return stop
 

@@ -21,7 +21,7 @@ class CentralitaError(Exception):
 class InvalidInput(CentralitaError):
     """A value from outside (file, API, SIP, audio, mail) that we refuse.
 
-    `place` says where it stands (`sip.conf:12 [http] port`, `menu.yaml: node "start", field "keys"`).
+    `place` says where it stands: `sip.conf:12 [http] port`, `menu.yaml: node "start"`.
     """
 
     code = "invalid_input"

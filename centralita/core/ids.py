@@ -1,4 +1,4 @@
-"""Identifiers. Each is a string with a prefix, so that a log line or a bug report explains itself."""
+"""Identifiers. Each is a string with a prefix, so that a log line explains itself."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Tasks:
         name: str,
         on_error: Callable[[BaseException], None] | None = None,
     ) -> asyncio.Task[None]:
-        """Run `work` in a task of that name; `on_error` hears of an exception after it is logged."""
+        """Run `work` in a task of that name; `on_error` hears of an exception, once logged."""
         task = asyncio.get_running_loop().create_task(work, name=f"{self._owner}: {name}")
         self._tasks.add(task)
 
@@ -46,6 +46,11 @@ class Tasks:
 
         task.add_done_callback(done)
         return task
+
+    async def settle(self, within: float) -> None:
+        """Wait up to `within` seconds for the tasks to end by themselves."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=within)
 
     async def close(self) -> None:
         """Cancel all tasks and wait until they have ended."""

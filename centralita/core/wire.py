@@ -80,5 +80,7 @@ def parse_duration(text: str) -> timedelta:
     """`"30s"`, `"500ms"`, `"2m"`, `"1h"`, `"7d"` as a timedelta; raises InvalidInput otherwise."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise InvalidInput(f'"{text}" is not a duration; write a number and ms, s, m, h or d: "30s"')
+        raise InvalidInput(
+            f'"{text}" is not a duration; write a number and ms, s, m, h or d: "30s"'
+        )
     return timedelta(seconds=float(match["number"]) * _UNITS[match["unit"]])

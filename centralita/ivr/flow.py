@@ -87,9 +87,7 @@ class Scene:
     def prompts(self, prompts: Prompts | None) -> tuple[Prompt, ...]:
         """Prompts ready to be spoken."""
         return tuple(
-            Prompt(
-                text=self.fill(spec.text), wav=spec.wav, language=spec.language or self.language
-            )
+            Prompt(text=self.fill(spec.text), wav=spec.wav, language=spec.language or self.language)
             for spec in prompt_specs(prompts)
         )
 

@@ -31,8 +31,10 @@ class Problem:
 
     def __str__(self) -> str:
         place = f'node "{self.node}"' if self.node else "flow"
-        return f'{place}, field "{self.field}": {self.reason}' if self.field else (
-            f"{place}: {self.reason}"
+        return (
+            f'{place}, field "{self.field}": {self.reason}'
+            if self.field
+            else (f"{place}: {self.reason}")
         )
 
 

@@ -1,4 +1,4 @@
-"""The vocabulary of telephony, and `CallControl`: everything the rest of the house may ask of it."""
+"""The vocabulary of telephony, and `CallControl`: everything that may be asked of it."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ class WorkerUp(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLost(Event):
-    """The connection to a media worker broke; `LegEnded(WORKER_LOST)` follows for each of its legs."""
+    """The connection to a media worker broke; LegEnded(WORKER_LOST) follows for each leg."""
 
     worker_id: WorkerId
 
@@ -225,9 +225,7 @@ class CallControl(Protocol):
         """Send 180 to an arrived call."""
         ...
 
-    async def play(
-        self, leg_id: LegId, files: Sequence[Path], *, loop: bool = False
-    ) -> PlaybackId:
+    async def play(self, leg_id: LegId, files: Sequence[Path], *, loop: bool = False) -> PlaybackId:
         """Play mono 16-bit WAV files one after another to the leg.
 
         A new playback replaces the running one, whose PlaybackEnded(STOPPED) comes first. With
@@ -259,12 +257,13 @@ class CallControl(Protocol):
         ...
 
     async def stop_recording(self, leg_id: LegId) -> None:
-        """End the recording, if there is one; RecordingStopped follows. A leg's end does the same."""
+        """End the recording, if there is one; RecordingStopped follows. So does a leg's end."""
         ...
 
     async def dial(
         self,
         call_id: CallId,
+        leg_id: LegId,
         target: str,
         *,
         beside: LegId,
@@ -272,16 +271,17 @@ class CallControl(Protocol):
         caller_name: str = "",
         headers: Mapping[str, str] | None = None,
         peer: str = "",
-    ) -> LegId:
+    ) -> None:
         """Start an outgoing leg to the SIP URI `target`, in the worker that holds the leg `beside`.
 
+        The caller of this method chooses `leg_id`, so as to know the leg before its first event.
         `peer` is the IP address the phone is known to be at, if any: the offer then names the
         address of ours that it can reach. Raises DialError when the leg cannot even be started.
         """
         ...
 
     async def bridge(self, leg_id: LegId, other: LegId) -> None:
-        """Let two answered legs hear each other; stops their playbacks. LegsBridged comes for both."""
+        """Let two answered legs hear each other; stops their playbacks. LegsBridged for both."""
         ...
 
     async def unbridge(self, leg_id: LegId) -> None:
@@ -295,5 +295,3 @@ class CallControl(Protocol):
     async def hang_up(self, leg_id: LegId, reason: EndReason) -> None:
         """End the leg: BYE, CANCEL or a final response, as its state wants. LegEnded follows."""
         ...
-
-

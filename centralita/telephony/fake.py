@@ -147,9 +147,7 @@ class FakeCallControl:
     async def ring(self, leg_id: LegId) -> None:
         self._at(leg_id)
 
-    async def play(
-        self, leg_id: LegId, files: Sequence[Path], *, loop: bool = False
-    ) -> PlaybackId:
+    async def play(self, leg_id: LegId, files: Sequence[Path], *, loop: bool = False) -> PlaybackId:
         leg = self._at(leg_id)
         self._stop(leg, PlaybackEnd.STOPPED)
         playback_id = PlaybackId(new_id("play"))
@@ -181,6 +179,7 @@ class FakeCallControl:
     async def dial(
         self,
         call_id: CallId,
+        leg_id: LegId,
         target: str,
         *,
         beside: LegId,
@@ -188,14 +187,13 @@ class FakeCallControl:
         caller_name: str = "",
         headers: Mapping[str, str] | None = None,
         peer: str = "",
-    ) -> LegId:
+    ) -> None:
         self._at(beside)
         if target in self.unreachable:
             raise DialError(f"cannot call {target}")
-        leg = self._new_leg(LegId(new_id("leg")), call_id, LegDirection.OUT)
+        leg = self._new_leg(leg_id, call_id, LegDirection.OUT)
         leg.target, leg.caller, leg.headers = target, caller, dict(headers or {})
         self._dialled.put_nowait(leg)
-        return leg.leg_id
 
     async def bridge(self, leg_id: LegId, other: LegId) -> None:
         pair = (self._at(leg_id), self._at(other))

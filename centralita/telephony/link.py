@@ -101,9 +101,7 @@ class _Connection:
         """The connection is gone: nobody waits for it any more."""
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(
-                    NoSuchLeg(f"worker {self.worker_id} was lost in mid-command")
-                )
+                answer.set_exception(NoSuchLeg(f"worker {self.worker_id} was lost in mid-command"))
         self._writer.close()
 
 
@@ -176,9 +174,7 @@ class WorkerLink:
         conn = self._at(leg_id)
         await conn.send(Ring(seq=conn.next_seq(), leg_id=leg_id))
 
-    async def play(
-        self, leg_id: LegId, files: Sequence[Path], *, loop: bool = False
-    ) -> PlaybackId:
+    async def play(self, leg_id: LegId, files: Sequence[Path], *, loop: bool = False) -> PlaybackId:
         conn = self._at(leg_id)
         playback_id = PlaybackId(new_id("play"))
         await conn.send(
@@ -220,6 +216,7 @@ class WorkerLink:
     async def dial(
         self,
         call_id: CallId,
+        leg_id: LegId,
         target: str,
         *,
         beside: LegId,
@@ -227,9 +224,8 @@ class WorkerLink:
         caller_name: str = "",
         headers: Mapping[str, str] | None = None,
         peer: str = "",
-    ) -> LegId:
+    ) -> None:
         conn = self._at(beside)
-        leg_id = LegId(new_id("leg"))
         self._adopt(conn, leg_id, call_id)
         try:
             await conn.send(
@@ -247,7 +243,6 @@ class WorkerLink:
         except TelephonyError:
             self._forget(leg_id)
             raise
-        return leg_id
 
     async def bridge(self, leg_id: LegId, other: LegId) -> None:
         conn = self._at(leg_id)

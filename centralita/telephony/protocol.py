@@ -143,7 +143,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The outcome of the command `seq`; `error` is empty when it was accepted, else an error code."""
+    """The outcome of the command `seq`; `error` is empty, or the code of what was wrong."""
 
     seq: int
     error: str = ""

@@ -10,8 +10,8 @@ _SPACES = re.compile(r"\s+")
 YES = {"es": ("sí", "correcto", "vale"), "en": ("yes", "correct", "okay")}
 NO = {"es": ("no",), "en": ("no",)}
 DIGITS = {
-    "es": "cero uno dos tres cuatro cinco seis siete ocho nueve".split(),
-    "en": "zero one two three four five six seven eight nine".split(),
+    "es": ["cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"],
+    "en": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
 }
 _DIGIT_OF = {word: str(index) for words in DIGITS.values() for index, word in enumerate(words)}
 _DIGIT_OF["oh"] = "0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 import time
@@ -38,6 +39,7 @@ class PhoneCall:
         self.invite = SipMessage()
         self.answered = asyncio.Event()
         self.ended = asyncio.Event()
+        self.settled = asyncio.Event()
         self.held = False
         self._phone = phone
         self._outgoing = outgoing
@@ -55,21 +57,16 @@ class PhoneCall:
         match = re.search(r"sips?:([^@;>]*)", self.invite.get("From"))
         return match[1] if match else ""
 
-    async def wait_answered(self, timeout: float = 10.0) -> None:
+    async def wait_answered(self, within: float = 10.0) -> None:
         """Until the call is up; raises PhoneError when it is refused."""
-        ended = asyncio.ensure_future(self.ended.wait())
-        answered = asyncio.ensure_future(self.answered.wait())
-        _, pending = await asyncio.wait(
-            {ended, answered}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
-        )
-        for task in pending:
-            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.settled.wait(), within)
         if not self.answered.is_set():
             raise PhoneError(f"call not answered: {self.status or 'timeout'}", status=self.status)
 
-    async def wait_ended(self, timeout: float = 10.0) -> None:
+    async def wait_ended(self, within: float = 10.0) -> None:
         """Until the other side or we have ended it."""
-        await asyncio.wait_for(self.ended.wait(), timeout)
+        await asyncio.wait_for(self.ended.wait(), within)
 
     def ring(self) -> None:
         """180 to an incoming call."""
@@ -188,6 +185,7 @@ class PhoneCall:
         """The call is over."""
         self.times.setdefault("ended", time.monotonic())
         self.audio.close()
+        self.settled.set()
         self.ended.set()
 
 
@@ -319,6 +317,7 @@ class Phone(asyncio.DatagramProtocol):
         self._answered[call.sip_call_id] = ack.encode()
         call.take_media(response.body)
         call.answered.set()
+        call.settled.set()
 
     async def _invite_once(self, call: PhoneCall, request: SipMessage) -> SipMessage:
         async for response in self._responses(request):
@@ -430,6 +429,7 @@ class Phone(asyncio.DatagramProtocol):
                 if not call.answered.is_set():
                     call.times["answered"] = time.monotonic()
                     call.answered.set()
+                    call.settled.set()
             case "CANCEL" if call is not None:
                 self.respond(request, 200, "OK", call)
                 self.respond(call.invite, 487, "Request Terminated", call)

@@ -112,19 +112,19 @@ class RtpAudio(asyncio.DatagramProtocol):
         return whole
 
     async def until(
-        self, wanted: Callable[[HeardFrame], bool], *, timeout: float = 10.0
+        self, wanted: Callable[[HeardFrame], bool], *, within: float = 10.0
     ) -> HeardFrame:
         """Wait for the first frame from now on that is wanted."""
         future: asyncio.Future[HeardFrame] = asyncio.get_running_loop().create_future()
         self._watchers.append((wanted, future))
-        return await asyncio.wait_for(future, timeout)
+        return await asyncio.wait_for(future, within)
 
-    async def sound(self, *, above: float = 300.0, timeout: float = 10.0) -> HeardFrame:
+    async def sound(self, *, above: float = 300.0, within: float = 10.0) -> HeardFrame:
         """Wait for a frame louder than `above` (root mean square of 16-bit samples)."""
-        return await self.until(lambda frame: frame.rms > above, timeout=timeout)
+        return await self.until(lambda frame: frame.rms > above, within=within)
 
     async def silence(
-        self, *, below: float = 100.0, frames: int = 5, timeout: float = 10.0
+        self, *, below: float = 100.0, frames: int = 5, within: float = 10.0
     ) -> HeardFrame:
         """Wait for `frames` quiet frames in a row; returns the first of them."""
         quiet: list[HeardFrame] = []
@@ -136,7 +136,7 @@ class RtpAudio(asyncio.DatagramProtocol):
                 quiet.clear()
             return len(quiet) >= frames
 
-        await self.until(is_quiet, timeout=timeout)
+        await self.until(is_quiet, within=within)
         return quiet[-frames]
 
     # --- the wire ---------------------------------------------------------------------------

@@ -47,6 +47,4 @@ def choose(peer: str, *, pinned: str, public: str) -> str:
 def rewrite(sdp: str, address: str) -> str:
     """`sdp` with `address` in its `o=` and `c=` lines."""
     version = 6 if ":" in address else 4
-    return _ORIGIN_OR_CONNECTION.sub(
-        lambda match: f"{match['head']}IN IP{version} {address}", sdp
-    )
+    return _ORIGIN_OR_CONNECTION.sub(lambda match: f"{match['head']}IN IP{version} {address}", sdp)

@@ -71,9 +71,7 @@ class BrainSocket:
             except OSError:
                 return
             peer.settimeout(None)
-            peer.setsockopt(
-                socket.SOL_SOCKET, socket.SO_SNDTIMEO, b"\x01" + bytes(7) + bytes(8)
-            )
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, b"\x01" + bytes(7) + bytes(8))
             with self._lock:
                 self._drop()
                 self._peer = peer

@@ -157,9 +157,7 @@ class PjLeg(pj.Call):
             self.audio.startTransmit(other.audio)
             other.audio.startTransmit(self.audio)
         for leg, peer in ((self, other), (other, self)):
-            self._owner.emit(
-                LegsBridged(leg_id=leg.leg_id, call_id=leg.call_id, other=peer.leg_id)
-            )
+            self._owner.emit(LegsBridged(leg_id=leg.leg_id, call_id=leg.call_id, other=peer.leg_id))
 
     def disconnect(self) -> None:
         """Take the leg and its peer apart."""
@@ -349,9 +347,7 @@ class PjLeg(pj.Call):
 
     def _digit(self, digit: str) -> None:
         if digit and digit in "0123456789*#ABCD":
-            self._owner.emit(
-                DigitReceived(leg_id=self.leg_id, call_id=self.call_id, digit=digit)
-            )
+            self._owner.emit(DigitReceived(leg_id=self.leg_id, call_id=self.call_id, digit=digit))
 
     def _read_statistics(self, index: int) -> None:
         received = self.getStreamStat(index).rtcp.rxStat

@@ -289,9 +289,7 @@ class Worker:
 
     def _dial(self, command: Dial) -> None:
         if self._draining or len(self._legs) >= self.capacity:
-            raise DialError(
-                f"worker {self.settings.worker_id} is full with {len(self._legs)} legs"
-            )
+            raise DialError(f"worker {self.settings.worker_id} is full with {len(self._legs)} legs")
         leg = PjLeg(
             self,
             self._outbound,

@@ -1,0 +1,500 @@
+"""The driver: one task per call that lets a FlowRun act through telephony, speech and queues."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from centralita.asr.recognizer import (
+    Recognition,
+    RecognitionFailed,
+    Recognizer,
+    RecognizerError,
+    SpeechStarted,
+    Utterance,
+)
+from centralita.core.bus import Bus
+from centralita.core.clock import Clock
+from centralita.core.errors import CentralitaError
+from centralita.core.events import Event
+from centralita.core.ids import CallId, LegId, PlaybackId, new_id
+from centralita.core.tasks import Tasks
+from centralita.ivr.flow import Flow
+from centralita.ivr.run import FlowRun, PathStep, begin, step
+from centralita.ivr.signals import (
+    CancelTimer,
+    Command,
+    EndCall,
+    Enqueue,
+    Failed,
+    Heard,
+    KeyPressed,
+    ListeningFailed,
+    PlayPrompts,
+    Prompt,
+    PromptsEnded,
+    QueueExit,
+    QueueLeft,
+    Quiet,
+    SetTimer,
+    SpeechBegan,
+    StartListening,
+    StopPrompts,
+    TakeVoicemail,
+    Timer,
+    TimerFired,
+    TransferCall,
+    TransferFailed,
+    VoicemailEnded,
+)
+from centralita.ivr.voicemail import MessageRecorder, VoicemailSession
+from centralita.telephony.call import (
+    AudioSink,
+    CallArrived,
+    CallControl,
+    DigitReceived,
+    EndReason,
+    LegAnswered,
+    LegEnded,
+    LegEvent,
+    NoSuchLeg,
+    PlaybackEnd,
+    PlaybackEnded,
+    TelephonyError,
+)
+
+log = logging.getLogger(__name__)
+
+# How long the phone that an agent transferred to may ring.
+_AGENT_TRANSFER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowEnded(Event):
+    """The caller's way through the house is over; the leg is being ended or has ended."""
+
+    call_id: CallId
+    flow: str
+    version: int
+    outcome: str
+    path: tuple[PathStep, ...]
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEntered(Event):
+    """The flow moved on. `learned` is what it knows by now."""
+
+    call_id: CallId
+    step: PathStep
+    learned: Mapping[str, str]
+    path: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardInCall(Event):
+    """What a caller said to the flow."""
+
+    call_id: CallId
+    pii_text: str
+    confidence: float
+
+
+class PromptMaker(Protocol):
+    """Makes sound files of prompts; raises CentralitaError when one cannot be made."""
+
+    async def files(self, prompts: Sequence[Prompt]) -> list[Path]: ...
+
+    async def beep(self) -> Path: ...
+
+    async def ringing(self) -> Path: ...
+
+
+class QueueGateway(Protocol):
+    """The way into the queues; raises CentralitaError when the queue does not exist."""
+
+    def enqueue(
+        self,
+        arrived: CallArrived,
+        order: Enqueue,
+        on_left: Callable[[QueueExit, str], None],
+    ) -> None:
+        """`on_left` is called once, with the exit and, after an agent's transfer, its target."""
+        ...
+
+
+class Targets(Protocol):
+    """Where a transfer's target is: SIP URI and, if known, the IP address behind it."""
+
+    def resolve(self, target: str) -> tuple[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IvrPorts:
+    """Everything a call needs."""
+
+    control: CallControl
+    recognizer: Recognizer
+    prompts: PromptMaker
+    queues: QueueGateway
+    messages: MessageRecorder
+    targets: Targets
+    bus: Bus
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TransferReturned(Event):
+    target: str
+
+
+class CallDriver:
+    """One call, from the answer to the end of its caller's leg."""
+
+    def __init__(
+        self,
+        arrived: CallArrived,
+        flow: Flow,
+        library: Mapping[str, Flow],
+        variables: Mapping[str, str],
+        ports: IvrPorts,
+        *,
+        default_queue: str,
+    ) -> None:
+        self.arrived = arrived
+        self._flow = flow
+        self._library = library
+        self._variables = variables
+        self._ports = ports
+        self._default_queue = default_queue
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._tasks = Tasks(f"call {arrived.call_id}")
+        self._run: FlowRun | None = None
+        self._reported = 0
+        self._playback: PlaybackId | None = None
+        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._recognition: Recognition | None = None
+        self._listening = 0
+        self._voicemail: VoicemailSession | None = None
+        self._transfer_leg: LegId | None = None
+        self._transfer_answered = False
+        self._transfer_timer: asyncio.TimerHandle | None = None
+        self._hung_up = False
+        self._stop = ports.bus.subscribe(LegEvent, self._on_leg)
+
+    async def run(self) -> None:
+        """Serve the call until the caller's leg has ended."""
+        try:
+            await self._ports.control.answer(self.arrived.leg_id)
+            self._run, commands = begin(
+                self._flow,
+                self._library,
+                self._variables,
+                self._ports.clock.now(),
+                default_queue=self._default_queue,
+            )
+            await self._carry_out(commands)
+            while not self._hung_up:
+                await self._take(await self._events.get())
+        except NoSuchLeg:
+            log.info("caller hung up at once", extra={"call_id": self.arrived.call_id})
+        finally:
+            await self._clean_up()
+
+    def end(self, reason: EndReason) -> None:
+        """End the call from outside (shutdown)."""
+        self._tasks.spawn(self._hang_up(reason), name="hang up")
+
+    # --- what happens -------------------------------------------------------------------------
+
+    def _on_leg(self, event: LegEvent) -> None:
+        if event.call_id != self.arrived.call_id:
+            return
+        if event.leg_id in (self.arrived.leg_id, self._transfer_leg):
+            self._events.put_nowait(event)
+
+    async def _take(self, event: Event) -> None:
+        """One event, in its turn. What fails becomes the flow's fault, never a dead call."""
+        try:
+            await self._handle(event)
+        except NoSuchLeg:
+            pass  # the caller's LegEnded is on its way
+        except Exception as exc:
+            log.exception(
+                "call step failed, taking the fault exit",
+                extra={"call_id": self.arrived.call_id, "event": type(event).__name__},
+            )
+            if isinstance(event, Failed):
+                await self._hang_up(EndReason.FLOW_ENDED)
+            else:
+                self._events.put_nowait(Failed(what=f"{type(exc).__name__}: {exc}"))
+
+    async def _handle(self, event: Event) -> None:
+        match event:
+            case LegEnded(leg_id=leg_id) if leg_id == self.arrived.leg_id:
+                self._hung_up = True
+            case LegEvent(leg_id=leg_id) if leg_id == self._transfer_leg:
+                await self._transfer_event(event)
+            case DigitReceived(digit=digit):
+                await self._feed(KeyPressed(digit=digit))
+            case PlaybackEnded(playback_id=playback_id, how=how):
+                if self._voicemail is not None and not self._voicemail.done:
+                    await self._voicemail.beeped(playback_id)
+                elif playback_id == self._playback and how is not PlaybackEnd.STOPPED:
+                    self._playback = None
+                    await self._feed(PromptsEnded())
+            case VoicemailEnded() if self._voicemail is not None:
+                how_it_went = await self._voicemail.finish()
+                self._voicemail = None
+                await self._stop_listening()
+                await self._feed(VoicemailEnded(how=how_it_went))
+            case _TransferReturned(target=target):
+                await self._start_transfer(TransferCall(target=target, timeout=_AGENT_TRANSFER))
+            case LegEvent():
+                pass
+            case _:
+                await self._feed(event)
+
+    async def _feed(self, event: Event) -> None:
+        """Let the flow react, unless a message is being taken."""
+        if self._voicemail is not None and not isinstance(event, Failed):
+            self._voicemail.react(event)
+            return
+        if self._run is None:
+            return
+        if isinstance(event, Heard):
+            self._ports.bus.publish(
+                HeardInCall(
+                    call_id=self.arrived.call_id,
+                    pii_text=event.text,
+                    confidence=event.confidence,
+                )
+            )
+        self._run, commands = step(self._run, event, self._ports.clock.now())
+        self._report()
+        await self._carry_out(commands)
+
+    def _report(self) -> None:
+        """Tell the others of nodes entered since the last time."""
+        run = self._run
+        if run is None:
+            return
+        for past in run.path[self._reported :]:
+            self._ports.bus.publish(
+                NodeEntered(
+                    call_id=self.arrived.call_id, step=past, learned=run.variables, path=run.path
+                )
+            )
+        self._reported = len(run.path)
+
+    # --- what the flow wants ------------------------------------------------------------------
+
+    async def _carry_out(self, commands: Sequence[Command]) -> None:
+        self._report()
+        for command in commands:
+            match command:
+                case PlayPrompts(prompts=prompts):
+                    files = await self._ports.prompts.files(prompts)
+                    self._playback = await self._ports.control.play(self.arrived.leg_id, files)
+                case StopPrompts():
+                    await self._stop_prompts()
+                case StartListening(language=language, phrases=phrases):
+                    self._listen(language, phrases)
+                case SetTimer(timer=timer, after=after):
+                    self._cancel(timer)
+                    self._timers[timer] = asyncio.get_running_loop().call_later(
+                        after.total_seconds(), self._events.put_nowait, TimerFired(timer=timer)
+                    )
+                case CancelTimer(timer=timer):
+                    self._cancel(timer)
+                case Quiet():
+                    await self._quiet()
+                case Enqueue():
+                    self._ports.queues.enqueue(self.arrived, command, self._left_queue)
+                case TakeVoicemail():
+                    await self._take_voicemail(command)
+                case TransferCall():
+                    await self._start_transfer(command)
+                case EndCall():
+                    await self._hang_up(EndReason.FLOW_ENDED)
+
+    async def _stop_prompts(self) -> None:
+        if self._playback is not None:
+            self._playback = None
+            await self._ports.control.stop_playing(self.arrived.leg_id)
+
+    async def _quiet(self) -> None:
+        for timer in tuple(self._timers):
+            self._cancel(timer)
+        await self._stop_listening()
+        await self._stop_prompts()
+
+    def _cancel(self, timer: Timer) -> None:
+        handle = self._timers.pop(timer, None)
+        if handle is not None:
+            handle.cancel()
+
+    def _left_queue(self, how: QueueExit, transfer_to: str) -> None:
+        if transfer_to:
+            self._events.put_nowait(_TransferReturned(target=transfer_to))
+        else:
+            self._events.put_nowait(QueueLeft(how=how))
+
+    async def _hang_up(self, reason: EndReason) -> None:
+        with contextlib.suppress(TelephonyError):
+            await self._ports.control.hang_up(self.arrived.leg_id, reason)
+
+    # --- listening ----------------------------------------------------------------------------
+
+    def _listen(self, language: str, phrases: tuple[str, ...] | None) -> None:
+        """Begin in a task of its own: the prompt need not wait for the recogniser."""
+        self._listening += 1
+        self._tasks.spawn(
+            self._recognise(self._listening, language, phrases), name=f"listen {self._listening}"
+        )
+
+    async def _recognise(self, turn: int, language: str, phrases: tuple[str, ...] | None) -> None:
+        recognition: Recognition | None = None
+        try:
+            await self._close_recognition()
+            recognition = await self._ports.recognizer.start(language, phrases)
+            if turn != self._listening:
+                return
+            self._recognition = recognition
+            sink = AudioSink(path=recognition.sink_path, stream=recognition.stream)
+            await self._ports.control.listen(self.arrived.leg_id, sink)
+            async for event in recognition.events():
+                if turn != self._listening:
+                    return
+                match event:
+                    case SpeechStarted():
+                        self._events.put_nowait(SpeechBegan())
+                    case Utterance(text=text, confidence=confidence):
+                        self._events.put_nowait(Heard(text=text, confidence=confidence))
+                    case RecognitionFailed(reason=reason):
+                        self._events.put_nowait(ListeningFailed(reason=reason))
+                    case _:
+                        pass
+        except NoSuchLeg:
+            pass  # the caller has hung up
+        except (RecognizerError, TelephonyError) as exc:
+            log.warning(
+                "cannot listen to the caller",
+                extra={"call_id": self.arrived.call_id, "error": str(exc)},
+            )
+            if turn == self._listening:
+                self._events.put_nowait(ListeningFailed(reason=str(exc)))
+        finally:
+            if recognition is not None:
+                await recognition.close()
+
+    async def _stop_listening(self) -> None:
+        self._listening += 1
+        if self._recognition is not None:
+            with contextlib.suppress(TelephonyError):
+                await self._ports.control.stop_listening(self.arrived.leg_id)
+            await self._close_recognition()
+
+    async def _close_recognition(self) -> None:
+        recognition, self._recognition = self._recognition, None
+        if recognition is not None:
+            await recognition.close()
+
+    # --- messages and transfers ---------------------------------------------------------------
+
+    async def _take_voicemail(self, order: TakeVoicemail) -> None:
+        self._voicemail = VoicemailSession(
+            self.arrived.call_id,
+            self.arrived.leg_id,
+            order,
+            control=self._ports.control,
+            recorder=self._ports.messages,
+            listen=lambda: self._listen(order.language, None),
+            settle=self._events.put_nowait,
+        )
+        await self._voicemail.start(await self._ports.prompts.beep())
+
+    async def _start_transfer(self, command: TransferCall) -> None:
+        leg_id = LegId(new_id("leg"))
+        self._transfer_leg, self._transfer_answered = leg_id, False
+        try:
+            uri, peer = self._ports.targets.resolve(command.target)
+            ringing = await self._ports.prompts.ringing()
+            await self._ports.control.play(self.arrived.leg_id, [ringing], loop=True)
+            await self._ports.control.dial(
+                self.arrived.call_id,
+                leg_id,
+                uri,
+                beside=self.arrived.leg_id,
+                caller=self.arrived.caller,
+                caller_name=self.arrived.caller_name,
+                peer=peer,
+            )
+        except NoSuchLeg:
+            raise
+        except CentralitaError as exc:
+            await self._transfer_failed(str(exc))
+            return
+        self._transfer_timer = asyncio.get_running_loop().call_later(
+            command.timeout.total_seconds(),
+            lambda: self._tasks.spawn(self._give_up_transfer(leg_id), name="transfer timeout"),
+        )
+
+    async def _give_up_transfer(self, leg_id: LegId) -> None:
+        if not self._transfer_answered:
+            with contextlib.suppress(TelephonyError):
+                await self._ports.control.hang_up(leg_id, EndReason.NO_ANSWER)
+
+    async def _transfer_event(self, event: LegEvent) -> None:
+        match event:
+            case LegAnswered(leg_id=leg_id):
+                self._transfer_answered = True
+                await self._ports.control.bridge(self.arrived.leg_id, leg_id)
+            case LegEnded() if self._transfer_answered:
+                await self._hang_up(EndReason.CONVERSATION_ENDED)
+            case LegEnded(reason=reason):
+                await self._transfer_failed(reason.value)
+            case _:
+                pass
+
+    async def _transfer_failed(self, reason: str) -> None:
+        self._transfer_leg = None
+        await self._ports.control.stop_playing(self.arrived.leg_id)
+        run = self._run
+        waiting = run is not None and run.node_state == "transferring"
+        await self._feed(TransferFailed(reason=reason) if waiting else Failed(what=reason))
+
+    # --- the end ------------------------------------------------------------------------------
+
+    async def _clean_up(self) -> None:
+        self._stop()
+        for timer in tuple(self._timers):
+            self._cancel(timer)
+        if self._transfer_timer is not None:
+            self._transfer_timer.cancel()
+        self._listening += 1
+        if self._voicemail is not None:
+            await self._voicemail.finish()
+        if self._transfer_leg is not None:
+            with contextlib.suppress(TelephonyError):
+                await self._ports.control.hang_up(self._transfer_leg, EndReason.CONVERSATION_ENDED)
+        await self._close_recognition()
+        await self._tasks.close()
+        run = self._run
+        self._ports.bus.publish(
+            FlowEnded(
+                call_id=self.arrived.call_id,
+                flow=self._flow.name,
+                version=self._flow.version,
+                outcome=(run.path[-1].note if run is not None and run.over and run.path else "")
+                or ("ended" if run is not None and run.over else "hung_up"),
+                path=run.path if run is not None else (),
+                variables=dict(run.variables) if run is not None else dict(self._variables),
+            )
+        )

@@ -1,0 +1,1 @@
+"""What was said, kept: conversations in stereo, voicemails, their files."""

@@ -1,0 +1,186 @@
+"""The recorder: files of conversations and voicemails, from the first sample to the stored FLAC."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from centralita.core.bus import Bus
+from centralita.core.clock import Clock
+from centralita.core.events import Event
+from centralita.core.ids import AgentId, CallId, LegId, RecordingId, new_id
+from centralita.core.tasks import Tasks
+from centralita.recordings.files import RecordingError, StoredFile, store_flac
+from centralita.telephony.call import CallControl, RecordingStopped, TelephonyError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingMade(Event):
+    """A recording lies in the store's folder, whole."""
+
+    call_id: CallId
+    recording_id: RecordingId
+    kind: str
+    at: datetime
+    language: str
+    path: str
+    channels: int
+    duration: timedelta
+    sha256: str
+    leg_id: LegId
+    agent_id: AgentId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFailed(Event):
+    """A recording could not be made or kept; the call went on."""
+
+    call_id: CallId
+    recording_id: RecordingId
+    reason: str
+
+
+@dataclass(slots=True)
+class _Running:
+    recording_id: RecordingId
+    call_id: CallId
+    kind: str
+    language: str
+    started_at: datetime
+    tracks: dict[LegId, Path]
+    agent_id: AgentId | None
+    finished: set[LegId] = field(default_factory=set)
+
+
+class Recorder:
+    """Keeps track of the recordings that run. A failure here never touches the call."""
+
+    def __init__(self, control: CallControl, bus: Bus, clock: Clock, folder: Path) -> None:
+        self._control = control
+        self._bus = bus
+        self._clock = clock
+        self._folder = folder
+        self._spool = folder / "spool"
+        self._running: dict[RecordingId, _Running] = {}
+        self._tasks = Tasks("recorder")
+        self._stop = bus.subscribe(RecordingStopped, self._stopped)
+
+    def open(self) -> None:
+        """Make the folders, for our eyes only."""
+        self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    async def close(self) -> None:
+        """Store what has been recorded completely, then let go."""
+        self._stop()
+        await self._tasks.settle(within=10)
+        await self._tasks.close()
+
+    @property
+    def active(self) -> int:
+        """How many recordings run or are being stored."""
+        return len(self._running)
+
+    async def start(
+        self,
+        call_id: CallId,
+        legs: tuple[LegId, ...],
+        *,
+        kind: str,
+        language: str,
+        agent_id: AgentId | None = None,
+    ) -> RecordingId:
+        """Record each leg on a channel of its own, in this order."""
+        recording_id = RecordingId(new_id("rec"))
+        tracks = {
+            leg_id: self._spool / f"{recording_id}-{index}.wav" for index, leg_id in enumerate(legs)
+        }
+        self._running[recording_id] = _Running(
+            recording_id=recording_id,
+            call_id=call_id,
+            kind=kind,
+            language=language,
+            started_at=self._clock.now(),
+            tracks=tracks,
+            agent_id=agent_id,
+        )
+        try:
+            await self._control.start_recording(tracks)
+        except TelephonyError as exc:
+            del self._running[recording_id]
+            self._failed(call_id, recording_id, str(exc))
+        return recording_id
+
+    async def stop(self, call_id: CallId) -> None:
+        """End the recordings of a call; RecordingMade follows."""
+        for running in tuple(self._running.values()):
+            if running.call_id != call_id:
+                continue
+            for leg_id in running.tracks:
+                if leg_id not in running.finished:
+                    with contextlib.suppress(TelephonyError):  # that leg's end stopped it
+                        await self._control.stop_recording(leg_id)
+
+    async def discard(self, recording_id: RecordingId) -> None:
+        """Forget a recording that holds nothing, such as a voicemail without words."""
+        running = self._running.pop(recording_id, None)
+        if running is None:
+            return
+        for leg_id, path in running.tracks.items():
+            if leg_id not in running.finished:
+                with contextlib.suppress(TelephonyError):
+                    await self._control.stop_recording(leg_id)
+            path.unlink(missing_ok=True)
+
+    def _stopped(self, event: RecordingStopped) -> None:
+        for running in tuple(self._running.values()):
+            path = running.tracks.get(event.leg_id)
+            if path is None or str(path) != event.path:
+                continue
+            running.finished.add(event.leg_id)
+            if len(running.finished) == len(running.tracks):
+                self._tasks.spawn(self._keep(running), name=f"store {running.recording_id}")
+
+    async def _keep(self, running: _Running) -> None:
+        sources = list(running.tracks.values())
+        try:
+            stored: StoredFile = await asyncio.to_thread(
+                store_flac, sources, self._folder, running.recording_id, running.started_at
+            )
+        except RecordingError as exc:
+            # The tracks stay in the spool: they are the recording until somebody helps.
+            self._failed(running.call_id, running.recording_id, str(exc))
+            return
+        finally:
+            self._running.pop(running.recording_id, None)
+        for source in sources:
+            source.unlink(missing_ok=True)
+        self._bus.publish(
+            RecordingMade(
+                call_id=running.call_id,
+                recording_id=running.recording_id,
+                kind=running.kind,
+                at=running.started_at,
+                language=running.language,
+                path=stored.path,
+                channels=stored.channels,
+                duration=stored.duration,
+                sha256=stored.sha256,
+                leg_id=next(iter(running.tracks)),
+                agent_id=running.agent_id,
+            )
+        )
+
+    def _failed(self, call_id: CallId, recording_id: RecordingId, reason: str) -> None:
+        log.error(
+            "recording failed, the call goes on",
+            extra={"call_id": call_id, "recording_id": recording_id, "error": reason},
+        )
+        self._bus.publish(
+            RecordingFailed(call_id=call_id, recording_id=recording_id, reason=reason)
+        )

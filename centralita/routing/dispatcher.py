@@ -1,0 +1,376 @@
+"""The dispatcher: carries out what the board decides, and tells the board what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from centralita.core.bus import Bus
+from centralita.core.clock import Clock
+from centralita.core.events import Event
+from centralita.core.ids import AgentId, CallId, LegId, OfferId, new_id
+from centralita.core.tasks import Tasks
+from centralita.routing.agent import AgentStatus
+from centralita.routing.board import (
+    Action,
+    Board,
+    ConnectCall,
+    EndAgentLeg,
+    ResumeWaiting,
+    ReturnCaller,
+    RingAgent,
+)
+from centralita.routing.events import LeaveReason
+from centralita.routing.offer import OfferState
+from centralita.routing.queue import QueuedCall
+from centralita.telephony.call import (
+    CallControl,
+    DigitReceived,
+    EndReason,
+    LegAnswered,
+    LegEnded,
+    LegEvent,
+    LegHeld,
+    PlaybackEnd,
+    PlaybackEnded,
+    TelephonyError,
+    TransferRequested,
+)
+
+log = logging.getLogger(__name__)
+
+_REFUSALS = {
+    EndReason.UNREACHABLE: OfferState.UNREACHABLE,
+    EndReason.REJECTED: OfferState.UNREACHABLE,
+    EndReason.WORKER_LOST: OfferState.UNREACHABLE,
+    EndReason.BUSY: OfferState.DECLINED,
+    EndReason.DECLINED: OfferState.DECLINED,
+}
+_BROKEN = frozenset({EndReason.MEDIA_TIMEOUT, EndReason.WORKER_LOST})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """The caller is back with the flow. `reason` is None after a conversation.
+
+    `transfer_to` is what the agent asked for by REFER.
+    """
+
+    reason: LeaveReason | None
+    transfer_to: str = ""
+
+
+class Announcer(Protocol):
+    """What waiting callers hear. Files are ready to be played."""
+
+    async def music(self) -> Path: ...
+
+    async def recording_notice(self, language: str) -> Path: ...
+
+    async def position(self, position: int, language: str) -> Sequence[Path]: ...
+
+
+class PhoneBook(Protocol):
+    """Where an agent's phone is: its SIP URI, and the IP address behind it if known."""
+
+    def find(self, extension: str) -> tuple[str, str]: ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A caller in our hands: whom to tell when it leaves, and what it hears."""
+
+    call: QueuedCall
+    on_return: Callable[[Returned], None]
+    announced_at: datetime
+    music: bool = False
+    talking: bool = False
+
+
+class Dispatcher:
+    """One for the whole house. All decisions are the board's; this drives phones and time."""
+
+    def __init__(
+        self,
+        board: Board,
+        control: CallControl,
+        bus: Bus,
+        clock: Clock,
+        announcer: Announcer,
+        phones: PhoneBook,
+    ) -> None:
+        self.board = board
+        self._control = control
+        self._bus = bus
+        self._clock = clock
+        self._announcer = announcer
+        self._phones = phones
+        self._tasks = Tasks("dispatcher")
+        self._callers: dict[CallId, _Waiting] = {}
+        self._legs: dict[LegId, OfferId] = {}
+        self._offer_legs: dict[OfferId, LegId] = {}
+        self._changed = asyncio.Event()
+        self._stops: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """Put the agents on the board and begin to watch time and phones."""
+        self._stops.append(self._bus.subscribe(LegEvent, self._on_leg))
+        self._do(self.board.open(self._clock.now()))
+        self._watch()
+
+    async def close(self) -> None:
+        """Let go of everything; calls stay as they are."""
+        for stop in self._stops:
+            stop()
+        await self._tasks.close()
+
+    # --- what others ask ----------------------------------------------------------------------
+
+    def enqueue(self, call: QueuedCall, on_return: Callable[[Returned], None]) -> None:
+        """Take a caller. Raises NotFound for an unknown queue. `on_return` is called once."""
+        self._callers[call.call_id] = _Waiting(
+            call=call, on_return=on_return, announced_at=self._clock.now()
+        )
+        try:
+            actions = self.board.enqueue(call, self._clock.now())
+        except Exception:
+            del self._callers[call.call_id]
+            raise
+        self._do(actions)
+        if call.call_id in self.board.calls:
+            self._tasks.spawn(self._welcome(call), name=f"welcome {call.call_id}")
+
+    def choose_status(self, agent_id: AgentId, status: AgentStatus, reason: str) -> None:
+        """The agent, or a supervisor, chose a status."""
+        self._do(self.board.choose_status(agent_id, status, reason, self._clock.now()))
+
+    def registration(self, extension: str, registered: bool) -> None:
+        """A phone registered or went away."""
+        for agent in tuple(self.board.agents.values()):
+            if agent.profile.extension == extension:
+                agent_id = agent.profile.agent_id
+                self._do(self.board.registration(agent_id, registered, self._clock.now()))
+
+    def finish_wrap_up(self, agent_id: AgentId) -> None:
+        """The agent is done writing up."""
+        self._do(self.board.finish_wrap_up(agent_id, self._clock.now()))
+
+    def extend_wrap_up(self, agent_id: AgentId, by: timedelta) -> None:
+        """The agent needs more time."""
+        self._do(self.board.extend_wrap_up(agent_id, by, self._clock.now()))
+
+    # --- what happens -------------------------------------------------------------------------
+
+    def _on_leg(self, event: LegEvent) -> None:
+        offer_id = self._legs.get(event.leg_id)
+        if offer_id is not None:
+            self._agent_leg(offer_id, event)
+            return
+        caller = self._callers.get(event.call_id)
+        if caller is not None and caller.call.leg_id == event.leg_id:
+            self._caller_leg(caller, event)
+
+    def _agent_leg(self, offer_id: OfferId, event: LegEvent) -> None:
+        now = self._clock.now()
+        match event:
+            case LegAnswered(leg_id=leg_id):
+                self._do(self.board.agent_answered(offer_id, leg_id, now))
+            case LegEnded(leg_id=leg_id, reason=reason):
+                del self._legs[leg_id]
+                self._offer_legs.pop(offer_id, None)
+                how = _REFUSALS.get(reason, OfferState.NO_ANSWER)
+                self._do(self.board.agent_leg_ended(offer_id, how, now, broken=reason in _BROKEN))
+            case LegHeld(held=held):
+                self._tasks.spawn(self._hold(offer_id, held), name=f"hold {offer_id}")
+            case TransferRequested(target=target, call_id=call_id):
+                self._transfer(call_id, target)
+            case _:
+                pass
+
+    def _caller_leg(self, caller: _Waiting, event: LegEvent) -> None:
+        match event:
+            case LegEnded(call_id=call_id):
+                del self._callers[call_id]
+                self._do(self.board.caller_gone(call_id, self._clock.now()))
+            case DigitReceived(call_id=call_id, digit=digit):
+                self._do(self.board.key_pressed(call_id, digit, self._clock.now()))
+            case PlaybackEnded(call_id=call_id, how=PlaybackEnd.COMPLETED) if not caller.talking:
+                self._tasks.spawn(self._music(caller.call), name=f"music {call_id}")
+            case _:
+                pass
+
+    def _transfer(self, call_id: CallId, target: str) -> None:
+        """The agent gives the caller away: over for the agent, on with the flow's transfer."""
+        conversation = self.board.conversations.get(call_id)
+        if conversation is None:
+            return
+        caller = self._callers.pop(call_id)
+        self._do(self.board.transferred(call_id, self._clock.now()))
+        caller.on_return(Returned(reason=None, transfer_to=target))
+
+    # --- what the board wants -----------------------------------------------------------------
+
+    def _do(self, actions: Sequence[Action]) -> None:
+        self._changed.set()
+        for action in actions:
+            match action:
+                case Event():
+                    self._bus.publish(action)
+                case ReturnCaller(call_id=call_id, reason=reason):
+                    caller = self._callers.pop(call_id, None)
+                    if caller is not None:
+                        caller.on_return(Returned(reason=reason))
+                case RingAgent():
+                    leg_id = LegId(new_id("leg"))
+                    self._legs[leg_id] = action.offer.offer_id
+                    self._offer_legs[action.offer.offer_id] = leg_id
+                    self._tasks.spawn(self._ring(action, leg_id), name=f"ring {leg_id}")
+                case EndAgentLeg(offer_id=offer_id):
+                    self._tasks.spawn(self._end_leg(offer_id), name=f"end {offer_id}")
+                case ConnectCall():
+                    caller = self._callers.get(action.conversation.call.call_id)
+                    if caller is not None:
+                        caller.talking = True
+                    self._tasks.spawn(self._connect(action), name="connect")
+                case ResumeWaiting(call=call):
+                    caller = self._callers.get(call.call_id)
+                    if caller is not None:
+                        caller.talking = False
+                    self._tasks.spawn(self._music(call), name=f"music {call.call_id}")
+
+    async def _ring(self, action: RingAgent, leg_id: LegId) -> None:
+        call, offer = action.call, action.offer
+        uri, peer = self._phones.find(action.extension)
+        try:
+            await self._control.dial(
+                call.call_id,
+                leg_id,
+                uri,
+                beside=call.leg_id,
+                caller=call.caller,
+                caller_name=call.caller_name,
+                headers={"X-Centralita-Call": call.call_id},
+                peer=peer,
+            )
+        except TelephonyError as exc:
+            log.warning(
+                "agent could not be rung", extra={"offer_id": offer.offer_id, "error": str(exc)}
+            )
+            self._legs.pop(leg_id, None)
+            self._offer_legs.pop(offer.offer_id, None)
+            self._do(
+                self.board.agent_leg_ended(
+                    offer.offer_id, OfferState.UNREACHABLE, self._clock.now()
+                )
+            )
+            return
+        if offer.offer_id not in self.board.offers and not self._in_conversation(offer.offer_id):
+            # Withdrawn while the INVITE was on its way to the worker.
+            await self._end_leg(offer.offer_id)
+
+    def _in_conversation(self, offer_id: OfferId) -> bool:
+        return any(talk.offer.offer_id == offer_id for talk in self.board.conversations.values())
+
+    async def _end_leg(self, offer_id: OfferId) -> None:
+        leg_id = self._offer_legs.get(offer_id)
+        if leg_id is None:
+            return
+        with contextlib.suppress(TelephonyError):  # it ended by itself in the meantime
+            await self._control.hang_up(leg_id, EndReason.CONVERSATION_ENDED)
+
+    async def _connect(self, action: ConnectCall) -> None:
+        conversation = action.conversation
+        try:
+            await self._control.bridge(conversation.call.leg_id, conversation.agent_leg)
+        except TelephonyError as exc:
+            # One of the two has just hung up; that leg's end settles the rest.
+            log.info(
+                "conversation over before it began",
+                extra={"call_id": conversation.call.call_id, "error": str(exc)},
+            )
+
+    async def _hold(self, offer_id: OfferId, held: bool) -> None:
+        conversation = next(
+            (talk for talk in self.board.conversations.values() if talk.offer.offer_id == offer_id),
+            None,
+        )
+        if conversation is None:
+            return
+        with contextlib.suppress(TelephonyError):
+            if held:
+                music = await self._announcer.music()
+                await self._control.play(conversation.call.leg_id, [music], loop=True)
+            else:
+                await self._control.stop_playing(conversation.call.leg_id)
+
+    # --- what the waiting hear ----------------------------------------------------------------
+
+    async def _welcome(self, call: QueuedCall) -> None:
+        queue = self.board.queues[call.queue_id]
+        if not (queue.record and queue.announce_recording):
+            await self._music(call)
+            return
+        notice = await self._announcer.recording_notice(call.language)
+        if self._still_waits(call):
+            with contextlib.suppress(TelephonyError):
+                await self._control.play(call.leg_id, [notice])  # music when it has ended
+
+    async def _music(self, call: QueuedCall) -> None:
+        music = await self._announcer.music()
+        if self._still_waits(call):
+            with contextlib.suppress(TelephonyError):
+                await self._control.play(call.leg_id, [music], loop=True)
+
+    async def _tell_position(self, caller: _Waiting) -> None:
+        call = caller.call
+        position = self.board.position(call.call_id)
+        files = await self._announcer.position(position, call.language)
+        if self._still_waits(call):
+            with contextlib.suppress(TelephonyError):
+                await self._control.play(call.leg_id, files)
+
+    def _still_waits(self, call: QueuedCall) -> bool:
+        return call.call_id in self.board.calls
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Watch the deadlines; should that task ever die, it is alarmed and started anew."""
+        self._tasks.spawn(self._deadlines(), name="deadlines", on_error=lambda _: self._watch())
+
+    async def _deadlines(self) -> None:
+        while True:
+            self._changed.clear()
+            wait = self._seconds_to_next()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), wait)
+            now = self._clock.now()
+            deadline = self.board.next_deadline()
+            if deadline is not None and deadline <= now:
+                self._do(self.board.expire(now))
+            for caller in tuple(self._callers.values()):
+                if self._still_waits(caller.call) and self._announce_at(caller) <= now:
+                    caller.announced_at = now
+                    self._tasks.spawn(self._tell_position(caller), name="position")
+
+    def _announce_at(self, caller: _Waiting) -> datetime:
+        return caller.announced_at + self.board.queues[caller.call.queue_id].announce_every
+
+    def _seconds_to_next(self) -> float | None:
+        times = [
+            self._announce_at(caller)
+            for caller in self._callers.values()
+            if self._still_waits(caller.call)
+        ]
+        deadline = self.board.next_deadline()
+        if deadline is not None:
+            times.append(deadline)
+        if not times:
+            return None
+        return max((min(times) - self._clock.now()).total_seconds(), 0.0) + 0.001
