@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +54,12 @@ class Edge:
     def write_phones(self, phones: Iterable[EdgePhone]) -> None:
         """Write the table of phones; a running Kamailio reads it at `EdgeControl.reload_phones`."""
         table = render.phones_table(phones, self.config.trunks)
-        write_private(self.config.folder / "db" / "phones", table.encode())
+        file = self.config.folder / "db" / "phones"
+        before = int(file.stat().st_mtime) if file.exists() else 0
+        write_private(file, table.encode())
+        # Kamailio takes a table for changed when its time is another, in whole seconds.
+        changed_at = max(int(time.time()), before + 1)
+        os.utime(file, (changed_at, changed_at))
 
     def spec(self) -> ProcessSpec:
         """The process to keep alive."""
