@@ -37,10 +37,10 @@ _REFUSALS = {error.code: error for error in (GrammarError, RecognizerBusy, Recog
 class VoskRecognition:
     """One stream in a worker. Made by the pool; see `recognizer.Recognition`."""
 
-    def __init__(self, link: WorkerLink, stream: int, audio_path: str) -> None:
+    def __init__(self, link: WorkerLink, stream: int) -> None:
         self._link = link
         self._stream = stream
-        self._audio_path = audio_path
+        self._audio_path = ""
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._fed = 0
         self._taken = 0
@@ -77,6 +77,10 @@ class VoskRecognition:
         if not self._closing and not self._over:
             self._closing = True
             self._link.say(protocol.CloseStream(stream=self._stream))
+
+    def opened(self, audio_path: str) -> None:
+        """The worker listens at `audio_path`."""
+        self._audio_path = audio_path
 
     def hear(self, message: protocol.Heard) -> None:
         """Pass on what the worker heard."""
@@ -175,7 +179,7 @@ class WorkerLink:
         """Open a stream there. Raises GrammarError, RecognizerBusy or RecognizerError."""
         if self._ready is None:
             raise RecognizerError(f"{self.name} is not running")
-        recognition = VoskRecognition(self, stream, self._ready.audio_path)
+        recognition = VoskRecognition(self, stream)
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._streams[stream] = recognition
         self._opening[stream] = opened
@@ -265,8 +269,9 @@ class WorkerLink:
             case protocol.AudioTaken(stream=number, total=total):
                 if number in self._streams:
                     self._streams[number].audio_taken(total)
-            case protocol.StreamOpened(stream=number):
-                if number in self._opening:
+            case protocol.StreamOpened(stream=number, audio_path=path):
+                if number in self._streams and number in self._opening:
+                    self._streams[number].opened(path)
                     _resolve(self._opening[number], None)
             case protocol.StreamRefused() as refusal:
                 self._streams.pop(refusal.stream, None)

@@ -73,7 +73,7 @@ class VoskPool:
             WorkerLink(f"asr-{number}", directory, changed=self._changed.set, hung=on_hung)
             for number in range(1, settings.workers + 1)
         ]
-        longest = max(len(f"{directory}/{link.name}.audio") for link in self._links)
+        longest = max(len(f"{directory}/{link.name}.audio999") for link in self._links)
         if longest > _LONGEST_SOCKET_PATH:
             raise RecognizerError(f"{directory}: the path is too long for a Unix socket")
         # A restarted worker must not take frames on their way to its predecessor's stream.

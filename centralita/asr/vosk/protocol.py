@@ -70,19 +70,19 @@ class Ping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The first message on a connection: which languages there are, where live audio goes."""
+    """The first message on a connection: which languages there are, how many streams fit."""
 
     languages: tuple[str, ...]
     max_streams: int
-    audio_path: str
     pid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOpened:
-    """The stream listens from now on."""
+    """The stream listens from now on, to datagrams at `audio_path` and to FeedAudio."""
 
     stream: int
+    audio_path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

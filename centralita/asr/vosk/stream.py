@@ -17,13 +17,16 @@ from centralita.asr.recognizer import Partial, SpeechStarted, Utterance, Word
 from centralita.asr.vosk.engine import RATE, Decoder
 from centralita.asr.vosk.grammar import UNKNOWN
 from centralita.asr.vosk.protocol import AudioTaken, Heard, StreamClosed
-from centralita.asr.vosk.segmenter import Began, Ended, More, Piece, Segmenter
+from centralita.asr.vosk.segmenter import FRAME_BYTES, Began, Ended, More, Piece, Segmenter
 
 # 0 lets most through, 3 least. At 2 a hissing line counts as speech and utterances never end.
 _VAD_AGGRESSIVENESS = 3
 
 # How much speech is decoded at a time. Less costs a thread switch a frame, more delays Partials.
 _CHUNK_BYTES = 1600
+
+# How much at most, where a recording has been fed: a live caller's turn comes after it.
+_LARGEST_CHUNK = 16_000
 
 
 class _WordFields(msgspec.Struct):
@@ -63,8 +66,8 @@ class Stream:
             lambda frame: bool(vad.is_speech(frame, RATE)), hangover=hangover, longest=longest
         )
         self._work: deque[Piece | AudioTaken | StreamClosed] = deque()
-        self._busy_since = 0.0
         self._busy = False
+        self._running_since = 0.0
         self._closing = False
         self._live_at = 0.0
         self._fed = 0
@@ -103,8 +106,9 @@ class Stream:
             self._go_on()
 
     def stuck_for(self, now: float) -> float:
-        """How long the running piece of decoding has taken, in seconds."""
-        return now - self._busy_since if self._busy else 0.0
+        """How long the running piece of decoding has taken, in seconds; 0 while it waits."""
+        since = self._running_since
+        return now - since if since else 0.0
 
     def _take(self, pcm: bytes) -> None:
         if self._closing:
@@ -142,7 +146,7 @@ class Stream:
         """The speech at the head of the queue, once it is a chunk or something follows it."""
         frames = []
         for piece in self._work:
-            if not isinstance(piece, More):
+            if not isinstance(piece, More) or len(frames) * FRAME_BYTES >= _LARGEST_CHUNK:
                 break
             frames.append(piece.pcm)
         size = sum(len(frame) for frame in frames)
@@ -158,9 +162,15 @@ class Stream:
 
     def _run(self, work: Callable[[], str], then: Callable[[str], None]) -> None:
         self._busy = True
-        self._busy_since = time.monotonic()
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, work)
+
+        def timed() -> str:
+            self._running_since = time.monotonic()
+            try:
+                return work()
+            finally:
+                self._running_since = 0.0
+
+        future = asyncio.get_running_loop().run_in_executor(self._threads, timed)
 
         def done(finished: asyncio.Future[str]) -> None:
             self._busy = False

@@ -1,6 +1,7 @@
 """The worker process: `python -m centralita.asr.vosk.worker --name NAME --dir RUN --model es=PATH`.
 
-It serves one pool at a time at RUN/NAME.sock and takes live audio at RUN/NAME.audio.
+It serves one pool at a time at RUN/NAME.sock and takes live audio at RUN/NAME.audio0 and so on,
+a socket for each stream.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from centralita.asr.recognizer import RecognizerError
 from centralita.asr.vosk import protocol
 from centralita.asr.vosk.engine import Decoder, Model
 from centralita.asr.vosk.grammar import unknown_words
+from centralita.asr.vosk.inlet import AudioInlet
 from centralita.asr.vosk.stream import Stream
 from centralita.core.errors import CentralitaError, InvalidInput
 from centralita.core.tasks import Tasks
@@ -33,8 +35,6 @@ _STUCK_AFTER = 3.0
 
 # Nobody ends a worker whose parent was killed, so it does not outlive its pool for long.
 _ORPHANED_AFTER = 60.0
-
-_DATAGRAMS_AT_A_TIME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,22 @@ class Worker:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._models = {language: Model(path) for language, path in options.models.items()}
-        self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="decode")
+        self._threads = ThreadPoolExecutor(
+            options.threads, thread_name_prefix="decode", initializer=_step_back
+        )
         self._streams: dict[int, Stream] = {}
         self._opening: set[int] = set()
         self._tasks = Tasks(options.name)
         self._writer: asyncio.StreamWriter | None = None
         self._alone_since = time.monotonic()
-        self._audio_path = options.directory / f"{options.name}.audio"
+        self._audio_paths = [
+            options.directory / f"{options.name}.audio{slot}" for slot in range(options.max_streams)
+        ]
+        self._slots: dict[int, int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set."""
-        audio = _bind_audio(self._audio_path)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(audio.fileno(), self._read_audio, audio)
+        inlet = AudioInlet(self._audio_paths, self._take_audio)
         path = self._options.directory / f"{self._options.name}.sock"
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._serve, path=str(path))
@@ -75,22 +78,16 @@ class Worker:
         try:
             await stop.wait()
         finally:
-            loop.remove_reader(audio.fileno())
-            audio.close()
+            inlet.close()
             server.close()
             await self._tasks.close()
             self._threads.shutdown(wait=False, cancel_futures=True)
-            for used in (path, self._audio_path):
-                used.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     # --- audio ----------------------------------------------------------------------------------
 
-    def _read_audio(self, audio: socket.socket) -> None:
-        for _ in range(_DATAGRAMS_AT_A_TIME):  # then let the control connection have its turn
-            try:
-                datagram = audio.recv(65536)
-            except BlockingIOError:
-                return
+    def _take_audio(self, datagrams: list[bytes]) -> None:
+        for datagram in datagrams:
             if len(datagram) <= protocol.STREAM_HEADER.size:
                 continue
             (number,) = protocol.STREAM_HEADER.unpack_from(datagram)
@@ -121,7 +118,6 @@ class Worker:
             protocol.Ready(
                 languages=tuple(self._models),
                 max_streams=self._options.max_streams,
-                audio_path=str(self._audio_path),
                 pid=os.getpid(),
             )
         )
@@ -192,7 +188,10 @@ class Worker:
             return
         self._opening.discard(wish.stream)
         self._streams[wish.stream] = self._stream(wish, decoder)
-        self._say(protocol.StreamOpened(stream=wish.stream))
+        slot = min(set(range(self._options.max_streams)).difference(self._slots.values()))
+        self._slots[wish.stream] = slot
+        path = str(self._audio_paths[slot])
+        self._say(protocol.StreamOpened(stream=wish.stream, audio_path=path))
 
     def _stream(self, wish: protocol.OpenStream, decoder: Decoder) -> Stream:
         number = wish.stream
@@ -202,6 +201,7 @@ class Worker:
                 return  # the pool that asked for it is gone
             if isinstance(message, protocol.StreamClosed):
                 del self._streams[number]
+                del self._slots[number]
             self._say(message)
 
         return Stream(
@@ -222,16 +222,13 @@ class Worker:
 
     def _drop_streams(self) -> None:
         self._streams.clear()
+        self._slots.clear()
         self._opening.clear()
 
 
-def _bind_audio(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    audio = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    audio.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    audio.setblocking(False)
-    audio.bind(str(path))
-    return audio
+def _step_back() -> None:
+    """Let a decoding thread yield to those that take in audio and answer the pool."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
 
 
 def _options(arguments: list[str]) -> Options:
