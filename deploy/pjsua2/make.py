@@ -204,12 +204,15 @@ def works() -> bool:
     return subprocess.run([sys.executable, "-c", "import pjsua2"]).returncode == 0
 
 
+def remove() -> None:
+    """Take away whatever is there: our wheel and the ready-made one go by different names."""
+    command = [sys.executable, "-m", "pip", "uninstall", "--quiet", "-y"]
+    subprocess.run([*command, "pjsua2", "pjsua2-python"], stdin=subprocess.DEVNULL)
+
+
 def install(wheel: Path) -> bool:
     """Install `wheel` in place of whatever is there, and try it."""
-    subprocess.run(
-        [sys.executable, "-m", "pip", "uninstall", "--quiet", "-y", "pjsua2-python"],
-        stdin=subprocess.DEVNULL,
-    )
+    remove()
     return pip_install("--no-index", "--no-deps", "--force-reinstall", str(wheel)) and works()
 
 
@@ -251,6 +254,7 @@ def main() -> int:
     if not done:
         say("FALLBACK: installing the ready-made wheel, which carries FOUR CALLS and no more")
         fallback = str(HERE / "fallback.txt")
+        remove()
         if not pip_install("--require-hashes", "--no-deps", "-r", fallback) or not works():
             say("the ready-made wheel cannot be installed either")
             return 1

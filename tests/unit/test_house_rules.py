@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,3 +56,16 @@ def test_the_lock_files_name_no_package_index() -> None:
         lines = lock.read_text(encoding="utf-8").splitlines()
         assert not [line for line in lines if "://" in line or line.startswith("-")], lock
         assert any(line.lstrip().startswith("--hash=sha256:") for line in lines), lock
+
+
+@pytest.mark.parametrize("script", ["dev", "tools/lock-requirements", "deploy/pjsua2/build.sh"])
+def test_the_scripts_are_plain_shell(script: str) -> None:
+    assert (ROOT / script).read_text(encoding="utf-8").startswith("#!/bin/sh\n")
+    subprocess.run(["/bin/sh", "-n", script], cwd=ROOT, check=True)
+
+
+def test_an_unknown_command_is_answered_with_what_there_is() -> None:
+    answer = subprocess.run(["./dev", "sreve"], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 2
+    assert './dev does not know "sreve"' in answer.stderr
+    assert "serve [--demo]" in answer.stderr

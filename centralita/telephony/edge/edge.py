@@ -38,7 +38,7 @@ class Edge:
         Raises Unavailable when Kamailio is not installed, InvalidInput when it refuses what was
         written, with its own words.
         """
-        if shutil.which(self.config.binary) is None:
+        if find_kamailio(self.config.binary) is None:
             raise Unavailable(
                 "Kamailio is not installed: install the packages kamailio and "
                 "kamailio-tls-modules, or set [sip] edge = none"
@@ -79,7 +79,7 @@ class Edge:
     def _command(self) -> tuple[str, ...]:
         folder = self.config.folder
         return (
-            shutil.which(self.config.binary) or self.config.binary,
+            find_kamailio(self.config.binary) or self.config.binary,
             *("-f", str(folder / "kamailio.cfg")),
             *("-Y", str(folder)),
             *("-w", str(folder)),
@@ -134,6 +134,12 @@ class Edge:
                 + complaints(output.decode(errors="replace")),
                 place=str(self.config.folder / "kamailio.cfg"),
             )
+
+
+def find_kamailio(binary: str = "kamailio") -> str | None:
+    """The path of Kamailio; /usr/sbin is not in everybody's PATH."""
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    return shutil.which(binary, path=places)
 
 
 def complaints(output: str) -> str:
