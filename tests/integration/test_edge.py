@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
+import signal
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -491,6 +494,35 @@ async def test_guessing_passwords_leads_to_a_ban(tmp_path: Path, worker: Party) 
                     async with asyncio.timeout(1):
                         await attacker.register(edge.address, "201", password)
         await edge.log_has("banned for too many wrong passwords")
+
+
+@pytest.mark.parametrize("victim", ["kamailio", "launcher"])
+async def test_an_edge_that_is_killed_leaves_the_ports_to_the_next(
+    tmp_path: Path, victim: str
+) -> None:
+    async with udp_party() as party:
+        config = edge_config(tmp_path, [party.local])
+        async with running_edge(config, PHONES) as edge:
+            pid = edge.process.pid
+            if victim == "kamailio":
+                pid = int((config.folder / "kamailio.pid").read_text())
+            os.kill(pid, signal.SIGKILL)
+            await asyncio.wait_for(edge.process.wait(), 10)
+            async with asyncio.timeout(10):
+                while port_is_taken(edge.address):
+                    await asyncio.sleep(0.05)
+        async with running_edge(config, PHONES) as again, udp_party() as agent:
+            assert (await agent.register(again.address, "201", "secret"))[1].status == 200
+
+
+def port_is_taken(address: tuple[str, int]) -> bool:
+    """Whether somebody holds the UDP port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(address)
+        except OSError:
+            return True
+    return False
 
 
 async def test_a_refused_configuration_is_told_in_kamailios_words(

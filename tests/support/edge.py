@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -83,11 +82,11 @@ async def running_edge(
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *spec.argv,
+            env={**os.environ, **spec.env},
             cwd=spec.cwd,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,
         )
     control = EdgeControl(config.control_pipe, timeout=timedelta(seconds=1))
     running = RunningEdge(edge, control, process, log)
@@ -106,7 +105,7 @@ async def running_edge(
         try:
             await asyncio.wait_for(process.wait(), 8)
         except TimeoutError:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             await process.wait()
 
 

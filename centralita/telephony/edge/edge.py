@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -67,13 +68,16 @@ class Edge:
         return ProcessSpec(
             name="edge",
             argv=(
+                *(sys.executable, "-m", "centralita.telephony.edge.launcher"),
                 *self._command(),
                 *("-DD", "-E"),
                 *("-P", str(folder / "kamailio.pid")),
                 *("-m", "64", "-M", "8"),
             ),
+            # The launcher is found wherever the server's own modules are.
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             cwd=folder,
-            grace=timedelta(seconds=5),
+            grace=timedelta(seconds=6),
         )
 
     def _command(self) -> tuple[str, ...]:
