@@ -211,6 +211,16 @@ class CallDriver:
         """End the call from outside (shutdown)."""
         self._tasks.spawn(self._hang_up(reason), name="hang up")
 
+    def caller_gone(self) -> None:
+        """The caller's leg ended before this driver could hear of it."""
+        self._events.put_nowait(
+            LegEnded(
+                leg_id=self.arrived.leg_id,
+                call_id=self.arrived.call_id,
+                reason=EndReason.CANCELLED,
+            )
+        )
+
     # --- what happens -------------------------------------------------------------------------
 
     def _on_leg(self, event: LegEvent) -> None:

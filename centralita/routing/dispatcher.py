@@ -121,7 +121,7 @@ class Dispatcher:
     def start(self) -> None:
         """Put the agents on the board and begin to watch time and phones."""
         self._stops.append(self._bus.subscribe(LegEvent, self._on_leg))
-        self._do(self.board.open(self._clock.now()))
+        self.carry_out(self.board.open(self._clock.now()))
         self._watch()
 
     async def close(self) -> None:
@@ -142,28 +142,28 @@ class Dispatcher:
         except Exception:
             del self._callers[call.call_id]
             raise
-        self._do(actions)
+        self.carry_out(actions)
         if call.call_id in self.board.calls:
             self._tasks.spawn(self._welcome(call), name=f"welcome {call.call_id}")
 
     def choose_status(self, agent_id: AgentId, status: AgentStatus, reason: str) -> None:
         """The agent, or a supervisor, chose a status."""
-        self._do(self.board.choose_status(agent_id, status, reason, self._clock.now()))
+        self.carry_out(self.board.choose_status(agent_id, status, reason, self._clock.now()))
 
     def registration(self, extension: str, registered: bool) -> None:
         """A phone registered or went away."""
         for agent in tuple(self.board.agents.values()):
             if agent.profile.extension == extension:
                 agent_id = agent.profile.agent_id
-                self._do(self.board.registration(agent_id, registered, self._clock.now()))
+                self.carry_out(self.board.registration(agent_id, registered, self._clock.now()))
 
     def finish_wrap_up(self, agent_id: AgentId) -> None:
         """The agent is done writing up."""
-        self._do(self.board.finish_wrap_up(agent_id, self._clock.now()))
+        self.carry_out(self.board.finish_wrap_up(agent_id, self._clock.now()))
 
     def extend_wrap_up(self, agent_id: AgentId, by: timedelta) -> None:
         """The agent needs more time."""
-        self._do(self.board.extend_wrap_up(agent_id, by, self._clock.now()))
+        self.carry_out(self.board.extend_wrap_up(agent_id, by, self._clock.now()))
 
     # --- what happens -------------------------------------------------------------------------
 
@@ -180,12 +180,14 @@ class Dispatcher:
         now = self._clock.now()
         match event:
             case LegAnswered(leg_id=leg_id):
-                self._do(self.board.agent_answered(offer_id, leg_id, now))
+                self.carry_out(self.board.agent_answered(offer_id, leg_id, now))
             case LegEnded(leg_id=leg_id, reason=reason):
                 del self._legs[leg_id]
                 self._offer_legs.pop(offer_id, None)
                 how = _REFUSALS.get(reason, OfferState.NO_ANSWER)
-                self._do(self.board.agent_leg_ended(offer_id, how, now, broken=reason in _BROKEN))
+                self.carry_out(
+                    self.board.agent_leg_ended(offer_id, how, now, broken=reason in _BROKEN)
+                )
             case LegHeld(held=held):
                 self._tasks.spawn(self._hold(offer_id, held), name=f"hold {offer_id}")
             case TransferRequested(target=target, call_id=call_id):
@@ -197,9 +199,9 @@ class Dispatcher:
         match event:
             case LegEnded(call_id=call_id):
                 del self._callers[call_id]
-                self._do(self.board.caller_gone(call_id, self._clock.now()))
+                self.carry_out(self.board.caller_gone(call_id, self._clock.now()))
             case DigitReceived(call_id=call_id, digit=digit):
-                self._do(self.board.key_pressed(call_id, digit, self._clock.now()))
+                self.carry_out(self.board.key_pressed(call_id, digit, self._clock.now()))
             case PlaybackEnded(call_id=call_id, how=PlaybackEnd.COMPLETED) if not caller.talking:
                 self._tasks.spawn(self._music(caller.call), name=f"music {call_id}")
             case _:
@@ -211,12 +213,13 @@ class Dispatcher:
         if conversation is None:
             return
         caller = self._callers.pop(call_id)
-        self._do(self.board.transferred(call_id, self._clock.now()))
+        self.carry_out(self.board.transferred(call_id, self._clock.now()))
         caller.on_return(Returned(reason=None, transfer_to=target))
 
     # --- what the board wants -----------------------------------------------------------------
 
-    def _do(self, actions: Sequence[Action]) -> None:
+    def carry_out(self, actions: Sequence[Action]) -> None:
+        """Do and tell what the board wants."""
         self._changed.set()
         for action in actions:
             match action:
@@ -264,7 +267,7 @@ class Dispatcher:
             )
             self._legs.pop(leg_id, None)
             self._offer_legs.pop(offer.offer_id, None)
-            self._do(
+            self.carry_out(
                 self.board.agent_leg_ended(
                     offer.offer_id, OfferState.UNREACHABLE, self._clock.now()
                 )
@@ -353,7 +356,7 @@ class Dispatcher:
             now = self._clock.now()
             deadline = self.board.next_deadline()
             if deadline is not None and deadline <= now:
-                self._do(self.board.expire(now))
+                self.carry_out(self.board.expire(now))
             for caller in tuple(self._callers.values()):
                 if self._still_waits(caller.call) and self._announce_at(caller) <= now:
                     caller.announced_at = now

@@ -1,0 +1,103 @@
+"""The command line: `centralita serve`, `demo`, `flow`, `models`, `import`, `user`, `agent`..."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from centralita import __version__
+from centralita.core.errors import CentralitaError
+from centralita.server import commands
+from centralita.server.config import Overrides, load_config
+from centralita.server.log import set_up_log
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it did what was asked, 1 when not, 2 for a wrong command line."""
+    options = parser().parse_args(arguments)
+    try:
+        overrides = Overrides(
+            data=options.data,
+            sip_port=getattr(options, "sip_port", None),
+            http_port=getattr(options, "http_port", None),
+            http_host=getattr(options, "http_host", None),
+        )
+        config = load_config(options.config, overrides)
+        set_up_log(config.log)
+        code: int = asyncio.run(options.run(config, options))
+        return code
+    except CentralitaError as exc:
+        print(f"centralita: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="centralita", description=__doc__)
+    top.add_argument("--version", action="version", version=f"centralita {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, help="sip.conf; see sip.conf.example")
+    common.add_argument("--data", type=Path, help="the folder for everything that is kept")
+    verbs = top.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = verbs.add_parser("serve", parents=[common], help="run the server in the foreground")
+    serve.add_argument("--demo", action="store_true", help="with a small company to try out")
+    serve.add_argument("--sip-port", type=int, help="where phones and trunks call (5060)")
+    serve.add_argument("--http-port", type=int, help="the page and the API (8080)")
+    serve.add_argument("--http-host", help="the address they listen on (127.0.0.1)")
+    serve.set_defaults(run=commands.serve)
+
+    demo = verbs.add_parser("demo", parents=[common], help="make a whole call on this machine")
+    demo.set_defaults(run=commands.demo)
+
+    flow = verbs.add_parser("flow", help="check and publish flows").add_subparsers(required=True)
+    check = flow.add_parser("check", parents=[common], help="say what is wrong with a flow file")
+    check.add_argument("file", type=Path, nargs="+")
+    check.set_defaults(run=commands.flow_check)
+    publish = flow.add_parser("publish", parents=[common], help="let a flow answer numbers")
+    publish.add_argument("file", type=Path)
+    publish.add_argument("--number", action="append", default=[], help="a number; * for any other")
+    publish.set_defaults(run=commands.flow_publish)
+
+    models = verbs.add_parser("models", help="speech models").add_subparsers(required=True)
+    listing = models.add_parser("list", parents=[common], help="which model serves which language")
+    listing.set_defaults(run=commands.models_list)
+    get = models.add_parser("get", parents=[common], help="download the official model")
+    get.add_argument("language", choices=("es", "en"))
+    get.set_defaults(run=commands.models_get)
+
+    imports = verbs.add_parser(
+        "import", parents=[common], help="customers and messages, from files"
+    )
+    imports.add_argument("kind", choices=("customers", "messages", "mbox"))
+    imports.add_argument("file", type=Path)
+    imports.add_argument("--ours", action="append", default=[], help="mbox: an address of ours")
+    imports.set_defaults(run=commands.import_file)
+
+    user = verbs.add_parser("user", help="people who sign in").add_subparsers(required=True)
+    add_user = user.add_parser("add", parents=[common], help="prints a new password")
+    add_user.add_argument("username")
+    add_user.add_argument("--name", default="")
+    add_user.add_argument("--role", choices=("agent", "supervisor", "admin"), default="agent")
+    add_user.add_argument("--extension", help="the phone of an agent; prints its password, too")
+    add_user.add_argument("--queue", action="append", default=[], help="a queue the agent serves")
+    add_user.add_argument("--skill", action="append", default=[], help="german or german:3")
+    add_user.set_defaults(run=commands.user_add)
+
+    queue = verbs.add_parser("queue", help="queues").add_subparsers(required=True)
+    add_queue = queue.add_parser("add", parents=[common], help="make or change a queue")
+    add_queue.add_argument("queue")
+    add_queue.add_argument("--title", default="")
+    add_queue.add_argument("--language", choices=("es", "en"), default="es")
+    add_queue.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    add_queue.set_defaults(run=commands.queue_add)
+    return top
+
+
+if __name__ == "__main__":
+    sys.exit(main())

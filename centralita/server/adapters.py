@@ -1,0 +1,199 @@
+"""The protocols that packages declare, filled by their siblings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from centralita.core.clock import Clock
+from centralita.core.errors import InvalidInput
+from centralita.core.ids import CallId, LegId, QueueId, RecordingId
+from centralita.ivr.prompts.cache import PromptCache
+from centralita.ivr.signals import Enqueue, Prompt, QueueExit
+from centralita.recordings.recorder import Recorder
+from centralita.routing.dispatcher import Dispatcher, Returned
+from centralita.routing.queue import QueuedCall
+from centralita.server.config import Config
+from centralita.telephony.call import CallArrived
+from centralita.telephony.edge.config import trunk_uri
+from centralita.telephony.edge.control import Registration
+
+_NOTICE = {
+    "es": "Para mejorar la calidad, esta llamada puede ser grabada.",
+    "en": "This call may be recorded to improve our service.",
+}
+_POSITION = {
+    "es": "Es usted el número {position} en la cola. Enseguida le atendemos.",
+    "en": "You are number {position} in the queue. We will be with you shortly.",
+}
+_NUMBER = re.compile(r"\+?\d{1,20}")
+
+
+class FlowPrompts:
+    """`ivr.driver.PromptMaker` over the cache of rendered prompts."""
+
+    def __init__(self, cache: PromptCache, folder: Path) -> None:
+        self._cache = cache
+        self._folder = folder
+
+    async def files(self, prompts: Sequence[Prompt]) -> list[Path]:
+        """A playable file for each prompt."""
+        made = []
+        for prompt in prompts:
+            if prompt.wav:
+                made.append(await self._cache.import_wav(self._folder / Path(prompt.wav).name))
+            else:
+                made.append(await self._cache.render(prompt.text, prompt.language))
+        return made
+
+    async def beep(self) -> Path:
+        """The tone before a message."""
+        return await self._cache.beep()
+
+    async def ringing(self) -> Path:
+        """What a caller hears while a transfer rings."""
+        return await self._cache.music_on_hold()
+
+
+class QueueAnnouncer:
+    """`routing.dispatcher.Announcer` over the same cache."""
+
+    def __init__(self, cache: PromptCache, *, announce_recording: bool) -> None:
+        self._cache = cache
+        self.announce_recording = announce_recording
+
+    async def music(self) -> Path:
+        """Music on hold."""
+        return await self._cache.music_on_hold()
+
+    async def recording_notice(self, language: str) -> Path:
+        """What the law wants said before recording; replaceable by the site's own file."""
+        return await self._cache.prompt(
+            "recording-notice", _NOTICE.get(language, _NOTICE["en"]), language
+        )
+
+    async def position(self, position: int, language: str) -> Sequence[Path]:
+        """The caller's place."""
+        text = _POSITION.get(language, _POSITION["en"]).format(position=position)
+        return [await self._cache.render(text, language)]
+
+
+class Phones:
+    """Where phones and outside numbers are: `PhoneBook` for routing, `Targets` for flows."""
+
+    def __init__(
+        self, config: Config, registered: Callable[[], Mapping[str, Registration]]
+    ) -> None:
+        self._config = config
+        self._registered = registered
+
+    def find(self, extension: str) -> tuple[str, str]:
+        """URI of an agent's phone by way of the edge, and the address it registered from."""
+        registration = self._registered().get(extension)
+        peer = _host_of(registration.contact) if registration is not None else ""
+        return f"sip:{extension}@{self._config.sip.domain}", peer
+
+    def resolve(self, target: str) -> tuple[str, str]:
+        """A transfer's target: an extension, a number through the first trunk that takes calls,
+        or a SIP URI of our own domain. Raises InvalidInput for what may not be called."""
+        number = target.removeprefix("tel:").strip("<>")
+        if number.startswith(("sip:", "sips:")):
+            user, _, host = number.partition(":")[2].partition("@")
+            host = re.split(r"[;:?>]", host)[0]
+            if host and host != self._config.sip.domain and not _is_ours(host, self._config):
+                raise InvalidInput(f"calls to {host} are not allowed; transfer to a number")
+            number = user.split(";")[0]
+        if number in self._registered():
+            return self.find(number)
+        if not _NUMBER.fullmatch(number):
+            raise InvalidInput(f'"{target}" cannot be called')
+        for trunk in self._config.trunks:
+            if trunk.proxy is not None or trunk.registrar is not None:
+                return trunk_uri(trunk.name, number), ""
+        return self.find(number)
+
+
+def _host_of(contact: str) -> str:
+    """The address in a Contact URI."""
+    host = urlsplit("//" + contact.partition(":")[2]).hostname if ":" in contact else None
+    return host or ""
+
+
+def _is_ours(host: str, config: Config) -> bool:
+    return host in {config.sip.address, config.sip.public_address, "127.0.0.1", "localhost"}
+
+
+class Queues:
+    """`ivr.driver.QueueGateway` over the dispatcher."""
+
+    def __init__(self, dispatcher: Dispatcher, clock: Clock) -> None:
+        self._dispatcher = dispatcher
+        self._clock = clock
+
+    def enqueue(
+        self, arrived: CallArrived, order: Enqueue, on_left: Callable[[QueueExit, str], None]
+    ) -> None:
+        """Let the caller wait in the queue that the flow names."""
+        queue_id = QueueId(order.queue)
+        queue = self._dispatcher.board.queues.get(queue_id)
+        now = self._clock.now()
+        if queue is None:
+            raise InvalidInput(f'there is no queue "{order.queue}"')
+        call = QueuedCall(
+            call_id=arrived.call_id,
+            leg_id=arrived.leg_id,
+            queue_id=queue_id,
+            queued_at=now,
+            give_up_at=now + queue.max_wait,
+            priority=order.priority,
+            skills=order.skills,
+            language=order.language or queue.language,
+            caller=arrived.caller,
+            caller_name=arrived.caller_name,
+        )
+
+        def left(returned: Returned) -> None:
+            if returned.reason is None:
+                on_left(QueueExit.CONVERSATION_ENDED, returned.transfer_to)
+            else:
+                on_left(QueueExit(returned.reason.value), "")
+
+        self._dispatcher.enqueue(call, left)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A voicemail that is to become a task."""
+
+    call_id: CallId
+    queue_id: QueueId
+
+
+class Messages:
+    """`ivr.voicemail.MessageRecorder` over the recorder; remembers whose queue a message is."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.expected: dict[RecordingId, Message] = {}
+
+    async def start(
+        self, call_id: CallId, leg_id: LegId, *, language: str, queue: str
+    ) -> RecordingId:
+        """Record the caller's leg."""
+        recording_id = await self._recorder.start(
+            call_id, (leg_id,), kind="voicemail", language=language
+        )
+        self.expected[recording_id] = Message(call_id=call_id, queue_id=QueueId(queue))
+        return recording_id
+
+    async def finish(self, call_id: CallId, recording_id: RecordingId) -> None:
+        """Keep it."""
+        await self._recorder.stop(call_id)
+
+    async def discard(self, recording_id: RecordingId) -> None:
+        """Nothing was said."""
+        self.expected.pop(recording_id, None)
+        await self._recorder.discard(recording_id)

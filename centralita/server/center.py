@@ -1,0 +1,174 @@
+"""The directory in routing's and the IVR's terms: agents, queues, flows, as of now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from centralita.api import schemas as s
+from centralita.core.errors import InvalidInput, NotFound
+from centralita.core.ids import FlowId, QueueId
+from centralita.core.wire import Plain, parse_duration
+from centralita.ivr.flow import Flow
+from centralita.ivr.loader import BadFlow, load
+from centralita.routing.agent import AgentProfile
+from centralita.routing.queue import QueueConfig
+from centralita.routing.strategy import STRATEGIES
+from centralita.server.config import Config
+from centralita.store.records import AgentRecord, FlowRecord, QueueRecord
+from centralita.store.store import Store
+
+log = logging.getLogger(__name__)
+
+_DURATIONS = ("ring_time", "wrap_up", "max_wait", "announce_every", "drop_window")
+_SWITCHES = ("exit_when_empty", "record", "announce_recording")
+# The number of a flow that answers whatever nothing else answers.
+ANY_NUMBER = "*"
+_KNOWN = {*_DURATIONS, *_SWITCHES, "skills", "strategy", "exit_key", "dispositions"}
+
+
+def queue_config(record: QueueRecord) -> QueueConfig:
+    """A queue as routing wants it; raises InvalidInput that names the queue and the setting."""
+    values: dict[str, object] = {}
+    for name, value in record.settings.items():
+        place = f'queue "{record.queue_id}", setting "{name}"'
+        if name not in _KNOWN:
+            raise InvalidInput(f"unknown; known are {', '.join(sorted(_KNOWN))}", place=place)
+        try:
+            values[name] = _setting(name, value)
+        except InvalidInput as exc:
+            raise InvalidInput(str(exc), place=place) from exc
+    known = dict(values)
+    return QueueConfig(
+        queue_id=record.queue_id,
+        title=record.title,
+        language=record.language or "es",
+        **known,  # type: ignore[arg-type]  # names and types were checked one by one
+    )
+
+
+def _setting(name: str, value: Plain) -> object:
+    if name in _DURATIONS:
+        if not isinstance(value, str):
+            raise InvalidInput(f'{value!r} is not a duration; write "30s"')
+        span = parse_duration(value)
+        if name in ("ring_time", "max_wait", "announce_every") and span < timedelta(seconds=1):
+            raise InvalidInput("is shorter than a second")
+        return span
+    if name in _SWITCHES:
+        if not isinstance(value, bool):
+            raise InvalidInput(f"{value!r} is not true or false")
+        return value
+    if name == "skills":
+        if not isinstance(value, dict) or not all(isinstance(v, int) for v in value.values()):
+            raise InvalidInput('write names and levels: {"german": 3}')
+        return dict(value)
+    if name == "dispositions":
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise InvalidInput("write a list of words")
+        return tuple(str(item) for item in value)
+    if name == "strategy" and value not in STRATEGIES:
+        raise InvalidInput(f"{value!r}; write one of {', '.join(STRATEGIES)}")
+    if not isinstance(value, str):
+        raise InvalidInput(f"{value!r} is not a text")
+    return value
+
+
+def agent_profile(record: AgentRecord, queues: Sequence[QueueRecord]) -> AgentProfile:
+    """An agent as routing wants it. A skill is `german` (level 1) or `german:3`."""
+    skills = {}
+    for text in record.skills:
+        name, _, level = text.partition(":")
+        skills[name] = int(level) if level.isdigit() else 1
+    return AgentProfile(
+        agent_id=record.agent_id,
+        name=record.name,
+        extension=record.extension,
+        skills=skills,
+        queues=frozenset(queue.queue_id for queue in queues if record.agent_id in queue.agents),
+    )
+
+
+class Center:
+    """Agents, queues and published flows, read from the store and kept at hand."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self._config = config
+        self._store = store
+        self.agents: tuple[AgentRecord, ...] = ()
+        self.queue_records: tuple[QueueRecord, ...] = ()
+        self.queues: dict[QueueId, QueueConfig] = {}
+        self.flows: dict[str, Flow] = {}
+        self._numbers: dict[str, str] = {}
+
+    async def load(self) -> None:
+        """Read everything anew; what calls already use stays as it is."""
+        self.agents = tuple(agent for agent in await self._store.agents.all() if agent.active)
+        self.queue_records = await self._store.queues.all()
+        self.queues = {record.queue_id: queue_config(record) for record in self.queue_records}
+        for record in await self._store.flows.all():
+            published = await self._store.flows.published(record.flow_id)
+            if published is not None:
+                self._take(published)
+
+    def profiles(self) -> list[AgentProfile]:
+        """The agents for the board."""
+        return [agent_profile(agent, self.queue_records) for agent in self.agents]
+
+    def flow_for(self, dialled: str) -> Flow:
+        """The flow that answers a number: sip.conf first, then the flow's own numbers.
+
+        Raises NotFound when nothing answers it.
+        """
+        number = self._config.number_for(dialled)
+        name = number.flow if number is not None else None
+        name = name or self._numbers.get(dialled) or self._numbers.get(ANY_NUMBER)
+        flow = self.flows.get(name) if name else None
+        if flow is None:
+            raise NotFound(f"no published flow answers {dialled}")
+        return flow
+
+    @property
+    def default_queue(self) -> str:
+        """Where callers go when a flow fails: the first queue there is."""
+        return str(next(iter(self.queues), ""))
+
+    # --- FlowControl for the API ----------------------------------------------------------------
+
+    def validate(self, flow_id: FlowId, document: Mapping[str, Plain]) -> Sequence[s.FlowProblem]:
+        """Everything that is wrong with a document."""
+        try:
+            flow = load(dict(document), flows={*self.flows, flow_id}, queues=set(self.queues))
+        except BadFlow as exc:
+            return [
+                s.FlowProblem(
+                    place=f"nodes.{problem.node}.{problem.field}".removeprefix("nodes..").strip(
+                        "."
+                    ),
+                    message=str(problem),
+                )
+                for problem in exc.problems
+            ]
+        if flow.name != flow_id:
+            reason = f'the document says "{flow.name}", the address says "{flow_id}"'
+            return [s.FlowProblem(place="flow", message=reason)]
+        return []
+
+    async def published(self, flow: FlowRecord) -> None:
+        """New calls use this version from now on."""
+        self._take(flow)
+
+    def _take(self, record: FlowRecord) -> None:
+        try:
+            flow = load(dict(record.document), version=record.version)
+        except BadFlow as exc:
+            log.error(
+                "published flow cannot be used",
+                extra={"flow": record.flow_id, "version": record.version, "problems": str(exc)},
+            )
+            return
+        self.flows[flow.name] = flow
+        self._numbers = {
+            number: name for number, name in self._numbers.items() if name != flow.name
+        } | dict.fromkeys(record.numbers, flow.name)

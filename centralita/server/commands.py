@@ -1,0 +1,262 @@
+"""What the commands of the command line do."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from centralita.api.passwords import hash_password
+from centralita.asr.vosk.models import get_model, list_models
+from centralita.core.clock import SteadyClock
+from centralita.core.errors import InvalidInput, NotFound
+from centralita.core.ids import AgentId, FlowId, QueueId, UserId
+from centralita.core.wire import Plain
+from centralita.ivr.loader import BadFlow, load_file
+from centralita.server.center import ANY_NUMBER, queue_config
+from centralita.server.config import Config
+from centralita.server.demo.call import demo_call
+from centralita.server.demo.company import NUMBERS, demo_config, found_company
+from centralita.server.wiring import House, open_house
+from centralita.store.records import AgentRecord, QueueRecord, Role, UserRecord
+from centralita.store.store import Store, open_store
+from centralita.telephony.edge.config import ha1
+from centralita.timeline.importers import Importer
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+_GRACE = 30.0
+
+
+def web_folder() -> Path | None:
+    """The built page, if it has been built."""
+    dist = ROOT / "web" / "dist"
+    return dist if dist.is_dir() else None
+
+
+async def serve(config: Config, options: argparse.Namespace) -> int:
+    """Run until SIGTERM or Ctrl-C; drain, and end with 0."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    credentials: dict[str, dict[str, str]] = {}
+    if options.demo:
+        config = demo_config(config)
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = not (config.data / "demo-credentials.json").exists()
+    async with _store(config) as store:
+        if options.demo:
+            credentials = await found_company(store, config, SteadyClock())
+        elif not await store.flows.all():
+            await _publish(store, Path(__file__).with_name("welcome.yaml"), (ANY_NUMBER,))
+    house = await open_house(config, web_dir=web_folder())
+    loop.add_signal_handler(signal.SIGHUP, _reload, house)
+    _announce(config, credentials if fresh else {}, demo=options.demo)
+    await stop.wait()
+    print("Stopping: no new calls, waiting for those that are left.", flush=True)
+    await house.close(grace=_GRACE)
+    print("Stopped.", flush=True)
+    return 0
+
+
+def _reload(house: House) -> None:
+    house.reload_soon()
+
+
+def _announce(config: Config, credentials: dict[str, dict[str, str]], *, demo: bool) -> None:
+    """In plain words: where to call and which page to open."""
+    host = "127.0.0.1" if config.sip.address in ("0.0.0.0", "::") else config.sip.address
+    lines = ["", "Centralita takes calls."]
+    if demo:
+        numbers = ", ".join(
+            f"{number} ({flow})" for flow, many in NUMBERS.items() for number in many
+        )
+        lines.append(f"  Call  sip:100@{host}:{config.sip.port}  from this machine, no password.")
+        lines.append(f"  Numbers: {numbers}.")
+    else:
+        lines.append(f"  Call  sip:any-number@{host}:{config.sip.port}")
+    lines.append(f"  Open  http://{config.http.host}:{config.http.port}/")
+    if config.sip.edge == "kamailio":
+        lines.append(
+            f"  Agents' phones register at {host}:{config.sip.port}, "
+            f"domain {config.sip.domain}, as their extension."
+        )
+    if credentials:
+        lines.append("  Passwords, shown once; they are kept in demo-credentials.json:")
+        for kind, entries in credentials.items():
+            lines += [f"    {kind[:-1]} {name}: {password}" for name, password in entries.items()]
+    elif demo:
+        lines.append(f"  Passwords: {config.data / 'demo-credentials.json'}")
+    print("\n".join(lines), flush=True)
+
+
+async def demo(config: Config, options: argparse.Namespace) -> int:
+    """A whole call, narrated."""
+    return await demo_call(web_folder())
+
+
+async def flow_check(config: Config, options: argparse.Namespace) -> int:
+    """Each problem on a line; 1 if there is any."""
+    failed = False
+    names = set()
+    for path in options.file:
+        with contextlib.suppress(Exception):
+            names.add(str(yaml.safe_load(path.read_text(encoding="utf-8")).get("flow")))
+    for path in options.file:
+        try:
+            flow = load_file(path, flows=names if len(options.file) > 1 else None)
+        except InvalidInput as exc:
+            failed = True
+            print(exc, file=sys.stderr)
+        else:
+            print(f"{path}: flow {flow.name} is sound, {len(flow.nodes)} nodes")
+    return 1 if failed else 0
+
+
+async def flow_publish(config: Config, options: argparse.Namespace) -> int:
+    """Store a new version and let it answer. A running server takes it on SIGHUP."""
+    async with _store(config) as store:
+        queues = {queue.queue_id for queue in await store.queues.all()}
+        flows = {flow.flow_id for flow in await store.flows.all()}
+        try:
+            load_file(options.file, queues=queues, flows=flows)
+        except BadFlow as exc:
+            print(exc, file=sys.stderr)
+            return 1
+        version = await _publish(store, options.file, tuple(options.number) or None)
+    print(f"published as version {version}; a running server takes it on SIGHUP")
+    return 0
+
+
+async def _publish(store: Store, path: Path, numbers: tuple[str, ...] | None) -> int:
+    text = await asyncio.to_thread(path.read_text, encoding="utf-8")
+    document = cast(dict[str, Plain], yaml.safe_load(text))
+    flow_id = FlowId(str(document["flow"]))
+    record = await store.flows.add_version(flow_id, document, at=SteadyClock().now(), by="cli")
+    await store.flows.publish(flow_id, record.version, numbers=numbers)
+    return record.version
+
+
+async def models_list(config: Config, options: argparse.Namespace) -> int:
+    """Which model serves which language."""
+    configured = {"es": config.asr.model_es, "en": config.asr.model_en}
+    for model in list_models(
+        config.data, {language: path for language, path in configured.items() if path}
+    ):
+        print(f"{model.language}: {model.describe()}")
+    return 0
+
+
+async def models_get(config: Config, options: argparse.Namespace) -> int:
+    """Download, unpack, say where it is."""
+    model = await asyncio.to_thread(get_model, options.language, config.data, progress=print)
+    print(f"{model.language}: {model.describe()}; used from the next start on")
+    return 0
+
+
+async def import_file(config: Config, options: argparse.Namespace) -> int:
+    """Customers or messages; what was imported before is left as it is."""
+    async with _store(config) as store:
+        importer = Importer(
+            store.customers, store.interactions, SteadyClock(), region=config.sip.region
+        )
+        if options.kind == "customers":
+            result = await importer.customers_csv(options.file)
+        elif options.kind == "messages":
+            result = await importer.messages_csv(options.file)
+        else:
+            result = await importer.mbox(options.file, ours=frozenset(options.ours))
+    for problem in result.problems:
+        print(problem, file=sys.stderr)
+    print(f"{result.added} added, {result.known} known before, {len(result.problems)} refused")
+    return 1 if result.problems else 0
+
+
+async def user_add(config: Config, options: argparse.Namespace) -> int:
+    """Make a user, and the agent and phone that belong to them."""
+    password, phone_password = secrets.token_urlsafe(9), secrets.token_urlsafe(12)
+    username = options.username.lower()
+    agent_id = AgentId(f"agent_{username}") if options.extension else None
+    name = options.name or options.username
+    async with _store(config) as store:
+        if await store.users.by_name(username) is not None:
+            raise InvalidInput(f'there is a user "{username}" already')
+        if agent_id is not None:
+            await store.agents.put(
+                AgentRecord(
+                    agent_id=agent_id,
+                    name=name,
+                    extension=options.extension,
+                    ha1=ha1(options.extension, config.sip.domain, phone_password),
+                    skills=tuple(options.skill),
+                )
+            )
+            for queue_id in options.queue:
+                queue = await store.queues.get(QueueId(queue_id))
+                if queue is None:
+                    raise NotFound(f'there is no queue "{queue_id}"; make it with: queue add')
+                await store.queues.put(replace(queue, agents=(*queue.agents, agent_id)))
+        await store.users.put(
+            UserRecord(
+                user_id=UserId(f"user_{username}"),
+                username=username,
+                name=name,
+                role=Role(options.role),
+                password_hash=hash_password(password),
+                agent_id=agent_id,
+            )
+        )
+    print(f"user {username}: {password}")
+    if agent_id is not None:
+        print(f"phone {options.extension}: {phone_password}")
+        print("a running server takes the phone on SIGHUP")
+    return 0
+
+
+async def queue_add(config: Config, options: argparse.Namespace) -> int:
+    """Make a queue, or change the settings that are given."""
+    queue_id = QueueId(options.queue)
+    async with _store(config) as store:
+        queue = await store.queues.get(queue_id) or QueueRecord(queue_id=queue_id, title="")
+        settings = dict(queue.settings)
+        for pair in options.set:
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise InvalidInput(f'"{pair}": write NAME=VALUE, for instance wrap_up=30s')
+            try:
+                settings[name] = json.loads(value)
+            except ValueError:
+                settings[name] = value
+        queue = replace(
+            queue,
+            title=options.title or queue.title or options.queue,
+            language=options.language,
+            settings=settings,
+        )
+        queue_config(queue)
+        await store.queues.put(queue)
+    print(f"queue {queue_id}; a running server takes it on SIGHUP")
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def _store(config: Config) -> AsyncIterator[Store]:
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = await open_store(config.database_url)
+    try:
+        yield store
+    finally:
+        await store.close()

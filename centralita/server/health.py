@@ -1,0 +1,146 @@
+"""How the house is: /healthz and /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from centralita import __version__
+from centralita.api import schemas as s
+from centralita.asr.vosk.models import ModelInfo
+from centralita.asr.vosk.pool import VoskPool
+from centralita.core.bus import Bus
+from centralita.core.events import Event
+from centralita.server.call_log import CallLog
+from centralita.server.supervisor import Supervisor
+from centralita.store.store import Store
+from centralita.telephony.edge.watch import RegistrationWatch
+from centralita.telephony.link import WorkerLink
+
+# The desktop build of pjsua2; what it is good for is a first look.
+_TOO_FEW_CALLS = 10
+
+
+class HealthCheck:
+    """`HealthReport` for the API."""
+
+    def __init__(
+        self,
+        link: WorkerLink,
+        pool: VoskPool,
+        models: Iterable[ModelInfo],
+        watch: RegistrationWatch | None,
+        store: Store,
+    ) -> None:
+        self._link = link
+        self._pool = pool
+        self._models = tuple(models)
+        self._watch = watch
+        self._store = store
+        self.draining = False
+
+    async def report(self) -> s.Health:
+        """As of now."""
+        worker, asr, edge, database = (
+            self._worker(),
+            self._asr(),
+            self._edge(),
+            await self._database(),
+        )
+        takes_calls = worker.ok and edge.ok and not self.draining
+        good = takes_calls and asr.ok and database.ok and worker.max_calls >= _TOO_FEW_CALLS
+        return s.Health(
+            status="ok" if good else "degraded" if takes_calls else "down",
+            version=__version__,
+            worker=worker,
+            asr=asr,
+            edge=edge,
+            database=database,
+        )
+
+    def _worker(self) -> s.WorkerPart:
+        workers = self._link.workers
+        capacity = sum(hello.max_calls for hello in workers.values())
+        message = "" if workers else "no media worker is connected"
+        if workers and capacity < _TOO_FEW_CALLS:
+            message = f"pjsua2 is the ready-made wheel, limited to {capacity} calls"
+        return s.WorkerPart(
+            ok=bool(workers),
+            message=message,
+            max_calls=capacity,
+            calls=self._link.leg_count,
+            version=", ".join(sorted({hello.version for hello in workers.values()})),
+        )
+
+    def _asr(self) -> s.Part:
+        statuses = self._pool.status()
+        up = [status for status in statuses if status.up]
+        return s.Part(
+            ok=bool(up),
+            message="" if up else "no recogniser is connected; callers are served by keys",
+            detail={
+                "streams": sum(status.streams for status in up),
+                "models": {model.language: model.describe() for model in self._models},
+            },
+        )
+
+    def _edge(self) -> s.Part:
+        if self._watch is None:
+            return s.Part(ok=True, message="no edge: phones cannot register")
+        answering = self._watch.answering
+        return s.Part(
+            ok=answering,
+            message="" if answering else "Kamailio does not answer",
+            detail={"registered": len(self._watch.registered)},
+        )
+
+    async def _database(self) -> s.Part:
+        try:
+            async with asyncio.timeout(0.8):
+                await self._store.ping()
+        except Exception as exc:
+            return s.Part(ok=False, message=f"{type(exc).__name__}: {exc}")
+        return s.Part(ok=True)
+
+
+class HouseMetrics(Collector):
+    """Figures for Prometheus, read when they are asked for."""
+
+    def __init__(
+        self, link: WorkerLink, pool: VoskPool, calls: CallLog, supervisor: Supervisor, bus: Bus
+    ) -> None:
+        self._link = link
+        self._pool = pool
+        self._calls = calls
+        self._supervisor = supervisor
+        self._events: dict[str, int] = {}
+        bus.subscribe(Event, self._count)
+
+    def _count(self, event: Event) -> None:
+        name = type(event).__name__
+        self._events[name] = self._events.get(name, 0) + 1
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        yield _gauge("centralita_legs", "SIP dialogs alive", self._link.leg_count)
+        yield _gauge("centralita_calls", "calls in the house", len(self._calls.calls))
+        yield _gauge("centralita_journal_pending", "lines to be written", self._calls.pending)
+        streams = sum(status.streams for status in self._pool.status())
+        yield _gauge("centralita_asr_streams", "callers being listened to", streams)
+        events = CounterMetricFamily("centralita_events", "events by type", labels=["event"])
+        for name, count in sorted(self._events.items()):
+            events.add_metric([name], count)
+        yield events
+        restarts = CounterMetricFamily(
+            "centralita_process_restarts", "child processes that died", labels=["process"]
+        )
+        for name in self._supervisor.names():
+            restarts.add_metric([name], self._supervisor.restarts(name))
+        yield restarts
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)

@@ -1,0 +1,201 @@
+"""From events to the agents' and supervisors' screens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from centralita.api import live_messages as live
+from centralita.api import views
+from centralita.api.live import LiveHub
+from centralita.api.schemas import CustomerContext
+from centralita.core.bus import Bus
+from centralita.core.clock import Clock
+from centralita.core.events import Event
+from centralita.core.ids import CallId, QueueId
+from centralita.core.tasks import Tasks
+from centralita.ivr.driver import FlowEnded, NodeEntered
+from centralita.routing import events as routing
+from centralita.routing.offer import OfferState
+from centralita.server.call_log import CallLog, CallState, TaskMade
+from centralita.store.store import Store
+from centralita.telephony.call import LegHeld
+from centralita.timeline.directory import customer_of
+from centralita.timeline.model import TaskState
+
+log = logging.getLogger(__name__)
+
+CallPhase = Literal["ivr", "queued", "offered", "bridged", "voicemail", "held", "ending"]
+_SETTLED: dict[OfferState, Literal["accepted", "declined", "no_answer", "withdrawn"]] = {
+    OfferState.ACCEPTED: "accepted",
+    OfferState.DECLINED: "declined",
+    OfferState.NO_ANSWER: "no_answer",
+    OfferState.UNREACHABLE: "no_answer",
+    OfferState.WITHDRAWN: "withdrawn",
+}
+
+
+class LiveFeed:
+    """Publishes to the hub. The pop is sent in the same turn of the loop in which the phone rings,
+    as soon as the customer's context has been read."""
+
+    def __init__(
+        self,
+        hub: LiveHub,
+        bus: Bus,
+        clock: Clock,
+        store: Store,
+        calls: CallLog,
+        queue_title: Callable[[QueueId], str],
+    ) -> None:
+        self._hub = hub
+        self._queue_title = queue_title
+        self._clock = clock
+        self._store = store
+        self._calls = calls
+        self._learned: dict[CallId, NodeEntered] = {}
+        self._tasks = Tasks("live feed")
+        self._open_offers: set[str] = set()
+        bus.subscribe(Event, self._take)
+
+    async def open(self) -> None:
+        """Show the tasks that are open."""
+        part = await self._store.tasks.list(limit=200, state=TaskState.OPEN)
+        for task in part.items:
+            self._hub.publish(live.TaskChanged(task=views.task(task)))
+
+    async def close(self) -> None:
+        """Publish nothing more."""
+        await self._tasks.close()
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case routing.AgentChanged():
+                self._agent(event)
+            case routing.QueueChanged():
+                self._hub.publish(
+                    live.QueueChanged(
+                        queue_id=event.queue_id,
+                        title=event.title,
+                        waiting=event.waiting,
+                        longest_wait_since=event.longest_wait_since,
+                        agents_available=event.agents_available,
+                    )
+                )
+            case routing.OfferMade():
+                self._open_offers.add(event.offer_id)
+                self._call(event.call_id, "offered", agent_id=event.agent_id)
+                self._tasks.spawn(self._pop(event), name=f"pop {event.offer_id}")
+            case routing.OfferSettled():
+                self._open_offers.discard(event.offer_id)
+                self._hub.publish(
+                    live.OfferGone(
+                        offer_id=event.offer_id,
+                        agent_id=event.agent_id,
+                        how=_SETTLED[event.state],
+                    )
+                )
+            case routing.ConversationStarted():
+                self._call(event.call_id, "bridged", agent_id=event.agent_id)
+            case routing.CallQueued(call_id=call_id) | routing.CallRequeued(call_id=call_id):
+                self._call(call_id, "queued")
+            case NodeEntered(call_id=call_id):
+                self._learned[call_id] = event
+                self._call(call_id, "voicemail" if event.step.kind == "voicemail" else "ivr")
+            case LegHeld(call_id=call_id, held=held):
+                state = self._calls.calls.get(call_id)
+                if state is not None and state.agent_id is not None:
+                    self._call(call_id, "held" if held else "bridged", agent_id=state.agent_id)
+            case routing.WrapUpStarted():
+                self._wrap_up(event)
+            case routing.WrapUpEnded(agent_id=agent_id, call_id=call_id):
+                self._hub.publish(live.WrapUpEnded(agent_id=agent_id, call_id=call_id or ""))
+            case FlowEnded(call_id=call_id):
+                self._learned.pop(call_id, None)
+                self._hub.publish(live.CallGone(call_id=call_id))
+            case TaskMade(task=task):
+                self._hub.publish(live.TaskChanged(task=views.task(task)))
+            case _:
+                pass
+
+    def _agent(self, event: routing.AgentChanged) -> None:
+        agent = event.agent
+        self._hub.publish(
+            live.AgentChanged(
+                agent_id=agent.profile.agent_id,
+                name=agent.profile.name,
+                extension=agent.profile.extension,
+                status=agent.status.value,
+                reason=agent.reason,
+                state=agent.state.value,
+                since=agent.since,
+                registered=agent.registered,
+                call_id=agent.call_id,
+            )
+        )
+
+    def _call(self, call_id: CallId, phase: CallPhase, *, agent_id: str | None = None) -> None:
+        state = self._calls.calls.get(call_id)
+        if state is None:
+            return
+        customer = customer_of(state.caller)
+        self._hub.publish(
+            live.CallChanged(
+                call_id=call_id,
+                state=phase,
+                caller=state.arrived.caller,
+                customer_id=customer.id if customer is not None else None,
+                customer_name=customer.name if customer is not None else "",
+                queue_id=state.queue_id,
+                agent_id=agent_id,
+                since=self._clock.now(),
+            )
+        )
+
+    async def _pop(self, offer: routing.OfferMade) -> None:
+        state = self._calls.calls.get(offer.call_id)
+        if state is None:
+            return
+        context = None
+        customer = customer_of(state.caller)
+        if customer is not None:
+            try:
+                context = views.context(await self._store.context.context_for(customer.id))
+            except Exception:
+                # A pop with the number alone is better than none.
+                log.exception("customer's context could not be read")
+        if offer.offer_id in self._open_offers:
+            self._hub.publish(self._offer(offer, state, context))
+
+    def _offer(
+        self, offer: routing.OfferMade, state: CallState, context: CustomerContext | None
+    ) -> live.OfferMade:
+        entered = self._learned.get(offer.call_id)
+        learned = dict(entered.learned) if entered is not None else {}
+        return live.OfferMade(
+            offer_id=offer.offer_id,
+            call_id=offer.call_id,
+            agent_id=offer.agent_id,
+            queue_id=offer.queue_id,
+            queue_title=self._queue_title(offer.queue_id),
+            ringing_since=offer.at,
+            caller=state.arrived.caller,
+            interaction_id=state.entry.id,
+            customer=context,
+            choices=views.choices(state.caller),
+            learned={name: value for name, value in learned.items() if value},
+            path=views.path(state.path),
+        )
+
+    def _wrap_up(self, event: routing.WrapUpStarted) -> None:
+        state = self._calls.calls.get(event.call_id)
+        self._hub.publish(
+            live.WrapUpStarted(
+                agent_id=event.agent_id,
+                call_id=event.call_id,
+                interaction_id=state.entry.id if state is not None else "",
+                until=event.until,
+                dispositions=list(event.dispositions),
+            )
+        )

@@ -1,0 +1,154 @@
+"""Keeps child processes alive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from centralita.core.process import ProcessSpec
+from centralita.core.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+# A child that lived this long did start; one that dies sooner waits longer before the next try.
+_HEALTHY_AFTER = 10.0
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: should the server be killed, its children get SIGTERM from the kernel."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass(slots=True)
+class _Child:
+    spec: ProcessSpec
+    process: asyncio.subprocess.Process | None = None
+    restarts: int = 0
+    last_words: str = ""
+
+
+class Supervisor:
+    """Starts the processes it is given, and starts them again when they die."""
+
+    def __init__(self) -> None:
+        self._children: dict[str, _Child] = {}
+        self._tasks = Tasks("supervisor")
+        self._stopping = False
+
+    def keep(self, spec: ProcessSpec) -> None:
+        """Start this process and keep it alive from now on."""
+        child = _Child(spec=spec)
+        self._children[spec.name] = child
+        self._tasks.spawn(self._keep(child), name=f"keep {spec.name}")
+
+    def pid(self, name: str) -> int | None:
+        """The process id of a child that runs."""
+        child = self._children.get(name)
+        return child.process.pid if child is not None and child.process is not None else None
+
+    def names(self) -> tuple[str, ...]:
+        """The children."""
+        return tuple(self._children)
+
+    def restarts(self, name: str) -> int:
+        """How often the child had to be started again."""
+        return self._children[name].restarts
+
+    def last_words(self, name: str) -> str:
+        """What the child printed before it died the last time."""
+        child = self._children.get(name)
+        return child.last_words if child is not None else ""
+
+    def kill(self, name: str) -> None:
+        """Kill a child that hangs; it is started again."""
+        child = self._children.get(name)
+        if child is not None and child.process is not None:
+            log.error("process hangs and is killed", extra={"child": name})
+            with contextlib.suppress(ProcessLookupError):
+                child.process.kill()
+
+    async def close(self) -> None:
+        """End all children, the last started first: SIGTERM, and SIGKILL after their grace."""
+        self._stopping = True
+        for child in reversed(self._children.values()):
+            process = child.process
+            if process is None or process.returncode is not None:
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), child.spec.grace.total_seconds())
+            except TimeoutError:
+                log.warning("process did not end, killing it", extra={"child": child.spec.name})
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        await self._tasks.close()
+
+    async def _keep(self, child: _Child) -> None:
+        pause = _FIRST_PAUSE
+        spec = child.spec
+        while not self._stopping:
+            began = time.monotonic()
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *spec.argv,
+                    env={**os.environ, **spec.env},
+                    cwd=spec.cwd,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    preexec_fn=_die_with_parent,
+                )
+            except OSError as exc:
+                child.last_words = f"{spec.argv[0]}: {exc.strerror}"
+                log.error(
+                    "process cannot be started",
+                    extra={"child": spec.name, "error": child.last_words},
+                )
+            else:
+                child.process = process
+                log.info("process started", extra={"child": spec.name, "pid": process.pid})
+                await self._listen(child, process)
+                await process.wait()
+                child.process = None
+                if self._stopping:
+                    return
+                log.error(
+                    "process died, starting it again",
+                    extra={
+                        "child": spec.name,
+                        "code": process.returncode,
+                        "last_words": child.last_words,
+                    },
+                )
+            child.restarts += 1
+            pause = _FIRST_PAUSE if time.monotonic() - began > _HEALTHY_AFTER else pause
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _listen(self, child: _Child, process: asyncio.subprocess.Process) -> None:
+        """Pass what the child prints on to the log."""
+        assert process.stderr is not None
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # a line without an end; the rest of it follows
+                continue
+            if not line:
+                return
+            text = line.decode(errors="replace").rstrip()
+            if text:
+                child.last_words = text
+                log.info("process says", extra={"child": child.spec.name, "line": text})

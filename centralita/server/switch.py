@@ -1,0 +1,167 @@
+"""The switch: reads telephony's events, publishes them, and gives each new call its driver."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from centralita.core.bus import Bus
+from centralita.core.clock import Clock
+from centralita.core.errors import CentralitaError, NotFound
+from centralita.core.ids import CallId
+from centralita.core.tasks import Tasks
+from centralita.ivr.driver import CallDriver, IvrPorts
+from centralita.ivr.flow import Flow
+from centralita.server.call_log import CallLog
+from centralita.server.center import Center
+from centralita.store.store import Store
+from centralita.telephony.call import CallArrived, CallControl, EndReason, LegEnded, TelephonyError
+from centralita.timeline.directory import Anonymous, Caller, Directory, customer_of
+
+log = logging.getLogger(__name__)
+
+# A database that is slower than this must not keep a caller waiting for the answer.
+_LOOKUP = 1.0
+
+
+class Switch:
+    """One for the house."""
+
+    def __init__(
+        self,
+        control: CallControl,
+        ports: IvrPorts,
+        center: Center,
+        directory: Directory,
+        store: Store,
+        calls: CallLog,
+        bus: Bus,
+        clock: Clock,
+    ) -> None:
+        self.drivers: dict[CallId, CallDriver] = {}
+        self.draining = False
+        self._control = control
+        self._ports = ports
+        self._center = center
+        self._directory = directory
+        self._store = store
+        self._calls = calls
+        self._bus = bus
+        self._clock = clock
+        self._tasks = Tasks("switch")
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def start(self) -> None:
+        """Begin to take calls."""
+        self._tasks.spawn(self._read(), name="events", on_error=lambda _: self.start())
+
+    async def drain(self, grace: float) -> None:
+        """Take no new calls; wait up to `grace` seconds for the others, then end them."""
+        self.draining = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), grace)
+        for driver in tuple(self.drivers.values()):
+            driver.end(EndReason.SHUTDOWN)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), 5)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        await self._tasks.close()
+
+    async def _read(self) -> None:
+        async for event in self._control.events():
+            if isinstance(event, CallArrived):
+                self._tasks.spawn(self._serve(event), name=f"call {event.call_id}")
+            self._bus.publish(event)
+
+    async def _serve(self, arrived: CallArrived) -> None:
+        try:
+            flow = self._center.flow_for(arrived.dialled)
+        except NotFound:
+            log.warning(
+                "call refused, nothing answers that number",
+                extra={"call_id": arrived.call_id, "pii_dialled": arrived.dialled},
+            )
+            await self._refuse(arrived, EndReason.UNREACHABLE)
+            return
+        if self.draining:
+            await self._refuse(arrived, EndReason.SHUTDOWN)
+            return
+        gone = asyncio.Event()
+
+        def watch(event: LegEnded) -> None:
+            if event.leg_id == arrived.leg_id:
+                gone.set()
+
+        stop = self._bus.subscribe(LegEnded, watch)
+        caller = await self._begin(arrived)
+        driver = self._driver(arrived, flow, caller)
+        stop()
+        if gone.is_set():
+            # CANCEL came while we looked the caller up: the driver must still hear of it.
+            driver.caller_gone()
+        self.drivers[arrived.call_id] = driver
+        self._empty.clear()
+        log.info(
+            "call arrived",
+            extra={
+                "call_id": arrived.call_id,
+                "sip_call_id": arrived.sip_call_id,
+                "flow": f"{flow.name}.{flow.version}",
+                "pii_caller": arrived.caller,
+            },
+        )
+        try:
+            await driver.run()
+        finally:
+            self.drivers.pop(arrived.call_id, None)
+            if not self.drivers:
+                self._empty.set()
+
+    async def _begin(self, arrived: CallArrived) -> Caller:
+        """Who is calling, and the entry in the timeline; both at once or not at all."""
+        try:
+            async with asyncio.timeout(_LOOKUP):
+                caller = await self._directory.who_is(arrived.caller)
+                entry = await self._store.journal.begin_call(
+                    arrived.call_id, self._clock.now(), caller=caller, dialled=arrived.dialled
+                )
+        except Exception:
+            log.exception(
+                "caller could not be looked up, the call goes on without",
+                extra={"call_id": arrived.call_id},
+            )
+            return Anonymous()
+        self._calls.begin(arrived, caller, entry)
+        return caller
+
+    def _driver(self, arrived: CallArrived, flow: Flow, caller: Caller) -> CallDriver:
+        customer = customer_of(caller)
+        variables = {
+            "caller": arrived.caller,
+            "dialled": arrived.dialled,
+            "trunk": arrived.trunk,
+            "customer_id": customer.id if customer is not None else "",
+            "customer_name": customer.name if customer is not None else "",
+            "customer_known": "yes" if customer is not None and not customer.provisional else "",
+            "customer_segment": customer.segment if customer is not None else "",
+        }
+        return CallDriver(
+            arrived,
+            flow,
+            dict(self._center.flows),
+            variables,
+            self._ports,
+            default_queue=self._center.default_queue,
+        )
+
+    async def _refuse(self, arrived: CallArrived, reason: EndReason) -> None:
+        try:
+            await self._control.hang_up(arrived.leg_id, reason)
+        except TelephonyError as exc:
+            log.info("caller was gone already", extra={"error": str(exc)})
+        except CentralitaError as exc:
+            log.warning("call could not be refused", extra={"error": str(exc)})

@@ -1,0 +1,320 @@
+"""The wiring: the only place where objects meet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from centralita import __version__
+from centralita.api.app import make_app
+from centralita.api.live import LiveHub
+from centralita.api.ports import ApiPorts, ApiSettings
+from centralita.asr.vosk.models import resolve_models
+from centralita.asr.vosk.pool import PoolSettings, VoskPool
+from centralita.core.bus import Bus
+from centralita.core.clock import SteadyClock
+from centralita.core.errors import Unavailable
+from centralita.core.ids import QueueId
+from centralita.core.tasks import Tasks
+from centralita.ivr.driver import IvrPorts
+from centralita.ivr.prompts.cache import PromptCache
+from centralita.ivr.prompts.espeak import EspeakVoice
+from centralita.recordings.recorder import Recorder
+from centralita.routing.board import Board
+from centralita.routing.dispatcher import Dispatcher
+from centralita.routing.events import ConversationEnded, ConversationStarted
+from centralita.server.adapters import FlowPrompts, Messages, Phones, QueueAnnouncer, Queues
+from centralita.server.agents import Agents
+from centralita.server.call_log import CallLog
+from centralita.server.center import Center
+from centralita.server.config import Config
+from centralita.server.health import HealthCheck, HouseMetrics
+from centralita.server.live_feed import LiveFeed
+from centralita.server.supervisor import Supervisor
+from centralita.server.switch import Switch
+from centralita.server.telephony import edge_config, worker_settings
+from centralita.server.transcriber import Transcriber
+from centralita.store.records import AgentRecord
+from centralita.store.store import Store, open_store
+from centralita.telephony.edge.config import EdgePhone
+from centralita.telephony.edge.control import EdgeControl, Registration
+from centralita.telephony.edge.edge import Edge
+from centralita.telephony.edge.watch import RegistrationWatch
+from centralita.telephony.link import WorkerLink
+from centralita.timeline.directory import Directory
+
+log = logging.getLogger(__name__)
+
+_START_WITHIN = 30.0
+
+
+class House:
+    """The whole server of one machine. `await open_house(config)`, then `close`."""
+
+    def __init__(self, config: Config, store: Store, web_dir: Path | None) -> None:
+        self.config = config
+        self.store = store
+        self.bus = Bus()
+        self.clock = SteadyClock()
+        self.supervisor = Supervisor()
+        self.center = Center(config, store)
+        self.hub = LiveHub()
+        self.models = resolve_models(config.data, _configured_models(config))
+        self.pool = VoskPool(
+            {language: model.path for language, model in self.models.items()},
+            config.run_dir,
+            PoolSettings(workers=config.asr.workers, max_streams=config.asr.max_streams),
+            on_hung=self.supervisor.kill,
+        )
+        self.link = WorkerLink(worker_settings(config))
+        self.edge = Edge(edge_config(config)) if config.sip.edge == "kamailio" else None
+        self.watch: RegistrationWatch | None = None
+        self.edge_control: EdgeControl | None = None
+        if self.edge is not None:
+            self.edge_control = EdgeControl(self.edge.config.control_pipe)
+            self.watch = RegistrationWatch(self.edge_control, self.bus.publish)
+        voices = {"es": config.tts.voice_es, "en": config.tts.voice_en}
+        self.prompts = PromptCache(
+            EspeakVoice(voices, words_per_minute=config.tts.rate),
+            config.data / "cache" / "prompts",
+            config.data / "prompts",
+            rate=config.media.clock_rate,
+        )
+        self.recorder = Recorder(self.link, self.bus, self.clock, config.recordings_dir)
+        self.messages = Messages(self.recorder)
+        self.calls = CallLog(store, self.bus, self.clock, self.messages)
+        self.directory = Directory(store.customers, self.clock, region=config.sip.region)
+        self.feed = LiveFeed(self.hub, self.bus, self.clock, store, self.calls, self._queue_title)
+        self.transcriber = Transcriber(self.pool, store, self.bus, config.recordings_dir)
+        self.phones = Phones(config, self._registered)
+        self.board = Board([], [])
+        self.dispatcher = Dispatcher(
+            self.board,
+            self.link,
+            self.bus,
+            self.clock,
+            QueueAnnouncer(self.prompts, announce_recording=config.recordings.announce),
+            self.phones,
+        )
+        self.agents = Agents(self.dispatcher, store, self.bus)
+        ports = IvrPorts(
+            control=self.link,
+            recognizer=self.pool,
+            prompts=FlowPrompts(self.prompts, config.data / "prompts"),
+            queues=Queues(self.dispatcher, self.clock),
+            messages=self.messages,
+            targets=self.phones,
+            bus=self.bus,
+            clock=self.clock,
+        )
+        self.switch = Switch(
+            self.link,
+            ports,
+            self.center,
+            self.directory,
+            store,
+            self.calls,
+            self.bus,
+            self.clock,
+        )
+        self.health = HealthCheck(self.link, self.pool, self.models.values(), self.watch, store)
+        self._web_dir = web_dir
+        self._tasks = Tasks("house")
+        self._runner: web.AppRunner | None = None
+        self.bus.subscribe(ConversationStarted, self._record)
+        self.bus.subscribe(ConversationEnded, self._stop_recording)
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Start everything; returns when calls can be taken. Raises Unavailable when they can't."""
+        began = time.monotonic()
+        self.recorder.open()
+        await self.center.load()
+        self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
+        closed = await self.store.journal.close_unfinished()
+        if closed:
+            log.warning("calls of the last run were closed", extra={"calls": closed})
+        self.calls.start()
+        self.transcriber.start()
+        self.switch.start()
+        await self._start_processes()
+        self.dispatcher.start()
+        for event in self.board.snapshot():
+            self.bus.publish(event)
+        await self.agents.restore()
+        await self.feed.open()
+        await self._serve_http()
+        await self._wait_until_ready()
+        self._tasks.spawn(self._warm_prompts(), name="warm prompts")
+        log.info("ready for calls", extra={"seconds": round(time.monotonic() - began, 2)})
+
+    async def close(self, grace: float = 30.0) -> None:
+        """Take no new calls, let the others finish within `grace`, then stop everything."""
+        self.health.draining = True
+        await self.switch.drain(grace)
+        await self.recorder.close()
+        await self.calls.close()
+        await self.transcriber.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self.watch is not None:
+            await self.watch.close()
+        await self.dispatcher.close()
+        await self.agents.close()
+        await self.feed.close()
+        await self._tasks.close()
+        await self.switch.close()
+        await self.link.close()
+        await self.pool.close()
+        await self.prompts.close()
+        await self.supervisor.close()
+        await self.store.close()
+
+    async def reload(self) -> None:
+        """Take a changed directory of agents, queues and flows; no call notices."""
+        await self.center.load()
+        actions = self.board.configure(
+            self.center.queues.values(), self.center.profiles(), self.clock.now()
+        )
+        self.dispatcher.carry_out(actions)
+        if self.edge is not None and self.edge_control is not None:
+            self.edge.write_phones(edge_phones(self.center.agents))
+            await self.edge_control.reload_phones()
+
+    def reload_soon(self) -> None:
+        """As `reload`, from a signal handler."""
+        self._tasks.spawn(self.reload(), name="reload")
+
+    # --- parts ------------------------------------------------------------------------------
+
+    async def _start_processes(self) -> None:
+        run_dir = self.config.run_dir
+        for spec in self.link.specs(run_dir):
+            self.supervisor.keep(spec)
+        for spec in self.pool.specs():
+            self.supervisor.keep(spec)
+        if self.edge is not None:
+            await self.edge.prepare(edge_phones(self.center.agents))
+            self.supervisor.keep(self.edge.spec())
+        self.link.start()
+        await self.pool.start_pool()
+        if self.watch is not None:
+            self.watch.start()
+
+    async def _serve_http(self) -> None:
+        config = self.config
+        registry = CollectorRegistry()
+        registry.register(HouseMetrics(self.link, self.pool, self.calls, self.supervisor, self.bus))
+        ports = ApiPorts(
+            settings=ApiSettings(
+                region=config.sip.region,
+                version=__version__,
+                recordings_dir=config.recordings_dir,
+                web_dir=self._web_dir,
+                cookie_secure=config.http.cookie_secure,
+                origins=(config.http.public_url.rstrip("/"),) if config.http.public_url else (),
+            ),
+            store=self.store,
+            clock=self.clock,
+            directory=self.directory,
+            hub=self.hub,
+            agents=self.agents,
+            health=self.health,
+            flows=self.center,
+            metrics=registry,
+        )
+        self._runner = web.AppRunner(make_app(ports), access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, config.http.host, config.http.port)
+        try:
+            await site.start()
+        except OSError as exc:
+            raise Unavailable(
+                f"port {config.http.port} of {config.http.host} cannot be used: {exc.strerror}; "
+                "choose another one with --http-port"
+            ) from exc
+
+    async def _wait_until_ready(self) -> None:
+        """Until calls can be taken; says what is missing when that takes too long."""
+        deadline = time.monotonic() + _START_WITHIN
+        report = await self.health.report()
+        while report.status == "down" or not report.asr.ok:
+            if time.monotonic() > deadline:
+                if report.status != "down":
+                    return
+                reasons = [part.message for part in (report.worker, report.edge) if not part.ok]
+                words = [
+                    f"{name}: {said}"
+                    for name in self.supervisor.names()
+                    if (said := self.supervisor.last_words(name))
+                ]
+                raise Unavailable("; ".join(reasons + words))
+            await asyncio.sleep(0.05)  # parts report when they are asked, not by themselves
+            report = await self.health.report()
+
+    async def _warm_prompts(self) -> None:
+        """Render what flows say, so that the first caller does not wait for it."""
+        for flow in tuple(self.center.flows.values()):
+            for node in flow.nodes.values():
+                for _, spec in node.prompts_used():
+                    if spec.text and "{" not in spec.text:
+                        await self.prompts.render(spec.text, spec.language or flow.language)
+        for make in (self.prompts.music_on_hold, self.prompts.beep):
+            await make()
+
+    def _record(self, event: ConversationStarted) -> None:
+        if event.record:
+            self._tasks.spawn(self._start_recording(event), name=f"record {event.call_id}")
+
+    async def _start_recording(self, event: ConversationStarted) -> None:
+        await self.recorder.start(
+            event.call_id,
+            (event.caller_leg, event.agent_leg),
+            kind="conversation",
+            language=event.language,
+            agent_id=event.agent_id,
+        )
+
+    def _stop_recording(self, event: ConversationEnded) -> None:
+        self._tasks.spawn(self.recorder.stop(event.call_id), name=f"keep {event.call_id}")
+
+    def _registered(self) -> dict[str, Registration]:
+        return dict(self.watch.registered) if self.watch is not None else {}
+
+    def _queue_title(self, queue_id: QueueId) -> str:
+        queue = self.center.queues.get(queue_id)
+        return queue.title if queue is not None else queue_id
+
+
+async def open_house(config: Config, *, web_dir: Path | None = None) -> House:
+    """Open the store and start everything. What was started is stopped when a part fails."""
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = await open_store(config.database_url)
+    house = House(config, store, web_dir)
+    try:
+        await house.open()
+    except BaseException:
+        await house.close(grace=0)
+        raise
+    return house
+
+
+def edge_phones(agents: tuple[AgentRecord, ...]) -> list[EdgePhone]:
+    """The agents' phones for the edge."""
+    return [
+        EdgePhone(extension=agent.extension, ha1=agent.ha1)
+        for agent in agents
+        if agent.extension and agent.ha1
+    ]
+
+
+def _configured_models(config: Config) -> dict[str, Path]:
+    models = {"es": config.asr.model_es, "en": config.asr.model_en}
+    return {language: path for language, path in models.items() if path is not None}
