@@ -44,7 +44,10 @@ MAX_LISTENING_FAILURES = 2
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How often and how long to ask; part of every asking node."""
+    """How often and how long to ask; part of every asking node.
+
+    `reprompt` is said instead of the node's prompt from the second try on.
+    """
 
     tries: int = 3
     timeout: Duration = Duration(seconds=5)
@@ -52,6 +55,7 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     barge_in: bool = True
     noinput: Prompts | None = None
     nomatch: Prompts | None = None
+    reprompt: Prompts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +89,8 @@ def ask(
     commands: list[Command] = []
     if question.phrases != Ask.SILENT and state.failures < MAX_LISTENING_FAILURES:
         commands.append(StartListening(language=scene.language, phrases=question.phrases))
-    spoken = scene.prompts(before) + scene.prompts(question.prompt)
+    prompt = turn.reprompt if turn.reprompt and state.tries > 1 else question.prompt
+    spoken = scene.prompts(before) + scene.prompts(prompt)
     state = replace(state, prompting=bool(spoken), speaking=False, digits="")
     if spoken:
         commands.append(PlayPrompts(prompts=spoken))
@@ -204,3 +209,4 @@ def turn_prompts(turn: Turn) -> Iterator[tuple[str, PromptSpec]]:
     """The prompts of a turn with their fields."""
     yield from (("turn.noinput", spec) for spec in prompt_specs(turn.noinput))
     yield from (("turn.nomatch", spec) for spec in prompt_specs(turn.nomatch))
+    yield from (("turn.reprompt", spec) for spec in prompt_specs(turn.reprompt))
