@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from centralita.asr.vosk.segmenter import FRAME, FRAME_BYTES, Began, Ended, More, Piece, Segmenter
+from centralita.asr.vosk.voice import VoiceDetector
+from tests.support.speech import speak
 
 VOICE = b"\x01" * FRAME_BYTES
 HUSH = b"\x00" * FRAME_BYTES
@@ -78,3 +82,31 @@ def test_how_the_audio_is_cut_into_packets_makes_no_difference(
         audio = audio[cut:]
     pieces += packets.take(audio)
     assert pieces == whole
+
+
+def hiss(level: float, seconds: float) -> bytes:
+    noise = np.random.default_rng(5).normal(0, level, int(8000 * seconds))
+    return noise.astype("<i2").tobytes()
+
+
+def listening() -> Segmenter:
+    half_a_second, longest = timedelta(milliseconds=500), timedelta(seconds=20)
+    return Segmenter(VoiceDetector(), hangover=half_a_second, longest=longest)
+
+
+@pytest.mark.parametrize("level", [0, 10, 30, 100, 300, 1000])
+def test_a_line_that_only_hisses_interrupts_no_prompt(level: float) -> None:
+    assert list(listening().take(hiss(level, 5))) == []
+
+
+@pytest.mark.parametrize("level", [0, 30, 100, 300])
+def test_a_voice_is_noticed_over_the_hiss_and_its_end_too(level: float) -> None:
+    word = np.frombuffer(speak("sí", before=1, after=1), "<i2").astype(np.int32)
+    noise = np.frombuffer(hiss(level, len(word) / 8000), "<i2")
+    loud = np.flatnonzero(np.abs(word) > 1000) / 8000
+    audio = np.clip(word + noise[: len(word)], -32768, 32767).astype("<i2").tobytes()
+    marks = [piece for piece in listening().take(audio) if not isinstance(piece, More)]
+    began, ended = marks
+    assert isinstance(began, Began) and isinstance(ended, Ended)
+    assert abs(began.at.total_seconds() - loud[0]) < 0.12
+    assert abs(ended.at.total_seconds() - loud[-1]) < 0.15

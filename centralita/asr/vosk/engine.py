@@ -8,8 +8,7 @@ import vosk
 
 from centralita.asr.recognizer import RecognizerError
 from centralita.asr.vosk.grammar import grammar_json
-
-RATE = 8000
+from centralita.asr.vosk.voice import RATE
 
 
 class Model:

@@ -11,22 +11,21 @@ from concurrent.futures import Executor
 from datetime import timedelta
 
 import msgspec
-import webrtcvad
 
 from centralita.asr.recognizer import Partial, SpeechStarted, Utterance, Word
-from centralita.asr.vosk.engine import RATE, Decoder
+from centralita.asr.vosk.engine import Decoder
 from centralita.asr.vosk.grammar import UNKNOWN
 from centralita.asr.vosk.protocol import AudioTaken, Heard, StreamClosed
 from centralita.asr.vosk.segmenter import FRAME_BYTES, Began, Ended, More, Piece, Segmenter
-
-# 0 lets most through, 3 least. At 2 a hissing line counts as speech and utterances never end.
-_VAD_AGGRESSIVENESS = 3
+from centralita.asr.vosk.voice import RATE, VoiceDetector
 
 # How much speech is decoded at a time. Less costs a thread switch a frame, more delays Partials.
 _CHUNK_BYTES = 1600
 
 # How much at most, where a recording has been fed: a live caller's turn comes after it.
 _LARGEST_CHUNK = 16_000
+
+_LONGEST_LAST_SOUND = timedelta(milliseconds=500)
 
 
 class _WordFields(msgspec.Struct):
@@ -61,10 +60,7 @@ class Stream:
         self._decoder = decoder
         self._threads = threads
         self._say = say
-        vad = webrtcvad.Vad(_VAD_AGGRESSIVENESS)
-        self._segmenter = Segmenter(
-            lambda frame: bool(vad.is_speech(frame, RATE)), hangover=hangover, longest=longest
-        )
+        self._segmenter = Segmenter(VoiceDetector(), hangover=hangover, longest=longest)
         self._work: deque[Piece | AudioTaken | StreamClosed] = deque()
         self._busy = False
         self._running_since = 0.0
@@ -202,7 +198,12 @@ class Stream:
 
     def _utterance(self, text: str, end: timedelta, *, last: bool = False) -> None:
         result = _RESULT.decode(text)
-        words = tuple(self._word(fields, end) for fields in result.result if fields.word != UNKNOWN)
+        limits = [*(self._at(fields.start) for fields in result.result[1:]), end]
+        words = tuple(
+            self._word(fields, limit)
+            for fields, limit in zip(result.result, limits, strict=False)
+            if fields.word != UNKNOWN
+        )
         if not words and (self._words_in_segment or not last):
             return  # the rest of a stretch of speech whose words have been told
         self._words_in_segment = True
@@ -217,10 +218,18 @@ class Stream:
         )
         self._say(Heard(stream=self._number, utterance=utterance))
 
-    def _word(self, fields: _WordFields, latest: timedelta) -> Word:
-        start = self._offset + timedelta(seconds=fields.start)
-        end = max(start, min(self._offset + timedelta(seconds=fields.end), latest))
-        start, end = self._segmenter.voiced(start, end)
+    def _at(self, seconds: float) -> timedelta:
+        """The decoder's time in the stream's."""
+        return self._offset + timedelta(seconds=seconds)
+
+    def _word(self, fields: _WordFields, limit: timedelta) -> Word:
+        """The word, which ends with its last voiced frame before `limit`.
+
+        The decoder's end is where it became sure of the last sound, not where that ended.
+        """
+        start = self._at(fields.start)
+        latest = min(limit, self._at(fields.end) + _LONGEST_LAST_SOUND)
+        start, end = self._segmenter.voiced(start, max(start, latest))
         return Word(
             text=fields.word,
             start=start,
