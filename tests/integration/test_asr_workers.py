@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from centralita.asr.recognizer import (
+    GrammarError,
     RecognitionFailed,
     RecognizerBusy,
     RecognizerError,
@@ -272,3 +273,39 @@ async def test_thirty_callers_who_speak_at_once_are_all_heard(pool: VoskPool) ->
     assert lost <= sent // 100
     heard = [await first(stream, Utterance) for stream in streams]
     assert [getattr(utterance, "text", "") for utterance in heard] == ["ventas"] * 30
+
+
+NASTY = [
+    *(
+        "[]",
+        "{}",
+        "null",
+        '"',
+        "\\",
+        "[unk]",
+        "<eps>",
+        "#0",
+        "%s%n",
+        "\x00",
+        "\ud7ff",
+        "😀",
+        "si\u0301",
+    ),
+    *("ventas\x00soporte", "VENTAS", "ventas " * 500, "¿ventas?", "a" * 10_000, "'", "-", "_"),
+]
+
+
+async def test_no_word_list_ends_the_worker(pool: VoskPool) -> None:
+    await pool.known_phrases("es", tuple(NASTY))
+    before = pool.status()
+    for phrases in (*((text,) for text in NASTY), tuple(NASTY), ("ventas",) * 3000):
+        try:
+            recognition = await pool.start("es", phrases)
+        except GrammarError:
+            continue
+        await recognition.feed(speak("ventas", before=0.1, after=0.1))
+        await recognition.close()
+        assert [e async for e in recognition.events() if isinstance(e, RecognitionFailed)] == []
+    known = await pool.known_phrases("es", tuple(NASTY))
+    assert {"VENTAS", "¿ventas?"} <= set(known)
+    assert pool.status() == before
