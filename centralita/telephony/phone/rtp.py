@@ -29,6 +29,14 @@ class HeardFrame:
     at: float
     start: int
     rms: float
+    samples: Samples
+
+    def has_tone(self, hertz: float) -> bool:
+        """Whether a tone of that pitch (in steps of 50 Hz) is most of what is heard."""
+        spectrum = np.abs(np.fft.rfft(self.samples.astype(np.float64))) ** 2
+        nearest = round(hertz * len(self.samples) / RATE)
+        total = float(spectrum[1:].sum())
+        return self.rms > 100 and float(spectrum[nearest - 1 : nearest + 2].sum()) > total / 2
 
 
 class RtpAudio(asyncio.DatagramProtocol):
@@ -42,6 +50,8 @@ class RtpAudio(asyncio.DatagramProtocol):
         self._dtmf_type = 101
         self._speech: deque[bytes] = deque()
         self._spoken: list[asyncio.Future[None]] = []
+        self._hum: list[bytes] = []
+        self._hum_position = 0
         self._keys: deque[tuple[bytes, bool]] = deque()
         self._key_start = 0
         self._sequence = secrets.randbelow(1 << 15)
@@ -89,6 +99,11 @@ class RtpAudio(asyncio.DatagramProtocol):
         self._spoken.append(done)
         await done
         return time.monotonic()
+
+    def hum(self, samples: Samples) -> None:
+        """Repeat these samples, in whole frames, whenever there is nothing else to say."""
+        whole = len(samples) // FRAME * FRAME
+        self._hum = [encode(samples[at : at + FRAME]) for at in range(0, whole, FRAME)]
 
     def press(self, digit: str) -> None:
         """Send a key of 80 ms by RFC 4733, in turn with other keys."""
@@ -151,7 +166,7 @@ class RtpAudio(asyncio.DatagramProtocol):
         samples = decode(data[_HEADER.size :])
         self._heard[start] = samples
         rms = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
-        frame = HeardFrame(at=time.monotonic(), start=start, rms=rms)
+        frame = HeardFrame(at=time.monotonic(), start=start, rms=rms, samples=samples)
         self.frames.append(frame)
         for watcher in tuple(self._watchers):
             wanted, future = watcher
@@ -181,6 +196,9 @@ class RtpAudio(asyncio.DatagramProtocol):
             kind, timestamp = self._dtmf_type, self._key_start
         elif self._speech:
             payload = self._speech.popleft()
+        elif self._hum:
+            self._hum_position = (self._hum_position + 1) % len(self._hum)
+            payload = self._hum[self._hum_position]
         else:
             payload = SILENCE * FRAME
         header = _HEADER.pack(0x80, marker | kind, self._sequence, timestamp, self._ssrc)

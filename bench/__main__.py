@@ -1,0 +1,22 @@
+"""`python -m bench NAME [options]`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from bench import first_call
+
+_BENCHES = {"first-call": first_call.main}
+
+
+def main() -> int:
+    """Run the bench that is named."""
+    if len(sys.argv) < 2 or sys.argv[1] not in _BENCHES:
+        print(f"usage: ./dev bench {{{','.join(_BENCHES)}}} [--help]", file=sys.stderr)
+        return 2
+    return asyncio.run(_BENCHES[sys.argv[1]](sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""A whole Centralita in a process of its own, on loopback and free ports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from centralita.core.clock import SteadyClock
+from centralita.server.config import Config, Overrides, load_config
+from centralita.server.demo.company import found_company
+from centralita.store.store import open_store
+from centralita.telephony.phone.phone import Phone
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """A port that neither UDP nor TCP uses on loopback at this moment."""
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port = int(tcp.getsockname()[1])
+            with contextlib.suppress(OSError):
+                udp.bind(("127.0.0.1", port))
+                return port
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where this server listens."""
+
+    sip: int
+    http: int
+
+
+class ServerProcess:
+    """`centralita serve` as its users run it: `async with ServerProcess(folder) as server`."""
+
+    def __init__(self, folder: Path, *, extra: str = "", demo: bool = True) -> None:
+        self.data = folder / "data"
+        self.log = folder / "server.log"
+        self.ports = Ports(sip=free_port(), http=free_port())
+        self.users: dict[str, str] = {}
+        self.phones: dict[str, str] = {}
+        self._extra = extra
+        self._demo = demo
+        self._config = folder / "sip.conf"
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """The page and the API."""
+        return f"http://127.0.0.1:{self.ports.http}"
+
+    @property
+    def sip(self) -> tuple[str, int]:
+        """Where to call."""
+        return ("127.0.0.1", self.ports.sip)
+
+    @property
+    def pid(self) -> int:
+        """The brain's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def config(self) -> Config:
+        """The configuration that the process reads."""
+        return load_config(self._config, Overrides(data=self.data))
+
+    async def __aenter__(self) -> ServerProcess:
+        await self.prepare()
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def prepare(self) -> None:
+        """Write sip.conf and found the demo company; a test may then add to the store."""
+        first = 30000 + (self.ports.sip % 140) * 200
+        self._config.write_text(
+            "[sip]\naddress = 127.0.0.1\n"
+            f"port = {self.ports.sip}\ntls_port = {free_port()}\nworker_port = {free_port()}\n"
+            "[media]\naddress = 127.0.0.1\n"
+            f"rtp_ports = {first}-{first + 1999}\n"
+            f"[http]\nport = {self.ports.http}\n"
+            "[trunk:loopback]\naddresses = 127.0.0.0/8\ncaller_id = from\n" + self._extra,
+            encoding="utf-8",
+        )
+        self.data.mkdir(parents=True, exist_ok=True)
+        if self._demo:
+            config = self.config()
+            store = await open_store(config.database_url)
+            credentials = await found_company(store, config, SteadyClock())
+            await store.close()
+            self.users, self.phones = credentials["users"], credentials["phones"]
+
+    async def start(self) -> None:
+        """Run it, until it takes calls."""
+        arguments = ["serve", "--config", str(self._config), "--data", str(self.data)]
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "centralita.server", *arguments),
+                *(["--demo"] if self._demo else []),
+                cwd=ROOT,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+        async with asyncio.timeout(40), aiohttp.ClientSession() as session:
+            while True:
+                if self._process.returncode is not None:
+                    raise AssertionError(f"the server ended:\n{self.tail()}")
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{self.url}/healthz") as answer:
+                        health = json.loads(await answer.text())
+                        if answer.status == 200 and health["asr"]["ok"]:
+                            return
+                await asyncio.sleep(0.05)  # another process: nothing to await but its answer
+
+    async def stop(self) -> int:
+        """SIGTERM, as an operator does; the exit code."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), 45)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+                raise AssertionError(f"the server did not stop:\n{self.tail()}") from None
+        assert process.returncode is not None
+        return process.returncode
+
+    def tail(self, lines: int = 60) -> str:
+        """The end of the log, for a failing test's message."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    # --- people -----------------------------------------------------------------------------
+
+    async def caller(self, number: str = "+34600111222") -> Phone:
+        """A phone outside."""
+        return await Phone(number, self.sip, domain="centralita").start()
+
+    async def agent_phone(self, extension: str) -> Phone:
+        """An agent's phone, registered."""
+        password = self.phones[extension]
+        phone = await Phone(extension, self.sip, password=password, domain="centralita").start()
+        await phone.register()
+        return phone
+
+    def api(self, user: str) -> ApiClient:
+        """The API as that user sees it."""
+        return ApiClient(self.url, user, self.users[user])
+
+
+class ApiClient:
+    """A signed-in user of the API. Use as `async with server.api("ana") as api`."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self._url = url
+        self._user = user
+        self._password = password
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> ApiClient:
+        async with aiohttp.ClientSession() as session:
+            body = {"username": self._user, "password": self._password}
+            async with session.post(f"{self._url}/api/v1/session", json=body) as answer:
+                assert answer.status in (200, 201), await answer.text()
+                token = (await answer.json())["token"]
+        self._session = aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"})
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def get(self, path: str) -> dict[str, object]:
+        """The JSON at a path below /api/v1."""
+        assert self._session is not None
+        async with self._session.get(f"{self._url}/api/v1{path}") as answer:
+            assert answer.status == 200, f"{path}: {answer.status} {await answer.text()}"
+            result: dict[str, object] = await answer.json()
+            return result
+
+    async def bytes(self, path: str) -> bytes:
+        """The body at a path below /api/v1."""
+        assert self._session is not None
+        async with self._session.get(f"{self._url}/api/v1{path}") as answer:
+            assert answer.status in (200, 206), f"{path}: {answer.status}"
+            return await answer.read()
+
+    async def post(self, path: str, body: object) -> tuple[int, dict[str, object]]:
+        """Status and JSON of a POST."""
+        assert self._session is not None
+        async with self._session.post(f"{self._url}/api/v1{path}", json=body) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else {}
+
+    async def live(self) -> aiohttp.ClientWebSocketResponse:
+        """The live feed."""
+        assert self._session is not None
+        return await self._session.ws_connect(f"{self._url}/api/v1/live")
