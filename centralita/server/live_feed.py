@@ -13,7 +13,7 @@ from centralita.api.schemas import CustomerContext
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.events import Event
-from centralita.core.ids import CallId, QueueId
+from centralita.core.ids import CallId, OfferId, QueueId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import FlowEnded, NodeEntered
 from centralita.routing import events as routing
@@ -56,7 +56,9 @@ class LiveFeed:
         self._calls = calls
         self._learned: dict[CallId, NodeEntered] = {}
         self._tasks = Tasks("live feed")
-        self._open_offers: set[str] = set()
+        # Offers whose pop is not out yet, and how they ended if they did: a phone that answers by
+        # itself is faster than the database, and its agent wants to see the caller all the same.
+        self._unshown: dict[OfferId, live.OfferGone | None] = {}
         bus.subscribe(Event, self._take)
 
     async def open(self) -> None:
@@ -84,18 +86,17 @@ class LiveFeed:
                     )
                 )
             case routing.OfferMade():
-                self._open_offers.add(event.offer_id)
+                self._unshown[event.offer_id] = None
                 self._call(event.call_id, "offered", agent_id=event.agent_id)
                 self._tasks.spawn(self._pop(event), name=f"pop {event.offer_id}")
             case routing.OfferSettled():
-                self._open_offers.discard(event.offer_id)
-                self._hub.publish(
-                    live.OfferGone(
-                        offer_id=event.offer_id,
-                        agent_id=event.agent_id,
-                        how=_SETTLED[event.state],
-                    )
+                gone = live.OfferGone(
+                    offer_id=event.offer_id, agent_id=event.agent_id, how=_SETTLED[event.state]
                 )
+                if event.offer_id in self._unshown:
+                    self._unshown[event.offer_id] = gone
+                else:
+                    self._hub.publish(gone)
             case routing.ConversationStarted():
                 self._call(event.call_id, "bridged", agent_id=event.agent_id)
             case routing.CallQueued(call_id=call_id) | routing.CallRequeued(call_id=call_id):
@@ -156,6 +157,7 @@ class LiveFeed:
     async def _pop(self, offer: routing.OfferMade) -> None:
         state = self._calls.calls.get(offer.call_id)
         if state is None:
+            self._unshown.pop(offer.offer_id, None)
             return
         context = None
         customer = customer_of(state.caller)
@@ -165,8 +167,11 @@ class LiveFeed:
             except Exception:
                 # A pop with the number alone is better than none.
                 log.exception("customer's context could not be read")
-        if offer.offer_id in self._open_offers:
+        gone = self._unshown.pop(offer.offer_id, None)
+        if gone is None or gone.how == "accepted":
             self._hub.publish(self._offer(offer, state, context))
+        if gone is not None:
+            self._hub.publish(gone)
 
     def _offer(
         self, offer: routing.OfferMade, state: CallState, context: CustomerContext | None
