@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from centralita.asr.recognizer import (
+    GrammarError,
     Recognition,
     RecognitionFailed,
     Recognizer,
@@ -373,7 +374,7 @@ class CallDriver:
         recognition: Recognition | None = None
         try:
             await self._close_recognition()
-            recognition = await self._ports.recognizer.start(language, phrases)
+            recognition = await self._start(language, phrases)
             if turn != self._listening:
                 return
             self._recognition = recognition
@@ -403,6 +404,20 @@ class CallDriver:
         finally:
             if recognition is not None:
                 await recognition.close()
+
+    async def _start(self, language: str, phrases: tuple[str, ...] | None) -> Recognition:
+        """A stream for these phrases; words that the model lacks cost only their own phrase."""
+        try:
+            return await self._ports.recognizer.start(language, phrases)
+        except GrammarError as exc:
+            known = await self._ports.recognizer.known_phrases(language, phrases or ())
+            if not known:
+                raise
+            log.warning(
+                "some phrases cannot be recognised",
+                extra={"flow": self._flow.name, "language": language, "error": str(exc)},
+            )
+            return await self._ports.recognizer.start(language, known)
 
     async def _stop_listening(self) -> None:
         self._listening += 1

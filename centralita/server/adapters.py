@@ -61,9 +61,8 @@ class FlowPrompts:
 class QueueAnnouncer:
     """`routing.dispatcher.Announcer` over the same cache."""
 
-    def __init__(self, cache: PromptCache, *, announce_recording: bool) -> None:
+    def __init__(self, cache: PromptCache) -> None:
         self._cache = cache
-        self.announce_recording = announce_recording
 
     async def music(self) -> Path:
         """Music on hold."""

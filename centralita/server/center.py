@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from centralita.api import schemas as s
@@ -106,11 +107,17 @@ class Center:
         """Read everything anew; what calls already use stays as it is."""
         self.agents = tuple(agent for agent in await self._store.agents.all() if agent.active)
         self.queue_records = await self._store.queues.all()
-        self.queues = {record.queue_id: queue_config(record) for record in self.queue_records}
+        self.queues = {record.queue_id: self._queue(record) for record in self.queue_records}
         for record in await self._store.flows.all():
             published = await self._store.flows.published(record.flow_id)
             if published is not None:
                 self._take(published)
+
+    def _queue(self, record: QueueRecord) -> QueueConfig:
+        """The site's switch for the recording notice is above the queue's."""
+        queue = queue_config(record)
+        announce = queue.announce_recording and self._config.recordings.announce
+        return replace(queue, announce_recording=announce)
 
     def profiles(self) -> list[AgentProfile]:
         """The agents for the board."""

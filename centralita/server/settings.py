@@ -128,7 +128,6 @@ class RecordingsConfig:
     """Recorded conversations and voicemail. A retention of None keeps them for ever."""
 
     dir: Path | None = setting(None, values.optional(values.path))
-    format: str = setting("flac", values.choice("flac", "wav"))
     announce: bool = setting(True, values.boolean)
     retention: timedelta | None = setting(_KEPT, values.duration_or_forever)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
@@ -38,7 +39,10 @@ class Switch:
         calls: CallLog,
         bus: Bus,
         clock: Clock,
+        *,
+        regions: Mapping[str, str],
     ) -> None:
+        self._regions = regions
         self.drivers: dict[CallId, CallDriver] = {}
         self.draining = False
         self._control = control
@@ -125,7 +129,7 @@ class Switch:
         """Who is calling, and the entry in the timeline; both at once or not at all."""
         try:
             async with asyncio.timeout(_LOOKUP):
-                caller = await self._directory.who_is(arrived.caller)
+                caller = await self._directory.who_is(arrived.caller, self._region(arrived))
                 entry = await self._store.journal.begin_call(
                     arrived.call_id, self._clock.now(), caller=caller, dialled=arrived.dialled
                 )
@@ -137,6 +141,10 @@ class Switch:
             return Anonymous()
         self._calls.begin(arrived, caller, entry)
         return caller
+
+    def _region(self, arrived: CallArrived) -> str | None:
+        """The country in whose form the trunk writes its callers, if it has one of its own."""
+        return self._regions.get(arrived.trunk)
 
     def _driver(self, arrived: CallArrived, flow: Flow, caller: Caller) -> CallDriver:
         customer = customer_of(caller)

@@ -16,9 +16,10 @@ from centralita.asr.transcribe import Transcript, transcribe
 from centralita.core.bus import Bus
 from centralita.core.errors import CentralitaError
 from centralita.core.events import Event
-from centralita.core.ids import CallId, RecordingId
+from centralita.core.ids import CallId, LegId, RecordingId
 from centralita.core.tasks import Tasks
 from centralita.recordings.files import channels_of
+from centralita.recordings.recorder import RecordingMade
 from centralita.server.call_log import RecordingKept, TaskMade
 from centralita.store.records import TranscriptChannel, TranscriptRecord, TranscriptWord
 from centralita.store.store import Store
@@ -53,6 +54,26 @@ class Transcriber:
     def start(self) -> None:
         """Begin."""
         self._tasks.spawn(self._work(), name="transcribe", on_error=lambda _: self.start())
+
+    async def catch_up(self) -> None:
+        """Queue what the last run recorded and did not come to transcribe."""
+        for record in await self._store.recordings.without_transcript():
+            entry = await self._store.interactions.by_call(record.call_id)
+            language = entry.call.language if entry is not None and entry.call else ""
+            made = RecordingMade(
+                call_id=record.call_id,
+                recording_id=record.recording_id,
+                kind=record.kind,
+                at=record.created_at,
+                language=language or "es",
+                path=record.path,
+                channels=record.channels,
+                duration=record.duration,
+                sha256=record.sha256,
+                leg_id=record.leg_id or LegId(""),
+                agent_id=record.agent_id,
+            )
+            self._waiting.put_nowait(RecordingKept(made=made, task_id=None))
 
     async def close(self) -> None:
         """Stop; what is not transcribed can be found as such in the store."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import time
 from pathlib import Path
@@ -35,6 +36,7 @@ from centralita.server.center import Center
 from centralita.server.config import Config
 from centralita.server.health import HealthCheck, HouseMetrics
 from centralita.server.live_feed import LiveFeed
+from centralita.server.retention import Retention
 from centralita.server.supervisor import Supervisor
 from centralita.server.switch import Switch
 from centralita.server.telephony import edge_config, worker_settings
@@ -91,6 +93,7 @@ class House:
         self.directory = Directory(store.customers, self.clock, region=config.sip.region)
         self.feed = LiveFeed(self.hub, self.bus, self.clock, store, self.calls, self._queue_title)
         self.transcriber = Transcriber(self.pool, store, self.bus, config.recordings_dir)
+        self.retention = Retention(config, store, self.clock)
         self.phones = Phones(config, self._registered)
         self.board = Board([], [])
         self.dispatcher = Dispatcher(
@@ -98,7 +101,7 @@ class House:
             self.link,
             self.bus,
             self.clock,
-            QueueAnnouncer(self.prompts, announce_recording=config.recordings.announce),
+            QueueAnnouncer(self.prompts),
             self.phones,
         )
         self.agents = Agents(self.dispatcher, store, self.bus)
@@ -121,6 +124,7 @@ class House:
             self.calls,
             self.bus,
             self.clock,
+            regions={trunk.name: trunk.region for trunk in config.trunks if trunk.region},
         )
         self.health = HealthCheck(self.link, self.pool, self.models.values(), self.watch, store)
         self._web_dir = web_dir
@@ -142,6 +146,7 @@ class House:
             log.warning("calls of the last run were closed", extra={"calls": closed})
         self.calls.start()
         self.transcriber.start()
+        await self.transcriber.catch_up()
         self.switch.start()
         await self._start_processes()
         self.dispatcher.start()
@@ -149,6 +154,7 @@ class House:
             self.bus.publish(event)
         await self.agents.restore()
         await self.feed.open()
+        self.retention.start()
         await self._serve_http()
         await self._wait_until_ready()
         self._tasks.spawn(self._warm_prompts(), name="warm prompts")
@@ -168,6 +174,7 @@ class House:
         await self.dispatcher.close()
         await self.agents.close()
         await self.feed.close()
+        await self.retention.close()
         await self._tasks.close()
         await self.switch.close()
         await self.link.close()
@@ -178,6 +185,7 @@ class House:
 
     async def reload(self) -> None:
         """Take a changed directory of agents, queues and flows; no call notices."""
+        before = {agent.extension for agent in self.center.agents}
         await self.center.load()
         actions = self.board.configure(
             self.center.queues.values(), self.center.profiles(), self.clock.now()
@@ -186,6 +194,8 @@ class House:
         if self.edge is not None and self.edge_control is not None:
             self.edge.write_phones(edge_phones(self.center.agents))
             await self.edge_control.reload_phones()
+            for extension in before - {agent.extension for agent in self.center.agents}:
+                await self.edge_control.forget_phone(extension, self.config.sip.domain)
 
     def reload_soon(self) -> None:
         """As `reload`, from a signal handler."""
@@ -218,6 +228,7 @@ class House:
                 recordings_dir=config.recordings_dir,
                 web_dir=self._web_dir,
                 cookie_secure=config.http.cookie_secure,
+                metrics_from=tuple(map(ipaddress.ip_network, config.http.metrics_from)),
                 origins=(config.http.public_url.rstrip("/"),) if config.http.public_url else (),
             ),
             store=self.store,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from centralita.core.events import Event
 from centralita.ivr.flow import Node, Prompts, PromptSpec, Scene, Step, prompt_specs
 from centralita.ivr.signals import Enqueue as EnqueueCommand
@@ -23,7 +25,7 @@ class Enqueue(Node, frozen=True, tag="enqueue"):
     otherwise: str
     prompt: Prompts | None = None
     priority: int = 0
-    skills: dict[str, int] = {}
+    skills: dict[str, int] = msgspec.field(default_factory=dict)
     max_wait: str = ""
     empty: str = ""
     key: str = ""

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import date, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
 from centralita.ivr.flow import Node, Scene, Step
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -22,7 +24,7 @@ class Hours(Node, frozen=True, tag="hours"):
     open: str
     closed: str
     timezone: str = "Europe/Madrid"
-    holidays: list[str] = []
+    holidays: list[str] = msgspec.field(default_factory=list)
 
     def enter(self, scene: Scene) -> Step:
         local = scene.now.astimezone(ZoneInfo(self.timezone))
