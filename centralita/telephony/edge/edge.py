@@ -111,7 +111,8 @@ class Edge:
                 pair = config.tls_certificate, config.tls_key
             else:
                 pair = self_signed(config.state_dir / "edge", config.domain)
-            files["tls.cfg"] = render.tls_cfg(*pair)
+            by_tls = any(trunk.transport == "tls" for trunk in config.trunks)
+            files["tls.cfg"] = render.tls_cfg(*pair, trunks=by_tls)
         if tokens:
             contact = render.contact_address(config, interfaces)
             # The installed version's own columns and version number, whatever they are.

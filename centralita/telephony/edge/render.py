@@ -185,8 +185,11 @@ def workers_list(config: EdgeConfig) -> str:
     return "".join(f"1 sip:{bracketed(host)}:{port}\n" for host, port in config.workers)
 
 
-def tls_cfg(certificate: Path, key: Path) -> str:
-    """tls.cfg: the certificate for phones, and verification of trunks."""
+def tls_cfg(certificate: Path, key: Path, *, trunks: bool) -> str:
+    """tls.cfg: the certificate for phones, and verification of trunks if any is reached by TLS."""
+    # Each of Kamailio's processes would read the whole bundle, and all start after one another:
+    # seconds. Without it, nobody whom we might call by TLS is trusted.
+    bundle = f"ca_list = {CA_BUNDLE}\n" if trunks else ""
     return (
         "[server:default]\n"
         "method = TLSv1.2+\n"
@@ -199,7 +202,7 @@ def tls_cfg(certificate: Path, key: Path) -> str:
         "method = TLSv1.2+\n"
         "verify_certificate = yes\n"
         "require_certificate = yes\n"
-        f"ca_list = {CA_BUNDLE}\n"
+        f"{bundle}"
     )
 
 

@@ -15,6 +15,9 @@ from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
 
 log = logging.getLogger(__name__)
 
+# An edge that has never answered is starting: calls wait for it.
+_STARTING = 0.05
+
 
 def changes(
     before: Mapping[str, Registration], after: Mapping[str, Registration]
@@ -66,6 +69,7 @@ class RegistrationWatch:
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         answered_at = loop.time()
+        pause = _STARTING
         while True:
             try:
                 current = await self._control.registrations()
@@ -79,7 +83,8 @@ class RegistrationWatch:
                 answered_at = loop.time()
                 self.answering = True
                 self._take(current)
-            await asyncio.sleep(self._interval)
+                pause = self._interval
+            await asyncio.sleep(pause)
 
     def _take(self, current: dict[str, Registration]) -> None:
         happened = changes(self._known, current)
