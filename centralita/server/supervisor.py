@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import re
 import signal
 import time
 from dataclasses import dataclass
@@ -21,6 +22,21 @@ _PR_SET_PDEATHSIG = 1
 _HEALTHY_AFTER = 10.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
+
+# How Kamailio and Python mark their lines. What a child notes about itself is for its developers;
+# one that ends says a lot that nobody need hear.
+_LEVEL = re.compile(r"\b(DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|EMERG|BUG):")
+_LEVELS = {
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.DEBUG,
+    "NOTICE": logging.DEBUG,
+    "WARNING": logging.INFO,
+    "ERROR": logging.WARNING,
+    "CRITICAL": logging.ERROR,
+    "ALERT": logging.ERROR,
+    "EMERG": logging.ERROR,
+    "BUG": logging.ERROR,
+}
 
 _libc = ctypes.CDLL(None)
 
@@ -151,4 +167,11 @@ class Supervisor:
             text = line.decode(errors="replace").rstrip()
             if text:
                 child.last_words = text
-                log.info("process says", extra={"child": child.spec.name, "line": text})
+                level = logging.DEBUG if self._stopping else _level_of(text)
+                log.log(level, "process says", extra={"child": child.spec.name, "line": text})
+
+
+def _level_of(line: str) -> int:
+    """How much a line of a child matters to the operator of the house."""
+    found = _LEVEL.search(line)
+    return _LEVELS.get(found[1], logging.INFO) if found is not None else logging.INFO
