@@ -1,0 +1,37 @@
+import { Button, Center, Loader, Stack, Text } from "@mantine/core";
+import { Shell } from "./Shell";
+import { SignIn } from "./SignIn";
+import { Failure } from "./shared/Failure";
+import { useI18n } from "./shared/i18n";
+import { LiveProvider } from "./shared/live";
+import { errorText } from "./shared/messages";
+import { useSession } from "./shared/session";
+
+/** Signed in or not: everything else is inside. */
+export function App() {
+  const { t } = useI18n();
+  const { me, error, retry, signedOut } = useSession();
+  if (me === undefined) {
+    return (
+      <Center h="100vh">
+        {error === null ? (
+          <Loader aria-label={t("app.loading")} />
+        ) : (
+          <Stack align="center">
+            <Text role="alert">{errorText(t, error)}</Text>
+            <Button onClick={retry}>{t("error.retry")}</Button>
+          </Stack>
+        )}
+      </Center>
+    );
+  }
+  if (me === null) return <SignIn />;
+  return (
+    <Failure>
+      {/* Another person, another connection: nothing is carried over. */}
+      <LiveProvider key={me.user.id} onSignedOut={signedOut}>
+        <Shell />
+      </LiveProvider>
+    </Failure>
+  );
+}

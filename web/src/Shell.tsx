@@ -1,0 +1,204 @@
+import { ActionIcon, Badge, Menu, Tooltip } from "@mantine/core";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { Desk } from "./agent/Desk";
+import { StatusMenu } from "./agent/StatusMenu";
+import { Tasks } from "./agent/Tasks";
+import { Connection } from "./shared/Connection";
+import { Customers } from "./shared/customer/Customers";
+import { Help } from "./shared/Help";
+import { Icon } from "./shared/icons";
+import type { IconName } from "./shared/icons";
+import { useI18n } from "./shared/i18n";
+import type { Key } from "./shared/i18n";
+import { contactOf, useLive } from "./shared/live";
+import { LanguageSwitch, ThemeSwitch } from "./shared/Preferences";
+import { go, pathOf, useRoute } from "./shared/route";
+import type { Route } from "./shared/route";
+import { useMe, useSession } from "./shared/session";
+import { useShortcuts } from "./shared/shortcuts";
+
+// Agents never need it.
+const Board = lazy(async () => ({ default: (await import("./supervisor/Board")).Board }));
+
+const PLACES: readonly { route: Route; label: Key; icon: IconName }[] = [
+  { route: { page: "desk" }, label: "nav.desk", icon: "headset" },
+  { route: { page: "customers", customerId: null }, label: "nav.customers", icon: "users" },
+  { route: { page: "tasks" }, label: "nav.tasks", icon: "inbox" },
+  { route: { page: "board" }, label: "nav.board", icon: "board" },
+];
+
+/** The frame around the pages: where one can go, how the agent is, whether we are connected. */
+export function Shell() {
+  const { t } = useI18n();
+  const me = useMe();
+  const route = useRoute();
+  const { centre } = useLive();
+  const [helping, setHelping] = useState(false);
+  const supervises = me.user.role !== "agent";
+  const agentId = me.agent?.id ?? null;
+  const contact = agentId === null ? null : contactOf(centre, agentId);
+  const ringing = contact?.stage === "offered" ? contact.offer.offer_id : null;
+
+  // The pop comes to the agent wherever they are.
+  useEffect(() => {
+    if (ringing !== null) go({ page: "desk" });
+  }, [ringing]);
+
+  useShortcuts(
+    useMemo(
+      () => ({
+        "?": () => {
+          setHelping(true);
+        },
+        "1": () => {
+          go({ page: "desk" });
+        },
+        "2": () => {
+          go({ page: "customers", customerId: null });
+        },
+        "3": () => {
+          go({ page: "tasks" });
+        },
+        "4": () => {
+          if (supervises) go({ page: "board" });
+        },
+        "/": () => {
+          go({ page: "customers", customerId: null });
+          requestAnimationFrame(() => document.querySelector<HTMLElement>("#customer-search")?.focus());
+        },
+      }),
+      [supervises],
+    ),
+  );
+
+  const places = PLACES.filter((place) => place.route.page !== "board" || supervises);
+  const tasks = Object.keys(centre.tasks).length;
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">
+        {t("app.skip")}
+      </a>
+      <header className="top">
+        <div className="brand">
+          <img src="/favicon.svg" alt="" width={28} height={28} />
+          <span>{t("app.name")}</span>
+        </div>
+        <nav aria-label={t("nav.main")}>
+          {places.map((place) => (
+            <a
+              key={place.route.page}
+              href={pathOf(place.route)}
+              aria-current={route.page === place.route.page ? "page" : undefined}
+              onClick={(event) => {
+                if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+                event.preventDefault();
+                go(place.route);
+              }}
+            >
+              <Icon name={place.icon} />
+              <span className="nav-label">{t(place.label)}</span>
+              {place.route.page === "tasks" && tasks > 0 && (
+                <Badge size="sm" circle={tasks < 10} aria-label={t("nav.tasks_open", { count: tasks })}>
+                  {tasks}
+                </Badge>
+              )}
+            </a>
+          ))}
+        </nav>
+        <div className="top-right">
+          {agentId !== null && <StatusMenu agentId={agentId} />}
+          <Tooltip label={t("help.open")}>
+            <ActionIcon
+              className="wide-only"
+              variant="subtle"
+              color="gray"
+              size="lg"
+              aria-label={t("help.open")}
+              onClick={() => {
+                setHelping(true);
+              }}
+            >
+              <Icon name="keyboard" />
+            </ActionIcon>
+          </Tooltip>
+          <ThemeSwitch />
+          <LanguageSwitch />
+          <UserMenu />
+        </div>
+      </header>
+      <Connection />
+      <main id="main" tabIndex={-1}>
+        <Page route={route} supervises={supervises} />
+      </main>
+      <Help
+        opened={helping}
+        supervises={supervises}
+        onClose={() => {
+          setHelping(false);
+        }}
+      />
+    </div>
+  );
+}
+
+function Page({ route, supervises }: { route: Route; supervises: boolean }) {
+  switch (route.page) {
+    case "customers":
+      return <Customers customerId={route.customerId} />;
+    case "tasks":
+      return <Tasks />;
+    case "board":
+      if (supervises) {
+        return (
+          <Suspense fallback={null}>
+            <Board />
+          </Suspense>
+        );
+      }
+      return <Desk />;
+    default:
+      return <Desk />;
+  }
+}
+
+function UserMenu() {
+  const { t } = useI18n();
+  const { user } = useMe();
+  const { signOut } = useSession();
+  return (
+    <Menu position="bottom-end" withinPortal>
+      <Menu.Target>
+        <ActionIcon
+          variant="light"
+          size="lg"
+          radius="xl"
+          aria-label={t("user.menu", { name: user.name })}
+          data-testid="user-menu"
+        >
+          <span className="initials">{initials(user.name)}</span>
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>
+          {user.name} · {t(`role.${user.role}`)}
+        </Menu.Label>
+        <Menu.Item
+          leftSection={<Icon name="logout" />}
+          onClick={() => void signOut()}
+          data-testid="sign-out"
+        >
+          {t("sign_in.out")}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function initials(name: string): string {
+  const words = name.split(/\s+/).filter(Boolean);
+  return words
+    .slice(0, 2)
+    .map((word) => word[0] ?? "")
+    .join("")
+    .toUpperCase();
+}

@@ -1,0 +1,60 @@
+import { Kbd, Modal, Switch, Table } from "@mantine/core";
+import { useState } from "react";
+import { useI18n } from "./i18n";
+import type { Key } from "./i18n";
+import { enableShortcuts, shortcutsEnabled } from "./shortcuts";
+
+const KEYS: readonly { keys: readonly string[]; text: Key; supervisor?: true }[] = [
+  { keys: ["?"], text: "help.key.help" },
+  { keys: ["1"], text: "help.key.desk" },
+  { keys: ["2"], text: "help.key.customers" },
+  { keys: ["3"], text: "help.key.tasks" },
+  { keys: ["4"], text: "help.key.board", supervisor: true },
+  { keys: ["/"], text: "help.key.search" },
+  { keys: ["a"], text: "help.key.available" },
+  { keys: ["s"], text: "help.key.status" },
+  { keys: ["n"], text: "help.key.note" },
+  { keys: ["Ctrl", "Enter"], text: "help.key.save" },
+];
+
+/** The list of shortcuts, and the switch for those who don't want them. */
+export function Help(props: { opened: boolean; supervises: boolean; onClose: () => void }) {
+  const { t } = useI18n();
+  const [enabled, setEnabled] = useState(shortcutsEnabled);
+  return (
+    <Modal
+      opened={props.opened}
+      onClose={props.onClose}
+      title={t("help.title")}
+      closeButtonProps={{ "aria-label": t("help.close") }}
+    >
+      <Table verticalSpacing="xs">
+        <Table.Tbody>
+          {KEYS.filter((one) => props.supervises || one.supervisor === undefined).map((one) => (
+            <Table.Tr key={one.text}>
+              <Table.Td w={130}>
+                {one.keys.map((key, place) => (
+                  <span key={key}>
+                    {place > 0 && " + "}
+                    <Kbd>{key}</Kbd>
+                  </span>
+                ))}
+              </Table.Td>
+              <Table.Td>{t(one.text)}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      <Switch
+        mt="md"
+        label={t("help.enabled")}
+        checked={enabled}
+        onChange={(event) => {
+          const on = event.currentTarget.checked;
+          enableShortcuts(on);
+          setEnabled(on);
+        }}
+      />
+    </Modal>
+  );
+}

@@ -1,0 +1,99 @@
+import { Badge, Button, Group, Text, Title } from "@mantine/core";
+import { useState } from "react";
+import type { ReactNode } from "react";
+import type { Customer, CustomerContext } from "../api";
+import { day, languageName, phone } from "../format";
+import { useI18n } from "../i18n";
+import { Icon } from "../icons";
+import { CustomerForm } from "./CustomerForm";
+
+/** Who the customer is, in a few words; and the way to correct them. */
+export function CustomerHead({ context, aside }: { context: CustomerContext; aside?: ReactNode }) {
+  const { t, language } = useI18n();
+  const { customer } = context;
+  const [editing, setEditing] = useState(false);
+  if (editing) {
+    return (
+      <CustomerForm
+        customer={customer}
+        onDone={() => {
+          setEditing(false);
+        }}
+      />
+    );
+  }
+  return (
+    <div className="customer-head">
+      <div className="customer-who">
+        <Title order={2} size="h2" data-testid="pop-customer-name">
+          {nameOf(customer, t("caller.unknown"))}
+        </Title>
+        <CustomerBadges customer={customer} />
+        <Button
+          variant={customer.provisional ? "light" : "subtle"}
+          size="compact-sm"
+          leftSection={<Icon name="pencil" size={15} />}
+          onClick={() => {
+            setEditing(true);
+          }}
+          data-testid="customer-edit"
+        >
+          {t(customer.provisional ? "customer.name_it" : "customer.edit")}
+        </Button>
+        {aside}
+      </div>
+      <ul className="identities">
+        {customer.identities.map((identity) => (
+          <li key={identity.id}>
+            <Icon name={identity.kind === "phone" ? "phone" : "mail"} size={15} />
+            {identity.kind === "phone" ? phone(identity.value) : identity.value}
+          </li>
+        ))}
+      </ul>
+      <Text size="sm" c="dimmed">
+        {[
+          t("customer.calls", { count: context.calls }),
+          t("customer.messages", { count: context.messages }),
+          ...(context.open_tasks > 0 ? [t("customer.open_tasks", { count: context.open_tasks })] : []),
+          ...(customer.language === "" ? [] : [languageName(customer.language, language)]),
+          t("customer.since", { date: day(customer.created_at, language) }),
+        ].join(" · ")}
+      </Text>
+      {customer.notes !== "" && (
+        <p className="customer-notes">
+          <Icon name="info" size={16} /> {customer.notes}
+        </p>
+      )}
+    </div>
+  );
+}
+
+export function CustomerBadges({ customer }: { customer: Customer }) {
+  const { t } = useI18n();
+  return (
+    <Group gap={6}>
+      {customer.provisional && (
+        <Badge variant="outline" color="orange" leftSection={<Icon name="userQuestion" size={13} />}>
+          {t("caller.provisional")}
+        </Badge>
+      )}
+      {customer.segment !== "" && (
+        <Badge variant="light" leftSection={<Icon name="star" size={12} />} data-testid="pop-segment">
+          {customer.segment}
+        </Badge>
+      )}
+      {customer.language !== "" && (
+        <Badge variant="light" color="gray" leftSection={<Icon name="language" size={13} />}>
+          {customer.language}
+        </Badge>
+      )}
+    </Group>
+  );
+}
+
+/** What to call a customer: a provisional one goes by the number. */
+export function nameOf(customer: Customer, unknown: string): string {
+  if (customer.name !== "") return customer.name;
+  const identity = customer.identities[0];
+  return identity === undefined ? unknown : phone(identity.value);
+}

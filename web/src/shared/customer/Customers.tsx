@@ -1,0 +1,73 @@
+import { Text, Title } from "@mantine/core";
+import { useState } from "react";
+import { useI18n } from "../i18n";
+import { Icon } from "../icons";
+import { errorText } from "../messages";
+import { useContextOf } from "../queries";
+import { go } from "../route";
+import { CustomerHead } from "./CustomerHead";
+import { CustomerSearch } from "./CustomerSearch";
+import { OpenCases } from "./OpenCases";
+import { Timeline } from "./Timeline";
+
+/** Finds customers, and shows one of them with everything that was said. */
+export function Customers({ customerId }: { customerId: string | null }) {
+  const { t } = useI18n();
+  const [search, setSearch] = useState("");
+  return (
+    <div className="customers" data-chosen={customerId !== null || undefined}>
+      <section className="card customer-list" aria-label={t("customer.list")}>
+        <CustomerSearch
+          search={search}
+          onSearch={setSearch}
+          chosen={customerId}
+          onChoose={(customer) => {
+            go({ page: "customers", customerId: customer.id });
+          }}
+        />
+      </section>
+      {customerId === null ? (
+        <div className="nothing-chosen">
+          <Icon name="users" size={44} />
+          <Text>{t("customer.pick")}</Text>
+        </div>
+      ) : (
+        <OneCustomer key={customerId} customerId={customerId} />
+      )}
+    </div>
+  );
+}
+
+function OneCustomer({ customerId }: { customerId: string }) {
+  const { t } = useI18n();
+  const { data: context, error } = useContextOf(customerId);
+  return (
+    <div className="customer">
+      <a
+        className="back-link narrow-only"
+        href="/customers"
+        onClick={(event) => {
+          event.preventDefault();
+          go({ page: "customers", customerId: null });
+        }}
+      >
+        ← {t("customer.back")}
+      </a>
+      <Title order={1} className="spoken">
+        {context?.customer.name ?? t("nav.customers")}
+      </Title>
+      {error !== null && (
+        <Text role="alert" className="card">
+          {errorText(t, error)}
+        </Text>
+      )}
+      {context !== undefined && (
+        <section className="card">
+          <CustomerHead context={context} />
+          <OpenCases cases={context.cases} />
+        </section>
+      )}
+      {error === null && <Timeline customerId={customerId} first={context?.recent ?? []} />}
+    </div>
+  );
+}

@@ -1,0 +1,146 @@
+import { Badge, Button, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import type { Interaction } from "../api";
+import { duration, fullMoment, moment } from "../format";
+import { useNow } from "../hooks";
+import { textOr, useI18n } from "../i18n";
+import { Icon } from "../icons";
+import type { IconName } from "../icons";
+import { agentsQuery, queuesQuery } from "../queries";
+import { CallSound } from "./CallSound";
+import { Path, readable } from "./Path";
+import { CHANNEL_ICONS } from "./channels";
+
+// More than this of a message is folded away.
+const FOLDED = 320;
+
+/** One entry of a timeline; a call opens to its recording, its words and its way. */
+export function Entry({ entry }: { entry: Interaction }) {
+  const { t, language } = useI18n();
+  const now = useNow(30_000);
+  const [open, setOpen] = useState(false);
+  const [whole, setWhole] = useState(false);
+  const { data: agents } = useQuery(agentsQuery);
+  const { call } = entry;
+  const agent = agents?.items.find((one) => one.id === entry.agent_id)?.name ?? null;
+  const folded = !whole && entry.body.length > FOLDED;
+  const hasDetails = call !== null && (entry.recording_ids.length > 0 || call.path.length > 0);
+
+  return (
+    <li className="entry" data-testid="timeline-entry" data-channel={entry.channel}>
+      <span className="entry-icon" data-channel={entry.channel} data-direction={entry.direction}>
+        <Icon name={entryIcon(entry)} size={17} />
+      </span>
+      <div className="entry-main">
+        <div className="entry-head">
+          <span className="entry-what">
+            {t(`channel.${entry.channel}`)}
+            {entry.channel !== "note" && (
+              <span className="dimmed"> {t(`direction.${entry.direction}`)}</span>
+            )}
+          </span>
+          {call !== null && (
+            <Badge
+              variant="light"
+              size="sm"
+              color={call.outcome === "abandoned" || call.outcome === "failed" ? "red" : "gray"}
+            >
+              {call.outcome === null ? t("outcome.live") : t(`outcome.${call.outcome}`)}
+            </Badge>
+          )}
+          {entry.disposition !== "" && (
+            <Badge variant="light" size="sm" leftSection={<Icon name="tag" size={11} />}>
+              {readable(entry.disposition)}
+            </Badge>
+          )}
+          <time dateTime={entry.started_at} title={fullMoment(entry.started_at, language)}>
+            {moment(entry.started_at, language, now)}
+          </time>
+        </div>
+        {entry.subject !== "" && <div className="entry-subject">{entry.subject}</div>}
+        {entry.body !== "" && (
+          <p className="entry-body">
+            {folded ? `${entry.body.slice(0, FOLDED).trimEnd()}…` : entry.body}
+          </p>
+        )}
+        {folded && (
+          <Button
+            variant="subtle"
+            size="compact-xs"
+            onClick={() => {
+              setWhole(true);
+            }}
+          >
+            {t("timeline.whole")}
+          </Button>
+        )}
+        {entry.notes !== "" && (
+          <p className="entry-notes">
+            <Icon name="pencil" size={14} /> {entry.notes}
+          </p>
+        )}
+        {call !== null && <Figures entry={entry} agent={agent} />}
+        {call === null && agent !== null && (
+          <Text size="xs" c="dimmed">
+            {agent}
+          </Text>
+        )}
+        {hasDetails && (
+          <Button
+            variant="subtle"
+            size="compact-sm"
+            mt={4}
+            aria-expanded={open}
+            leftSection={<Icon name={open ? "chevronDown" : "chevronRight"} size={15} />}
+            onClick={() => {
+              setOpen(!open);
+            }}
+            data-testid="entry-details"
+          >
+            {entry.recording_ids.length > 0 ? t("tasks.listen") : t("timeline.details")}
+          </Button>
+        )}
+        {open && call !== null && (
+          <div className="entry-details">
+            {entry.recording_ids.length > 0 && <CallSound callId={call.call_id} />}
+            {call.path.length > 0 && <Path steps={call.path} />}
+            <Text size="xs" c="dimmed">
+              {textOr(t, "ended.", call.ended_by)}
+            </Text>
+          </div>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function Figures({ entry, agent }: { entry: Interaction; agent: string | null }) {
+  const { t } = useI18n();
+  const { data: queues } = useQuery(queuesQuery);
+  const { data: agents } = useQuery(agentsQuery);
+  if (entry.call === null) return null;
+  const titled = (id: string) => queues?.items.find((one) => one.id === id)?.title ?? id;
+  const named = (id: string) => agents?.items.find((one) => one.id === id)?.name ?? agent ?? id;
+  const figures = [
+    ...entry.call.waits.map((wait) =>
+      t("timeline.waited", { time: duration(wait.waited_s), queue: titled(wait.queue_id) }),
+    ),
+    ...entry.call.talks.map((talk) =>
+      t("timeline.talked", { time: duration(talk.talked_s), agent: named(talk.agent_id) }),
+    ),
+  ];
+  if (figures.length === 0) return null;
+  return (
+    <Text size="xs" c="dimmed">
+      {figures.join(" · ")}
+    </Text>
+  );
+}
+
+function entryIcon(entry: Interaction): IconName {
+  if (entry.channel !== "call") return CHANNEL_ICONS[entry.channel];
+  if (entry.call?.outcome === "voicemail") return "voicemail";
+  if (entry.call?.outcome === "abandoned" || entry.call?.outcome === "failed") return "phoneOff";
+  return entry.direction === "out" ? "phoneOut" : "phoneIn";
+}

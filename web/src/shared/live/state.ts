@@ -1,0 +1,141 @@
+import type { Agent, LiveMessage, Offer, Task, WrapUp } from "../api";
+import { assertNever } from "../assert";
+
+type Of<Type extends LiveMessage["type"]> = Extract<LiveMessage, { type: Type }>;
+export type LiveCall = Of<"call">;
+export type LiveQueue = Of<"queue">;
+export type OfferEnd = Of<"offer_gone">["how"];
+type Table<T> = Readonly<Record<string, T>>;
+
+/** The centre as this viewer may see it. A value: each message makes the next one. */
+export interface LiveState {
+  /** The number of the last message, -1 before the snapshot. */
+  readonly seq: number;
+  readonly agents: Table<Agent>;
+  readonly queues: Table<LiveQueue>;
+  readonly calls: Table<LiveCall>;
+  /** By offer. */
+  readonly offers: Table<Offer>;
+  /** By agent: nobody has two. */
+  readonly wrapUps: Table<WrapUp>;
+  readonly tasks: Table<Task>;
+  /** The last offer that each agent accepted: it holds what the pop knew, for the talk after it. */
+  readonly accepted: Table<Offer>;
+  /** The last offer that ended in another way than accepted. */
+  readonly missed: { readonly offer: Offer; readonly how: OfferEnd } | null;
+}
+
+export const EMPTY: LiveState = {
+  seq: -1,
+  agents: {},
+  queues: {},
+  calls: {},
+  offers: {},
+  wrapUps: {},
+  tasks: {},
+  accepted: {},
+  missed: null,
+};
+
+/** The state after a message; null when messages are missing, so that one must connect again. */
+export function apply(state: LiveState, message: LiveMessage): LiveState | null {
+  if (message.type !== "snapshot" && (state.seq < 0 || message.seq !== state.seq + 1)) return null;
+  const next = { ...state, seq: message.seq };
+  switch (message.type) {
+    case "snapshot":
+      return {
+        ...next,
+        agents: table(message.agents, (agent) => agent.agent_id),
+        queues: table(message.queues, (queue) => queue.queue_id),
+        calls: table(message.calls, (call) => call.call_id),
+        offers: table(message.offers, (offer) => offer.offer_id),
+        wrapUps: table(message.wrap_ups, (wrapUp) => wrapUp.agent_id),
+        tasks: table(
+          message.tasks.map((one) => one.task),
+          (task) => task.id,
+        ),
+        // An offer that was settled while we were away may have become a call.
+        accepted: {
+          ...state.accepted,
+          ...table(Object.values(state.offers), (offer) => offer.agent_id),
+        },
+      };
+    case "agent":
+      return { ...next, agents: put(next.agents, message.agent_id, message) };
+    case "agent_gone":
+      return { ...next, agents: without(next.agents, message.agent_id) };
+    case "queue":
+      return { ...next, queues: put(next.queues, message.queue_id, message) };
+    case "call":
+      return { ...next, calls: put(next.calls, message.call_id, message) };
+    case "call_gone":
+      return { ...next, calls: without(next.calls, message.call_id) };
+    case "offer":
+      return {
+        ...next,
+        offers: put(next.offers, message.offer_id, message),
+        missed: state.missed?.offer.agent_id === message.agent_id ? null : state.missed,
+      };
+    case "offer_gone": {
+      const offer = state.offers[message.offer_id];
+      const offers = without(next.offers, message.offer_id);
+      if (offer === undefined) return { ...next, offers };
+      return message.how === "accepted"
+        ? { ...next, offers, accepted: put(next.accepted, offer.agent_id, offer) }
+        : { ...next, offers, missed: { offer, how: message.how } };
+    }
+    case "wrap_up":
+      return { ...next, wrapUps: put(next.wrapUps, message.agent_id, message) };
+    case "wrap_up_gone":
+      return { ...next, wrapUps: without(next.wrapUps, message.agent_id) };
+    case "task":
+      return {
+        ...next,
+        tasks:
+          message.task.state === "done"
+            ? without(next.tasks, message.task.id)
+            : put(next.tasks, message.task.id, message.task),
+      };
+    default:
+      return assertNever(message);
+  }
+}
+
+/** What one agent has in hand. The phone that rings comes first, then the talk, then its wrap-up. */
+export type Contact =
+  | { readonly stage: "offered"; readonly callId: string; readonly offer: Offer }
+  | { readonly stage: "in_call"; readonly callId: string; readonly call: LiveCall; readonly offer: Offer | null }
+  | { readonly stage: "wrap_up"; readonly callId: string; readonly wrapUp: WrapUp; readonly offer: Offer | null };
+
+export function contactOf(state: LiveState, agentId: string): Contact | null {
+  const offer = Object.values(state.offers).find((one) => one.agent_id === agentId);
+  if (offer !== undefined) return { stage: "offered", callId: offer.call_id, offer };
+  const call = Object.values(state.calls).find(
+    (one) => one.agent_id === agentId && (one.state === "bridged" || one.state === "held"),
+  );
+  if (call !== undefined) {
+    const { call_id: callId } = call;
+    return { stage: "in_call", callId, call, offer: acceptedOffer(state, agentId, callId) };
+  }
+  const wrapUp = state.wrapUps[agentId];
+  if (wrapUp === undefined) return null;
+  const { call_id: callId } = wrapUp;
+  return { stage: "wrap_up", callId, wrapUp, offer: acceptedOffer(state, agentId, callId) };
+}
+
+function acceptedOffer(state: LiveState, agentId: string, callId: string): Offer | null {
+  const offer = state.accepted[agentId];
+  return offer?.call_id === callId ? offer : null;
+}
+
+function table<T>(items: readonly T[], key: (item: T) => string): Table<T> {
+  return Object.fromEntries(items.map((item) => [key(item), item]));
+}
+
+function put<T>(kept: Table<T>, key: string, value: T): Table<T> {
+  return { ...kept, [key]: value };
+}
+
+function without<T>(kept: Table<T>, key: string): Table<T> {
+  return Object.fromEntries(Object.entries(kept).filter(([one]) => one !== key));
+}

@@ -1,0 +1,239 @@
+import { queryOptions, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, ApiError, body } from "./api";
+import type { Case, CaseState, Channel, CustomerPatch, InteractionPatch, TaskState } from "./api";
+
+/** What the pages ask of the API, and what becomes stale when they change something. */
+
+const path = (id: string) => ({ path: { id } });
+
+export const queuesQuery = queryOptions({
+  queryKey: ["queues"],
+  queryFn: () => body(api.GET("/api/v1/queues")),
+  staleTime: 60_000,
+});
+
+export const agentsQuery = queryOptions({
+  queryKey: ["agents"],
+  queryFn: () => body(api.GET("/api/v1/agents")),
+  staleTime: 60_000,
+});
+
+export function useContextOf(customerId: string | null) {
+  return useQuery({
+    queryKey: ["customer", customerId, "context"],
+    queryFn: () => body(api.GET("/api/v1/customers/{id}/context", { params: path(customerId ?? "") })),
+    enabled: customerId !== null,
+  });
+}
+
+export function useTimeline(customerId: string, channel: Channel | null) {
+  return useInfiniteQuery({
+    queryKey: ["customer", customerId, "timeline", channel],
+    queryFn: ({ pageParam }) =>
+      body(
+        api.GET("/api/v1/customers/{id}/timeline", {
+          params: {
+            ...path(customerId),
+            query: {
+              limit: 20,
+              ...(channel === null ? {} : { channel }),
+              ...(pageParam === null ? {} : { cursor: pageParam }),
+            },
+          },
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last) => last.next,
+  });
+}
+
+export function useCall(callId: string | null) {
+  return useQuery({
+    queryKey: ["call", callId],
+    queryFn: () => body(api.GET("/api/v1/calls/{id}", { params: path(callId ?? "") })),
+    enabled: callId !== null,
+    // A call that has only just come may not be written yet.
+    retry: (count, error) => count < 4 && !(error instanceof ApiError && error.status === 403),
+    retryDelay: (count) => 400 * 2 ** count,
+  });
+}
+
+export function useInteraction(id: string | null) {
+  return useQuery({
+    queryKey: ["interaction", id],
+    queryFn: () => body(api.GET("/api/v1/interactions/{id}", { params: path(id ?? "") })),
+    enabled: id !== null,
+  });
+}
+
+export function useMyCalls(agentId: string | null) {
+  return useQuery({
+    queryKey: ["calls", agentId],
+    queryFn: () =>
+      body(api.GET("/api/v1/calls", { params: { query: { agent_id: agentId ?? "", limit: 8 } } })),
+    enabled: agentId !== null,
+  });
+}
+
+export function useCustomers(search: string) {
+  return useInfiniteQuery({
+    queryKey: ["customers", search],
+    queryFn: ({ pageParam }) =>
+      body(
+        api.GET("/api/v1/customers", {
+          params: {
+            query: {
+              limit: 25,
+              ...(search === "" ? {} : { q: search }),
+              ...(pageParam === null ? {} : { cursor: pageParam }),
+            },
+          },
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last) => last.next,
+    placeholderData: (before) => before,
+  });
+}
+
+export function useTasks(state: TaskState) {
+  return useInfiniteQuery({
+    queryKey: ["tasks", state],
+    queryFn: ({ pageParam }) =>
+      body(
+        api.GET("/api/v1/tasks", {
+          params: {
+            query: { limit: 25, state, ...(pageParam === null ? {} : { cursor: pageParam }) },
+          },
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last) => last.next,
+  });
+}
+
+// --- changes ------------------------------------------------------------------------------------
+
+/** Everything that shows customers, their entries and cases is asked for anew. */
+function useStale() {
+  const queries = useQueryClient();
+  return (...keys: string[]) =>
+    Promise.all(keys.map((key) => queries.invalidateQueries({ queryKey: [key] })));
+}
+
+export function useChangeInteraction(id: string | null) {
+  const stale = useStale();
+  return useMutation({
+    mutationFn: (patch: InteractionPatch) =>
+      body(api.PATCH("/api/v1/interactions/{id}", { params: path(id ?? ""), body: patch })),
+    onSuccess: () => void stale("customer", "interaction", "call", "calls"),
+    scope: { id: `interaction ${id ?? ""}` }, // one after the other, so that the last one written stays
+    retry: (count, error) => count < 3 && error instanceof ApiError && error.status === 0,
+  });
+}
+
+export function useAssignCustomer(interactionId: string | null) {
+  const stale = useStale();
+  return useMutation({
+    mutationFn: (given: { customerId: string; merge: boolean }) =>
+      body(
+        api.POST("/api/v1/interactions/{id}/customer", {
+          params: path(interactionId ?? ""),
+          body: { customer_id: given.customerId, merge: given.merge },
+        }),
+      ),
+    onSuccess: () => void stale("customer", "customers", "interaction", "call", "calls"),
+  });
+}
+
+export function useChangeCustomer(id: string) {
+  const stale = useStale();
+  return useMutation({
+    mutationFn: (patch: CustomerPatch) =>
+      body(api.PATCH("/api/v1/customers/{id}", { params: path(id), body: patch })),
+    onSuccess: () => stale("customer", "customers"),
+  });
+}
+
+export function useAddNote(customerId: string) {
+  const stale = useStale();
+  return useMutation({
+    mutationFn: (text: string) =>
+      body(
+        api.POST("/api/v1/interactions", {
+          body: { channel: "note", direction: "internal", customer_id: customerId, body: text },
+        }),
+      ),
+    onSuccess: () => stale("customer"),
+  });
+}
+
+export function useCases() {
+  const stale = useStale();
+  const onSuccess = () => stale("customer", "cases");
+  const open = useMutation({
+    mutationFn: (given: { customerId: string; subject: string }): Promise<Case> =>
+      body(
+        api.POST("/api/v1/cases", {
+          body: { customer_id: given.customerId, subject: given.subject },
+        }),
+      ),
+    onSuccess,
+  });
+  const change = useMutation({
+    mutationFn: (given: { id: string; state: CaseState }): Promise<Case> =>
+      body(api.PATCH("/api/v1/cases/{id}", { params: path(given.id), body: { state: given.state } })),
+    onSuccess,
+  });
+  return { open, change };
+}
+
+export function useSetTask() {
+  const stale = useStale();
+  return useMutation({
+    mutationFn: (given: { id: string; state: TaskState }) =>
+      body(
+        api.PATCH("/api/v1/tasks/{id}", { params: path(given.id), body: { state: given.state } }),
+      ),
+    onSuccess: () => stale("tasks", "customer"),
+  });
+}
+
+export function useWrapUp(agentId: string) {
+  const extend = useMutation({
+    mutationFn: (seconds: number) =>
+      body(
+        api.POST("/api/v1/agents/{id}/wrap-up/extend", {
+          params: path(agentId),
+          body: { seconds },
+        }),
+      ),
+  });
+  const finish = useMutation({
+    mutationFn: async () => {
+      try {
+        await body(api.POST("/api/v1/agents/{id}/wrap-up/finish", { params: path(agentId) }));
+      } catch (error) {
+        // Its time ran out in the same moment: that is what was wanted.
+        if (!(error instanceof ApiError && error.status === 409)) throw error;
+      }
+    },
+  });
+  return { extend, finish };
+}
+
+export function useSetStatus() {
+  return useMutation({
+    mutationFn: (given: {
+      agentId: string;
+      status: "available" | "on_break" | "logged_out";
+      reason?: string;
+    }) =>
+      body(
+        api.POST("/api/v1/agents/{id}/status", {
+          params: path(given.agentId),
+          body: { status: given.status, reason: given.reason ?? "" },
+        }),
+      ),
+  });
+}

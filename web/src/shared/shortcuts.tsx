@@ -1,0 +1,36 @@
+import { useEffect } from "react";
+import { remember, remembered } from "./remembered";
+
+/** One-key shortcuts can be switched off: people who dictate would set them off by speaking. */
+export function shortcutsEnabled(): boolean {
+  return remembered("shortcuts") !== "off";
+}
+
+export function enableShortcuts(on: boolean): void {
+  remember("shortcuts", on ? "on" : "off");
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName))
+  );
+}
+
+/** Keys and what they do, while nobody is typing and no dialog is open. */
+export function useShortcuts(keys: Readonly<Record<string, () => void>>): void {
+  useEffect(() => {
+    function pressed(event: KeyboardEvent): void {
+      if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
+      if (isTyping(event.target) || document.querySelector("[role=dialog],[role=menu]") !== null) return;
+      const action = keys[event.key];
+      if (action === undefined || (event.key !== "?" && !shortcutsEnabled())) return;
+      event.preventDefault();
+      action();
+    }
+    window.addEventListener("keydown", pressed);
+    return () => {
+      window.removeEventListener("keydown", pressed);
+    };
+  }, [keys]);
+}
