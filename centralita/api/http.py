@@ -30,6 +30,8 @@ B = TypeVar("B", bound=msgspec.Struct)
 T = TypeVar("T")
 A = TypeVar("A")
 
+_CODES = {413: "request_entity_too_large", 422: "unprocessable_entity"}
+
 
 class NotSignedIn(CentralitaError):
     """Nobody is signed in, or the session or token is no longer good."""
@@ -218,7 +220,8 @@ def error_response(error: Exception) -> web.Response:
             status, headers = 503, {"Retry-After": "5"}
         case web.HTTPException():
             status = error.status
-            code = error.reason.lower().replace(" ", "_")
+            # The phrases of http.HTTPStatus change between versions of Python, codes must not.
+            code = _CODES.get(status) or error.reason.lower().replace(" ", "_")
             if isinstance(error, web.HTTPMethodNotAllowed):
                 headers = {"Allow": ", ".join(sorted(error.allowed_methods))}
             return _error(status, code, error.reason, "", headers)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import re
 import sys
@@ -65,6 +66,8 @@ def document() -> JsonDict:
     }
     for name, schema in components.items():
         schema.pop("title", None)
+        if "description" in schema:  # Python 3.13 takes the indentation away by itself
+            schema["description"] = inspect.cleandoc(schema["description"])
         if name in sent or name.startswith("Page_"):
             schema["required"] = list(schema["properties"])  # we always send every field
     paths: dict[str, JsonDict] = {}
