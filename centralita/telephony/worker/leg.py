@@ -28,6 +28,7 @@ from centralita.telephony.call import (
 from centralita.telephony.worker import addresses
 from centralita.telephony.worker.audio import LegRecorder, Playback, Tap
 from centralita.telephony.worker.settings import WorkerSettings
+from centralita.telephony.worker.sip_message import uri_of
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +240,7 @@ class PjLeg(pj.Call):
 
     def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
         """REFER: the brain decides; pjsua2 itself calls nobody."""
-        target = prm.dstUri
+        target = uri_of(prm.dstUri)
         prm.statusCode = 202 if self.other is not None else 603
         if self.other is not None:
             self._owner.emit(

@@ -178,7 +178,7 @@ class Worker:
 
     def arrived(self, account: pj.Account, pj_call: int, message: str) -> None:
         """A new INVITE; the brain decides what becomes of it."""
-        facts = invite_facts(message)
+        facts = invite_facts(message, behind_edge=bool(self.settings.edge))
         leg = PjLeg(
             self,
             account,

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 _URI = re.compile(r"<\s*(?P<uri>[^>]*)>|(?P<bare>(?:sips?|tel):[^\s;,>]+)", re.IGNORECASE)
+_QUOTED = re.compile(r'^\s*"(?:[^"\\]|\\.)*"')
+# The user may carry parameters of its own: `+34911;phone-context=example.com@host`.
 _SCHEME_USER = re.compile(
-    r"(?:sips?:(?:(?P<user>[^@;?]*)@)?[^@]*|tel:(?P<number>[^;?]*))$", re.IGNORECASE
+    r"(?:sips?:(?:(?P<user>[^@?]*)@)?[^@]*|tel:(?P<number>[^;?]*).*)$", re.IGNORECASE
 )
 # RFC 3261 7.3.3 and RFC 5806
 _COMPACT = {"f": "from", "t": "to", "i": "call-id", "s": "subject", "m": "contact"}
 _PASSED_ON = ("diversion", "history-info", "subject", "user-to-user", "call-info", "alert-info")
+_OURS = "x-centralita-"
 TRUNK_HEADER = "x-centralita-trunk"
 EXTENSION_HEADER = "x-centralita-extension"
 
@@ -45,11 +48,16 @@ def headers_of(message: str) -> dict[str, str]:
     return headers
 
 
+def uri_of(address: str) -> str:
+    """The URI in a name-addr or addr-spec, whatever stands in the quotes before it."""
+    rest = _QUOTED.sub("", address, count=1)
+    match = _URI.search(rest)
+    return (match["uri"] or match["bare"] or "").strip() if match else rest.strip()
+
+
 def user_of(address: str) -> str:
     """The user part or telephone number of a name-addr, addr-spec or tel URI; empty if none."""
-    match = _URI.search(address)
-    uri = (match["uri"] or match["bare"] or "").strip() if match else address.strip()
-    parts = _SCHEME_USER.match(uri)
+    parts = _SCHEME_USER.match(uri_of(address))
     if parts is None:
         return ""
     user = parts["user"] if parts["user"] is not None else parts["number"] or ""
@@ -59,25 +67,29 @@ def user_of(address: str) -> str:
 
 def display_name_of(address: str) -> str:
     """The display name before `<`, without its quotes."""
+    quoted = _QUOTED.match(address)
+    if quoted is not None:
+        return re.sub(r"\\(.)", r"\1", quoted[0].strip()[1:-1], flags=re.DOTALL)
     name, bracket, _ = address.partition("<")
-    if not bracket:
-        return ""
-    name = name.strip()
-    if name.startswith('"'):
-        name = name[1:].rsplit('"', 1)[0].replace('\\"', '"').replace("\\\\", "\\")
-    return name
+    return name.strip() if bracket else ""
 
 
-def invite_facts(message: str) -> InviteFacts:
+def invite_facts(message: str, *, behind_edge: bool) -> InviteFacts:
     """Read an INVITE.
+
+    What the edge vouches for stands in headers of ours, which it takes out of what comes from
+    outside. Without an edge anybody could have written them, so they count for nothing.
 
     A caller who withholds the number (RFC 3323 Privacy: id, or an anonymous From) is empty. The
     number that a trunk asserts (RFC 3325) counts more than From, which anybody can write.
     """
     headers = headers_of(message)
+    ours = {name: headers.pop(name) for name in tuple(headers) if name.startswith(_OURS)}
+    if not behind_edge:
+        ours = {}
     request_line = message.split("\n", 1)[0].strip()
     request_uri = request_line.split(" ")[1] if request_line.count(" ") >= 2 else ""
-    trunk = headers.get(TRUNK_HEADER, "")
+    trunk = ours.get(TRUNK_HEADER, "")
     asserted = headers.get("p-asserted-identity", "") if trunk else ""
     source = asserted or headers.get("from", "")
     caller, name = user_of(source), display_name_of(source)
@@ -93,7 +105,7 @@ def invite_facts(message: str) -> InviteFacts:
         dialled=user_of(request_uri),
         diversion=user_of(headers.get("diversion", "")),
         trunk=trunk,
-        extension=headers.get(EXTENSION_HEADER, ""),
+        extension=ours.get(EXTENSION_HEADER, ""),
         headers={
             key: value
             for key, value in headers.items()
