@@ -18,6 +18,7 @@ _SRTP = {"off": 0, "optional": 1, "mandatory": 2}
 _DESKTOP_WHEEL = "pjsua2-python"
 _DESKTOP_CALLS = 4
 _OUR_BUILD_CALLS = 1024
+_TO_REFUSE = 16
 
 
 def build_limit() -> int:
@@ -64,7 +65,9 @@ def _endpoint_config(settings: WorkerSettings, log_writer: LogToPython) -> pj.Ep
     config.logConfig.writer = log_writer
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = False
-    config.uaConfig.maxCalls = min(settings.max_calls, build_limit())
+    # One beyond our limit has room to be refused with 503; pjsua itself would say 486, and an edge
+    # would not try the next worker.
+    config.uaConfig.maxCalls = min(settings.max_calls + _TO_REFUSE, build_limit())
     config.uaConfig.userAgent = settings.user_agent
     media = config.medConfig
     media.clockRate = settings.clock_rate

@@ -242,6 +242,10 @@ class PjLeg(pj.Call):
         """REFER: the brain decides; pjsua2 itself calls nobody."""
         target = uri_of(prm.dstUri)
         prm.statusCode = 202 if self.other is not None else 603
+        # After a 202 pjsua would call the target, too. A call without any media cannot be made.
+        prm.opt.audioCount = prm.opt.videoCount = 0
+        if hasattr(prm.opt, "textCount"):
+            prm.opt.textCount = 0
         if self.other is not None:
             self._owner.emit(
                 TransferRequested(leg_id=self.leg_id, call_id=self.call_id, target=target)

@@ -1,0 +1,322 @@
+"""What everybody relies on in `CallControl`: the scripted one and the real worker keep it alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from centralita.core.ids import LegId
+from centralita.telephony.call import (
+    AudioSink,
+    DigitReceived,
+    EndReason,
+    LegAnswered,
+    LegEnded,
+    LegHeld,
+    LegRinging,
+    LegsBridged,
+    NoSuchLeg,
+    PlaybackEnd,
+    PlaybackEnded,
+    RecordingStopped,
+    TransferRequested,
+)
+from tests.support.telephony import Outside, Stage, fake_stage, real_stage, tone, write_wav
+
+
+@pytest.fixture(params=["fake", "worker"])
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    if request.param == "fake":
+        async with fake_stage() as fake:
+            yield fake
+    else:
+        async with real_stage() as real:
+            yield real
+
+
+@pytest.fixture
+def prompt(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "prompt.wav", tone(440, 0.2))
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "music.wav", tone(880, 0.2))
+
+
+async def answered(stage: Stage) -> Outside:
+    """A caller whose call we have answered."""
+    caller = await stage.calls("100")
+    await stage.control.answer(caller.leg_id)
+    await stage.log.next(LegAnswered, caller.leg_id)
+    return caller
+
+
+async def together(stage: Stage) -> tuple[Outside, Outside]:
+    """A caller and an agent who hear each other."""
+    caller = await answered(stage)
+    agent = await stage.dials(caller)
+    await agent.answers()
+    await stage.log.next(LegAnswered, agent.leg_id)
+    await stage.control.bridge(caller.leg_id, agent.leg_id)
+    await stage.log.next(LegsBridged, caller.leg_id)
+    await stage.log.next(LegsBridged, agent.leg_id)
+    return caller, agent
+
+
+async def everything_settled(stage: Stage) -> None:
+    """Events keep their order: when a later call has come and gone, all of the past has come."""
+    fence = await stage.calls("fence")
+    await stage.control.hang_up(fence.leg_id, EndReason.DECLINED)
+    await stage.log.next(LegEnded, fence.leg_id)
+
+
+def kinds(stage: Stage, leg_id: LegId) -> list[str]:
+    return [type(event).__name__ for event in stage.log.of(leg_id)]
+
+
+async def test_a_call_is_answered_once(stage: Stage) -> None:
+    caller = await answered(stage)
+    await everything_settled(stage)
+    assert kinds(stage, caller.leg_id) == ["CallArrived", "LegAnswered"]
+
+
+async def test_early_media_comes_before_the_answer(stage: Stage, prompt: Path) -> None:
+    caller = await stage.calls("100")
+    await stage.control.ring(caller.leg_id)
+    await stage.control.answer(caller.leg_id, early=True)
+    await stage.control.play(caller.leg_id, [prompt])
+    await caller.hears_out()
+    ended = await stage.log.next(PlaybackEnded, caller.leg_id)
+    assert ended.how is PlaybackEnd.COMPLETED
+    assert "LegAnswered" not in kinds(stage, caller.leg_id)
+    await stage.control.answer(caller.leg_id)
+    await stage.log.next(LegAnswered, caller.leg_id)
+
+
+@pytest.mark.parametrize("reason", [EndReason.BUSY, EndReason.UNREACHABLE, EndReason.SHUTDOWN])
+async def test_a_call_can_be_refused(stage: Stage, reason: EndReason) -> None:
+    caller = await stage.calls("100")
+    await stage.control.hang_up(caller.leg_id, reason)
+    ended = await stage.log.next(LegEnded, caller.leg_id)
+    assert ended.reason is reason
+    await everything_settled(stage)
+    assert kinds(stage, caller.leg_id) == ["CallArrived", "LegEnded"]
+
+
+async def test_a_caller_who_cancels_before_the_answer_is_gone(stage: Stage) -> None:
+    caller = await stage.calls("100")
+    await stage.control.ring(caller.leg_id)
+    await caller.hangs_up()
+    assert (await stage.log.next(LegEnded, caller.leg_id)).reason is EndReason.CANCELLED
+    with pytest.raises(NoSuchLeg):
+        await stage.control.answer(caller.leg_id)
+
+
+async def test_prompts_play_in_a_row_and_end_once(stage: Stage, prompt: Path, music: Path) -> None:
+    caller = await answered(stage)
+    playback = await stage.control.play(caller.leg_id, [prompt, music, prompt])
+    await caller.hears_out()
+    ended = await stage.log.next(PlaybackEnded, caller.leg_id)
+    assert (ended.playback_id, ended.how) == (playback, PlaybackEnd.COMPLETED)
+    await stage.control.stop_playing(caller.leg_id)
+    await everything_settled(stage)
+    assert kinds(stage, caller.leg_id).count("PlaybackEnded") == 1
+
+
+async def test_a_loop_plays_until_it_is_stopped(stage: Stage, music: Path) -> None:
+    caller = await answered(stage)
+    playback = await stage.control.play(caller.leg_id, [music], loop=True)
+    await caller.hears_out()
+    await everything_settled(stage)
+    assert "PlaybackEnded" not in kinds(stage, caller.leg_id)
+    await stage.control.stop_playing(caller.leg_id)
+    ended = await stage.log.next(PlaybackEnded, caller.leg_id)
+    assert (ended.playback_id, ended.how) == (playback, PlaybackEnd.STOPPED)
+
+
+async def test_a_new_playback_replaces_the_running_one(
+    stage: Stage, prompt: Path, music: Path
+) -> None:
+    caller = await answered(stage)
+    first = await stage.control.play(caller.leg_id, [music], loop=True)
+    second = await stage.control.play(caller.leg_id, [prompt])
+    await caller.hears_out()
+    ends = [await stage.log.next(PlaybackEnded, caller.leg_id) for _ in range(2)]
+    assert [(end.playback_id, end.how) for end in ends] == [
+        (first, PlaybackEnd.STOPPED),
+        (second, PlaybackEnd.COMPLETED),
+    ]
+    await everything_settled(stage)
+    assert kinds(stage, caller.leg_id).count("PlaybackEnded") == 2
+
+
+async def test_a_hang_up_ends_the_playback_first_and_the_leg_last(
+    stage: Stage, music: Path
+) -> None:
+    caller = await answered(stage)
+    await stage.control.play(caller.leg_id, [music], loop=True)
+    await caller.hangs_up()
+    ended = await stage.log.next(LegEnded, caller.leg_id)
+    assert ended.reason is EndReason.REMOTE_HANGUP
+    await everything_settled(stage)
+    assert kinds(stage, caller.leg_id)[-2:] == ["PlaybackEnded", "LegEnded"]
+
+
+async def test_every_key_arrives_in_order(stage: Stage) -> None:
+    caller = await answered(stage)
+    await caller.presses("159*0#")
+    heard = [(await stage.log.next(DigitReceived, caller.leg_id)).digit for _ in range(6)]
+    assert "".join(heard) == "159*0#"
+    await everything_settled(stage)
+    assert kinds(stage, caller.leg_id).count("DigitReceived") == 6
+
+
+async def test_listening_can_be_moved_and_stopped(stage: Stage, tmp_path: Path) -> None:
+    caller = await answered(stage)
+    await stage.control.listen(caller.leg_id, AudioSink(path=str(tmp_path / "a"), stream=1))
+    await stage.control.listen(caller.leg_id, AudioSink(path=str(tmp_path / "b"), stream=2))
+    await stage.control.stop_listening(caller.leg_id)
+    await stage.control.stop_listening(caller.leg_id)
+
+
+async def test_each_recording_stops_once_and_before_its_leg_ends(
+    stage: Stage, tmp_path: Path
+) -> None:
+    caller, agent = await together(stage)
+    tracks = {caller.leg_id: tmp_path / "caller.wav", agent.leg_id: tmp_path / "agent.wav"}
+    await stage.control.start_recording(tracks)
+    await stage.control.stop_recording(agent.leg_id)
+    stopped = await stage.log.next(RecordingStopped, agent.leg_id)
+    assert stopped.path == str(tracks[agent.leg_id])
+    await stage.control.stop_recording(agent.leg_id)
+    await caller.hangs_up()
+    await stage.log.next(LegEnded, caller.leg_id)
+    await everything_settled(stage)
+    assert kinds(stage, caller.leg_id)[-2:] == ["RecordingStopped", "LegEnded"]
+    assert kinds(stage, agent.leg_id).count("RecordingStopped") == 1
+
+
+async def test_a_dialled_phone_rings_and_answers(stage: Stage) -> None:
+    caller = await answered(stage)
+    agent = await stage.dials(caller)
+    await agent.rings()
+    await stage.log.next(LegRinging, agent.leg_id)
+    await agent.answers()
+    up = await stage.log.next(LegAnswered, agent.leg_id)
+    assert up.call_id == caller.call_id
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning"),
+    [
+        (486, EndReason.BUSY),
+        (603, EndReason.DECLINED),
+        (480, EndReason.UNREACHABLE),
+        (404, EndReason.UNREACHABLE),
+        (488, EndReason.REJECTED),
+    ],
+)
+async def test_a_dialled_phone_refuses(stage: Stage, status: int, meaning: EndReason) -> None:
+    caller = await answered(stage)
+    agent = await stage.dials(caller)
+    await agent.refuses(status, meaning)
+    assert (await stage.log.next(LegEnded, agent.leg_id)).reason is meaning
+    await everything_settled(stage)
+    assert kinds(stage, agent.leg_id).count("LegEnded") == 1
+    assert "LegEnded" not in kinds(stage, caller.leg_id)
+
+
+async def test_ringing_stops_when_we_withdraw(stage: Stage) -> None:
+    caller = await answered(stage)
+    agent = await stage.dials(caller)
+    await agent.rings()
+    await stage.log.next(LegRinging, agent.leg_id)
+    await stage.control.hang_up(agent.leg_id, EndReason.OFFER_WITHDRAWN)
+    assert (await stage.log.next(LegEnded, agent.leg_id)).reason is EndReason.OFFER_WITHDRAWN
+
+
+async def test_a_bridge_ends_what_plays_and_tells_both(stage: Stage, music: Path) -> None:
+    caller = await answered(stage)
+    await stage.control.play(caller.leg_id, [music], loop=True)
+    agent = await stage.dials(caller)
+    await agent.answers()
+    await stage.log.next(LegAnswered, agent.leg_id)
+    await stage.control.bridge(caller.leg_id, agent.leg_id)
+    ended = await stage.log.next(PlaybackEnded, caller.leg_id)
+    assert ended.how is PlaybackEnd.STOPPED
+    assert (await stage.log.next(LegsBridged, caller.leg_id)).other == agent.leg_id
+    assert (await stage.log.next(LegsBridged, agent.leg_id)).other == caller.leg_id
+
+
+async def test_unbridged_legs_stay_up(stage: Stage, prompt: Path) -> None:
+    caller, agent = await together(stage)
+    await stage.control.unbridge(agent.leg_id)
+    await stage.control.play(caller.leg_id, [prompt])
+    await caller.hears_out()
+    await stage.log.next(PlaybackEnded, caller.leg_id)
+    assert "LegEnded" not in kinds(stage, caller.leg_id) + kinds(stage, agent.leg_id)
+
+
+async def test_one_who_hangs_up_leaves_the_other_up(stage: Stage) -> None:
+    caller, agent = await together(stage)
+    await agent.hangs_up()
+    assert (await stage.log.next(LegEnded, agent.leg_id)).reason is EndReason.REMOTE_HANGUP
+    await stage.control.hang_up(caller.leg_id, EndReason.CONVERSATION_ENDED)
+    ended = await stage.log.next(LegEnded, caller.leg_id)
+    assert ended.reason is EndReason.CONVERSATION_ENDED
+
+
+async def test_the_other_side_holds_and_comes_back(stage: Stage) -> None:
+    caller, agent = await together(stage)
+    await agent.holds(True)
+    assert (await stage.log.next(LegHeld, agent.leg_id)).held
+    await agent.holds(False)
+    assert not (await stage.log.next(LegHeld, agent.leg_id)).held
+    await everything_settled(stage)
+    assert kinds(stage, agent.leg_id).count("LegHeld") == 2
+    assert "LegHeld" not in kinds(stage, caller.leg_id)
+
+
+async def test_refer_becomes_a_request_to_transfer(stage: Stage) -> None:
+    caller, agent = await together(stage)
+    await agent.refers("sip:202@127.0.0.1")
+    asked = await stage.log.next(TransferRequested, agent.leg_id)
+    assert (asked.call_id, asked.target) == (caller.call_id, "sip:202@127.0.0.1")
+
+
+async def test_a_leg_that_has_ended_takes_no_commands(
+    stage: Stage, prompt: Path, tmp_path: Path
+) -> None:
+    caller = await answered(stage)
+    other = await answered(stage)
+    gone = caller.leg_id
+    await stage.control.hang_up(gone, EndReason.FLOW_ENDED)
+    await stage.log.next(LegEnded, gone)
+    control = stage.control
+    for command in (
+        control.answer(gone),
+        control.ring(gone),
+        control.play(gone, [prompt]),
+        control.stop_playing(gone),
+        control.listen(gone, AudioSink(path=str(tmp_path / "sink"), stream=1)),
+        control.stop_listening(gone),
+        control.send_digits(gone, "1"),
+        control.start_recording({gone: tmp_path / "r.wav"}),
+        control.stop_recording(gone),
+        control.dial(
+            caller.call_id, LegId("leg_new"), "sip:201@127.0.0.1:9", beside=gone, caller="1"
+        ),
+        control.bridge(gone, other.leg_id),
+        control.bridge(other.leg_id, gone),
+        control.unbridge(gone),
+        control.transfer(gone, "sip:202@127.0.0.1"),
+        control.hang_up(gone, EndReason.FLOW_ENDED),
+    ):
+        with pytest.raises(NoSuchLeg):
+            await command
+    await everything_settled(stage)
+    assert kinds(stage, gone)[-1] == "LegEnded"
+    assert kinds(stage, gone).count("LegEnded") == 1
