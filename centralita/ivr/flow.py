@@ -23,6 +23,7 @@ BUILT_IN = frozenset(
         "caller",
         "dialled",
         "trunk",
+        "diversion",
         "customer_id",
         "customer_name",
         "customer_known",
@@ -32,6 +33,8 @@ BUILT_IN = frozenset(
         "confidence",
     }
 )
+# Headers of the INVITE, as variables: only the call itself shows which there are.
+HEADER_PREFIX = "header_"
 
 
 class Duration(timedelta):

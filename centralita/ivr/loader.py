@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from centralita.core.errors import InvalidInput
-from centralita.ivr.flow import BUILT_IN, Duration, Flow, Node
+from centralita.ivr.flow import BUILT_IN, HEADER_PREFIX, Duration, Flow, Node
 from centralita.ivr.nodes import NODE_TYPES
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}$")
@@ -236,7 +236,7 @@ def _variable_problems(flow: Flow) -> Iterator[Problem]:
         return
     for name, node in flow.nodes.items():
         for field, variable in node.reads():
-            if variable not in known:
+            if variable not in known and not variable.startswith(HEADER_PREFIX):
                 reason = f'unknown variable "{variable}"{_did_you_mean(variable, known)}'
                 yield Problem(node=name, field=field, reason=reason)
 

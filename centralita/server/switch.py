@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Mapping
 
 from centralita.core.bus import Bus
@@ -13,7 +14,7 @@ from centralita.core.errors import CentralitaError, NotFound
 from centralita.core.ids import CallId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import CallDriver, IvrPorts
-from centralita.ivr.flow import Flow
+from centralita.ivr.flow import HEADER_PREFIX, Flow
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.store.store import Store
@@ -24,6 +25,14 @@ log = logging.getLogger(__name__)
 
 # A database that is slower than this must not keep a caller waiting for the answer.
 _LOOKUP = 1.0
+
+
+def header_variables(headers: Mapping[str, str]) -> dict[str, str]:
+    """The INVITE's headers as a flow knows them: `X-Level` is `header_x_level`."""
+    return {
+        HEADER_PREFIX + re.sub(r"[^a-z0-9]", "_", name.lower()): value
+        for name, value in headers.items()
+    }
 
 
 class Switch:
@@ -152,6 +161,8 @@ class Switch:
             "caller": arrived.caller,
             "dialled": arrived.dialled,
             "trunk": arrived.trunk,
+            "diversion": arrived.diversion,
+            **header_variables(arrived.headers),
             "customer_id": customer.id if customer is not None else "",
             "customer_name": customer.name if customer is not None else "",
             "customer_known": "yes" if customer is not None and not customer.provisional else "",
