@@ -95,9 +95,9 @@ export function StatusMenu({ agentId }: { agentId: string }) {
             loading={set.isPending}
             leftSection={<Icon name={icon} />}
             rightSection={<Icon name="chevronDown" size={15} />}
-            aria-label={`${t("status.choose")}: ${statusText(t, agent.status, agent.reason)}, ${t(`state.${agent.state}`)}`}
             data-testid="status-select"
           >
+            <span className="spoken">{t("status.label")}: </span>
             <span data-testid="agent-state" data-state={agent.state} data-status={agent.status}>
               {busy ? t(`state.${agent.state}`) : statusText(t, agent.status, agent.reason)}
             </span>

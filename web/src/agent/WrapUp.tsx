@@ -1,6 +1,6 @@
 import { Button, Group, NativeSelect, Text, Textarea, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useAnnouncer } from "../shared/announce";
 import type { Case, Interaction, WrapUp as WrapUpStarted } from "../shared/api";
 import { readable } from "../shared/customer/Path";
@@ -32,7 +32,10 @@ interface Props {
 export function WrapUp({ wrapUp, agentId, interaction, queueId, cases }: Props) {
   const { t } = useI18n();
   const { toast } = useAnnouncer();
-  const draft = useDraft(interaction);
+  const savedLate = useCallback(() => {
+    toast(t("contact.over_saved"));
+  }, [t, toast]);
+  const draft = useDraft(interaction, savedLate);
   const change = useChangeInteraction(interaction?.id ?? null);
   const { extend, finish } = useWrapUp(agentId);
   const { data: queues } = useQuery(queuesQuery);

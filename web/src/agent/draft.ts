@@ -21,9 +21,9 @@ export interface Draft {
 
 /**
  * Notes that save themselves in pauses of writing, and when the page moves on: the end of wrap-up
- * must not cost a word. While nothing is unsaved, what other tabs wrote shows here too.
+ * must not cost a word; `onSavedLate` is called when it would have. While nothing is unsaved, what other tabs wrote shows here too.
  */
-export function useDraft(interaction: Interaction | null): Draft {
+export function useDraft(interaction: Interaction | null, onSavedLate: () => void): Draft {
   const change = useChangeInteraction(interaction?.id ?? null);
   const [draft, setDraft] = useState<string | null>(null);
   const [saving, setSaving] = useState<Saving>({ state: "clean" });
@@ -60,13 +60,13 @@ export function useDraft(interaction: Interaction | null): Draft {
   );
 
   useEffect(() => {
-    const leave = () => void flush().catch(() => undefined);
-    document.addEventListener("visibilitychange", leave);
+    const hidden = () => void flush().catch(() => undefined);
+    document.addEventListener("visibilitychange", hidden);
     return () => {
-      document.removeEventListener("visibilitychange", leave);
-      leave();
+      document.removeEventListener("visibilitychange", hidden);
+      if (unsaved.current !== null) void flush().then(onSavedLate, () => undefined);
     };
-  }, [flush]);
+  }, [flush, onSavedLate]);
 
   const clean = saving.state === "clean" || saving.state === "saved";
   const stored = interaction?.notes ?? "";
