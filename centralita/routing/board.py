@@ -113,7 +113,10 @@ class Board:
     def configure(
         self, queues: Iterable[QueueConfig], agents: Iterable[AgentProfile], now: datetime
     ) -> list[Action]:
-        """Take a changed directory: those who wait, talk or are offered a call don't notice."""
+        """Take a changed directory: those who wait, talk or are offered a call don't notice.
+
+        Who is no longer in it finishes the call at hand and is offered none any more.
+        """
         self.queues |= {queue.queue_id: queue for queue in queues}
         self._profiles = {profile.agent_id: profile for profile in agents}
         actions: list[Action] = []
@@ -122,7 +125,20 @@ class Board:
             if known is None:
                 known = Agent(profile=profile, since=now, idle_since=now)
             actions += self._put(replace(known, profile=profile))
-        return actions + self._match_all(now)
+        for agent_id in self.agents.keys() - self._profiles.keys():
+            gone = self.agents[agent_id]
+            actions += self._put(
+                replace(
+                    gone,
+                    profile=replace(gone.profile, queues=frozenset()),
+                    status=AgentStatus.LOGGED_OUT,
+                    reason="",
+                    since=now,
+                )
+            )
+        actions += self._match_all(now) + self._leave_empty_queues(now)
+        # Who serves which queue has changed, so have the figures of all.
+        return [*actions, *(self._queue_changed(queue_id) for queue_id in self.queues)]
 
     # --- agents -----------------------------------------------------------------------------
 
@@ -398,15 +414,14 @@ class Board:
     def _refused(self, offer: Offer, how: OfferState, now: datetime) -> list[Action]:
         """The agent did not take it: a break for the agent, the next one for the caller."""
         actions = self._settle(offer, how, now)
+        agent = self.agents[offer.agent_id]
         reason = {
             OfferState.DECLINED: reasons.DECLINED,
             OfferState.UNREACHABLE: reasons.UNREACHABLE,
         }.get(how, reasons.NO_ANSWER)
         actions += self._put(
             replace(
-                self.agents[offer.agent_id],
-                status=AgentStatus.ON_BREAK,
-                reason=reason,
+                _on_break(agent, reason),
                 state=AgentState.IDLE,
                 since=now,
                 offer_id=None,
@@ -461,7 +476,10 @@ class Board:
         return [*actions, self._queue_changed(call.queue_id)]
 
     def _leave_empty_queues(self, now: datetime) -> list[Action]:
-        """Nobody is left to serve a queue: those who wait go to its empty exit."""
+        """Nobody is left to serve a queue: those who wait go to its empty exit.
+
+        Not the one whose agent's phone rings at this moment: that offer ends first.
+        """
         actions: list[Action] = []
         for queue_id, waiting in tuple(self._waiting.items()):
             if not waiting or not self.queues[queue_id].exit_when_empty:
@@ -469,7 +487,8 @@ class Board:
             if self._staffed(queue_id):
                 continue
             for _, call_id in tuple(waiting):
-                actions += self._leave(call_id, LeaveReason.EMPTY, now)
+                if self.calls[call_id].offer_id is None:
+                    actions += self._leave(call_id, LeaveReason.EMPTY, now)
         return actions
 
     def _end_conversation(
@@ -505,9 +524,7 @@ class Board:
         actions: list[Action] = [self._ended(conversation, why, now)]
         actions += self._put(
             replace(
-                self.agents[conversation.offer.agent_id],
-                status=AgentStatus.ON_BREAK,
-                reason=reasons.DROPPED,
+                _on_break(self.agents[conversation.offer.agent_id], reasons.DROPPED),
                 state=AgentState.IDLE,
                 since=now,
                 offer_id=None,
@@ -609,3 +626,10 @@ class Board:
                 1 for agent_id in self._free if queue_id in self.agents[agent_id].profile.queues
             ),
         )
+
+
+def _on_break(agent: Agent, reason: str) -> Agent:
+    """The house sends an available agent on a break; who chose to be away keeps that status."""
+    if agent.status is not AgentStatus.AVAILABLE:
+        return agent
+    return replace(agent, status=AgentStatus.ON_BREAK, reason=reason)
