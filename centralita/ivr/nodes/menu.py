@@ -6,21 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from centralita.core.events import Event
-from centralita.ivr.flow import Node, Prompts, PromptSpec, Scene, Step, prompt_specs
-from centralita.ivr.nodes.turn import (
-    Answered,
-    Ask,
-    Retry,
-    Turn,
-    TurnState,
-    advance,
-    after,
-    again,
-    ask,
-    no_match,
-    turn_prompts,
-)
+from centralita.ivr.flow import Scene, Step
+from centralita.ivr.nodes.turn import Answered, Ask, Asking
 from centralita.ivr.nodes.words import normalise
 
 
@@ -33,46 +20,27 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     set: dict[str, str] = {}
 
 
-class Menu(Node, frozen=True, tag="menu"):
+class Menu(Asking, frozen=True, tag="menu", kw_only=True):
     """Ask for a choice. `minimum_confidence` is below which words count as not understood."""
 
-    waits = True
-
-    prompt: Prompts
     choices: list[Choice]
-    turn: Turn = Turn()
     speech: bool = True
     minimum_confidence: float = 0.5
-    on_failure: str = ""
 
-    def enter(self, scene: Scene) -> Step:
-        return ask(self.turn, self._question(), scene, TurnState())
-
-    def react(self, state: object, event: Event, scene: Scene) -> Step:
-        assert isinstance(state, TurnState)
-        match advance(self.turn, state, event, scene):
-            case Answered() as answer:
-                choice = self._chosen(answer)
-                if choice is not None:
-                    note = f"key {choice.key}" if answer.key else "speech"
-                    assign = dict(choice.set)
-                    if answer.heard is not None:
-                        assign["heard"] = answer.heard.text
-                        assign["confidence"] = f"{answer.heard.confidence:.2f}"
-                    return Step(
-                        commands=answer.commands, goto=choice.next, assign=assign, note=note
-                    )
-                retry = no_match(self.turn, answer.state, scene)
-                step = again(self.turn, retry, self._question(), scene, self.on_failure)
-                return after(answer.commands, step)
-            case Retry() as retry:
-                return again(self.turn, retry, self._question(), scene, self.on_failure)
-            case Step() as step:
-                return step
-
-    def _question(self) -> Ask:
+    def question(self, scene: Scene) -> Ask:
         phrases = tuple(normalise(words) for choice in self.choices for words in choice.say)
         return Ask(prompt=self.prompt, phrases=phrases if self.speech else Ask.SILENT)
+
+    def judge(self, answer: Answered, scene: Scene) -> Step:
+        choice = self._chosen(answer)
+        if choice is None:
+            return self.not_understood(answer, scene)
+        assign = dict(choice.set)
+        if answer.heard is not None:
+            assign["heard"] = answer.heard.text
+            assign["confidence"] = f"{answer.heard.confidence:.2f}"
+        note = f"key {choice.key}" if answer.key else "speech"
+        return Step(goto=choice.next, assign=assign, note=note)
 
     def _chosen(self, answer: Answered) -> Choice | None:
         if answer.heard is None:
@@ -92,18 +60,14 @@ class Menu(Node, frozen=True, tag="menu"):
     def exits(self) -> Iterator[tuple[str, str]]:
         for index, choice in enumerate(self.choices):
             yield f"choices[{index}].next", choice.next
-        if self.on_failure:
-            yield "on_failure", self.on_failure
-
-    def prompts_used(self) -> Iterator[tuple[str, PromptSpec]]:
-        yield from (("prompt", spec) for spec in prompt_specs(self.prompt))
-        yield from turn_prompts(self.turn)
+        yield from Asking.exits(self)
 
     def writes(self) -> Iterator[str]:
         for choice in self.choices:
             yield from choice.set
 
     def problems(self) -> Iterator[tuple[str, str]]:
+        yield from Asking.problems(self)
         keys = [choice.key for choice in self.choices if choice.key]
         if not self.choices:
             yield "choices", "a menu needs at least one choice"
@@ -114,5 +78,3 @@ class Menu(Node, frozen=True, tag="menu"):
                 yield f"choices[{index}]", "give a key, or words to say, or both"
             if choice.key and keys.count(choice.key) > 1:
                 yield f"choices[{index}].key", f"key {choice.key} is used twice"
-        if self.turn.tries < 1:
-            yield "turn.tries", "ask at least once: 1 or more"

@@ -13,7 +13,7 @@ from typing import ClassVar
 import msgspec
 
 from centralita.core.events import Event
-from centralita.ivr.flow import Duration, Prompts, PromptSpec, Scene, Step, prompt_specs
+from centralita.ivr.flow import Duration, Node, Prompts, PromptSpec, Scene, Step, prompt_specs
 from centralita.ivr.signals import (
     CancelTimer,
     Command,
@@ -200,13 +200,65 @@ def between_digits(after: timedelta) -> Command:
     return SetTimer(timer=Timer.INTER_DIGIT, after=after)
 
 
-def after(commands: tuple[Command, ...], step: Step) -> Step:
-    """`step` with `commands` before its own."""
-    return replace(step, commands=commands + step.commands)
+class Asking(Node, frozen=True, kw_only=True):
+    """The base of nodes that ask: what differs is the question and what counts as an answer."""
 
+    waits = True
 
-def turn_prompts(turn: Turn) -> Iterator[tuple[str, PromptSpec]]:
-    """The prompts of a turn with their fields."""
-    yield from (("turn.noinput", spec) for spec in prompt_specs(turn.noinput))
-    yield from (("turn.nomatch", spec) for spec in prompt_specs(turn.nomatch))
-    yield from (("turn.reprompt", spec) for spec in prompt_specs(turn.reprompt))
+    prompt: Prompts
+    turn: Turn = Turn()
+    on_failure: str = ""
+
+    def question(self, scene: Scene) -> Ask:
+        """What is asked, and what may be said."""
+        raise NotImplementedError
+
+    def judge(self, answer: Answered, scene: Scene) -> Step:
+        """What an answer leads to."""
+        raise NotImplementedError
+
+    def unheard(self, retry: Retry) -> Step | None:
+        """What to do instead of asking again when nobody can listen any more."""
+        return None
+
+    def enter(self, scene: Scene) -> Step:
+        return ask(self.turn, self.question(scene), scene, TurnState())
+
+    def react(self, state: object, event: Event, scene: Scene) -> Step:
+        assert isinstance(state, TurnState)
+        match advance(self.turn, state, event, scene):
+            case Answered() as answer:
+                step = self.judge(answer, scene)
+                return replace(step, commands=answer.commands + step.commands)
+            case Retry() as retry:
+                given_up = retry.state.failures >= MAX_LISTENING_FAILURES
+                way_out = self.unheard(retry) if given_up else None
+                return self.ask_again(retry, scene) if way_out is None else way_out
+            case Step() as step:
+                return step
+
+    def not_understood(self, answer: Answered, scene: Scene) -> Step:
+        """Ask again, or give up: what came is no answer."""
+        return self.ask_again(no_match(self.turn, answer.state, scene), scene)
+
+    def ask_again(self, retry: Retry, scene: Scene) -> Step:
+        """Ask once more, or leave by `on_failure`."""
+        return again(self.turn, retry, self.question(scene), scene, self.on_failure)
+
+    def exits(self) -> Iterator[tuple[str, str]]:
+        if self.on_failure:
+            yield "on_failure", self.on_failure
+
+    def prompts_used(self) -> Iterator[tuple[str, PromptSpec]]:
+        turn = self.turn
+        for name, prompts in (
+            ("prompt", self.prompt),
+            ("turn.noinput", turn.noinput),
+            ("turn.nomatch", turn.nomatch),
+            ("turn.reprompt", turn.reprompt),
+        ):
+            yield from ((name, spec) for spec in prompt_specs(prompts))
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if self.turn.tries < 1:
+            yield "turn.tries", "ask at least once: 1 or more"
