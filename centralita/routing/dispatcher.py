@@ -13,6 +13,7 @@ from typing import Protocol
 
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
+from centralita.core.errors import CentralitaError
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, LegId, OfferId, new_id
 from centralita.core.tasks import Tasks
@@ -37,6 +38,7 @@ from centralita.telephony.call import (
     LegEnded,
     LegEvent,
     LegHeld,
+    NoSuchLeg,
     PlaybackEnd,
     PlaybackEnded,
     TelephonyError,
@@ -52,6 +54,8 @@ _REFUSALS = {
     EndReason.BUSY: OfferState.DECLINED,
     EndReason.DECLINED: OfferState.DECLINED,
 }
+# What kills the watch of deadlines may do so again at once; the log need not be flooded.
+_RESTART = 0.1
 _BROKEN = frozenset({EndReason.MEDIA_TIMEOUT, EndReason.WORKER_LOST})
 
 
@@ -261,6 +265,12 @@ class Dispatcher:
                 headers={"X-Centralita-Call": call.call_id},
                 peer=peer,
             )
+        except NoSuchLeg:
+            # The caller hung up in this instant; that leg's end withdraws the offer, and nobody
+            # is to blame.
+            self._legs.pop(leg_id, None)
+            self._offer_legs.pop(offer.offer_id, None)
+            return
         except TelephonyError as exc:
             log.warning(
                 "agent could not be rung", extra={"offer_id": offer.offer_id, "error": str(exc)}
@@ -319,7 +329,12 @@ class Dispatcher:
         if not (queue.record and queue.announce_recording):
             await self._music(call)
             return
-        notice = await self._announcer.recording_notice(call.language)
+        try:
+            notice = await self._announcer.recording_notice(call.language)
+        except CentralitaError as exc:
+            log.error("recording notice cannot be made", extra={"error": str(exc)})
+            await self._music(call)
+            return
         if self._still_waits(call):
             with contextlib.suppress(TelephonyError):
                 await self._control.play(call.leg_id, [notice])  # music when it has ended
@@ -333,7 +348,11 @@ class Dispatcher:
     async def _tell_position(self, caller: _Waiting) -> None:
         call = caller.call
         position = self.board.position(call.call_id)
-        files = await self._announcer.position(position, call.language)
+        try:
+            files = await self._announcer.position(position, call.language)
+        except CentralitaError as exc:
+            log.error("position cannot be announced", extra={"error": str(exc)})
+            return  # the music goes on
         if self._still_waits(call):
             with contextlib.suppress(TelephonyError):
                 await self._control.play(call.leg_id, files)
@@ -345,7 +364,15 @@ class Dispatcher:
 
     def _watch(self) -> None:
         """Watch the deadlines; should that task ever die, it is alarmed and started anew."""
-        self._tasks.spawn(self._deadlines(), name="deadlines", on_error=lambda _: self._watch())
+
+        async def again() -> None:
+            await asyncio.sleep(_RESTART)
+            self._watch()
+
+        def died(_: BaseException) -> None:
+            self._tasks.spawn(again(), name="restart of deadlines")
+
+        self._tasks.spawn(self._deadlines(), name="deadlines", on_error=died)
 
     async def _deadlines(self) -> None:
         while True:
