@@ -51,7 +51,10 @@ class _Leaping(selectors.BaseSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """For tests in which minutes pass. Without threads and without sockets."""
+    """For tests in which minutes pass, without threads and sockets.
+
+    A test module asks for it by `VIRTUAL_TIME = True`.
+    """
 
     def __init__(self) -> None:
         self._leaping = _Leaping()
@@ -59,13 +62,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._leaping.time
-
-
-class VirtualTime(asyncio.DefaultEventLoopPolicy):
-    """Gives out virtual loops. A test module asks for it by the fixture `event_loop_policy`."""
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return VirtualLoop()
 
 
 class LoopClock:

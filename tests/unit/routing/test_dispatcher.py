@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -26,7 +25,8 @@ from centralita.routing.offer import OfferState
 from centralita.routing.queue import QueueConfig
 from centralita.telephony.call import EndReason
 from tests.support.center import Center, open_center
-from tests.support.virtual_time import VirtualTime
+
+VIRTUAL_TIME = True
 
 SALES = QueueConfig(
     queue_id=QueueId("sales"),
@@ -47,11 +47,6 @@ AGENTS = tuple(
     )
     for name, extension in (("ana", "201"), ("bea", "202"))
 )
-
-
-@pytest.fixture(scope="module")
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return VirtualTime()
 
 
 @pytest.fixture
