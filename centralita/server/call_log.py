@@ -206,6 +206,9 @@ class CallLog:
         learned: dict[str, Plain] = {
             name: value for name, value in ended.variables.items() if value
         }
+        # A message also counts when its caller hung up at the end of it: it is being stored.
+        messages = self._messages.expected.values()
+        state.voicemail |= any(message.call_id == call_id for message in messages)
         summary = CallSummary(
             call_id=call_id,
             ended_at=state.ended_at or now,
@@ -279,6 +282,8 @@ class CallLog:
         message = self._messages.expected.pop(made.recording_id, None)
         task_id = None
         if message is not None:
+            if state is not None:
+                state.voicemail = True
             entry = state.entry if state is not None else None
             if entry is None:
                 entry = await self._store.interactions.by_call(made.call_id)

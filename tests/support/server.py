@@ -66,6 +66,10 @@ class ServerProcess:
         """Where to call."""
         return ("127.0.0.1", self.ports.sip)
 
+    def uri(self, number: str) -> str:
+        """The SIP URI of a number."""
+        return f"sip:{number}@127.0.0.1:{self.ports.sip}"
+
     @property
     def pid(self) -> int:
         """The brain's process id."""
@@ -175,6 +179,7 @@ class ApiClient:
         self._url = url
         self._user = user
         self._password = password
+        self.headers: dict[str, str] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> ApiClient:
@@ -183,7 +188,8 @@ class ApiClient:
             async with session.post(f"{self._url}/api/v1/session", json=body) as answer:
                 assert answer.status in (200, 201), await answer.text()
                 token = (await answer.json())["token"]
-        self._session = aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"})
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self._session = aiohttp.ClientSession(headers=self.headers)
         return self
 
     async def __aexit__(self, *_: object) -> None:
