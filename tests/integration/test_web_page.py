@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(missing() != "", reason=missing())
 
 LEO = AgentId("agent_leo")
 DIST = Path(__file__).parents[2] / "web" / "dist"
+OLD_CALL = '[data-testid="timeline-entry"]:has-text("venta") [data-testid="entry-details"]'
 SignsIn = Callable[..., Awaitable[BrowserPage]]
 
 
@@ -272,7 +273,9 @@ async def test_the_timeline_plays_a_call_and_jumps_to_a_word(
     await ana.click("customer-row")
     await ana.sees("timeline-entry", "¿Sabéis algo")
     assert await ana.count("timeline-entry") == 6
-    await ana.click('[data-testid="timeline-entry"]:has-text("venta") [data-testid="entry-details"]')
+    await ana.click(
+        '[data-testid="timeline-entry"]:has-text("venta") [data-testid="entry-details"]'
+    )
     await ana.sees("transcript", "buenos días")
     await ana.click('.word:has-text("añada")')
     await ana.until("document.querySelector('audio').currentTime > 5")
@@ -315,16 +318,46 @@ async def test_a_supervisor_sees_the_floor(desk: Desk, visit: Visit, signs_in: S
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_wrong(
-    desk: Desk, visit: Visit, signs_in: SignsIn, scheme: str
+    desk: Desk, visit: Visit, signs_in: SignsIn, browser: Browser, scheme: str
 ) -> None:
-    ana = await signs_in("ana", colorScheme=scheme, reducedMotion="reduce")
-    await ana.sees("agent-state", "Disponible")
+    look = {"colorScheme": scheme, "reducedMotion": "reduce"}
+    home = str(desk.server.make_url("/"))
+    stranger = await browser.open("stranger", home, locale="es-ES", **look)
+    await stranger.sees("sign-in-submit")
+    assert await stranger.inaccessible() == []
+    visit.agent(ANA, status="on_break", reason="no_answer", registered=False)
+    visit.queue(waiting=2)
+    ana = await signs_in("ana", **look)
+    await ana.sees("rona")
     assert await ana.inaccessible() == []
     desk.hub.publish(await visit.rings())
     await ana.sees("pop")
     await ana.sees("timeline-entry")
     assert await ana.inaccessible() == []
-    await ana.press("3")
-    await ana.click("task-listen")
+    desk.hub.publish(OfferGone(offer_id="offer_1", agent_id=ANA, how="accepted"))
+    desk.hub.publish(
+        WrapUpStarted(
+            agent_id=ANA, call_id="call_now", interaction_id="int_now", dispositions=["queja"],
+            until=datetime.now(UTC) + timedelta(seconds=30),
+        )
+    )  # fmt: skip
+    await ana.sees("wrap-up")
+    await ana.click(
+        '[data-testid="timeline-entry"]:has-text("venta") [data-testid="entry-details"]'
+    )
     await ana.sees("transcript")
     assert await ana.inaccessible() == []
+    await ana.goto(home + "tasks")
+    await ana.click("task-listen")
+    await ana.sees("transcript")
+    await ana.press("?")
+    await ana.sees('[role="dialog"]')
+    assert await ana.inaccessible() == []
+    visit.talks()
+    sol = await signs_in("sol", **look)
+    await sol.press("4")
+    await sol.sees("board-call")
+    assert await sol.inaccessible() == []
+    await sol.goto(home + "customers/cus_julia")
+    await sol.sees("timeline-entry")
+    assert await sol.inaccessible() == []

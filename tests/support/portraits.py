@@ -1,4 +1,4 @@
-"""Pictures of the pages: `python -m tests.support.portraits FOLDER`. Needs the built web, Chromium."""
+"""Pictures of the pages: `python -m tests.support.portraits FOLDER`."""
 
 from __future__ import annotations
 
@@ -94,16 +94,14 @@ async def portray(folder: Path, language: str, scheme: str, width: int, height: 
             await picture(ana, "help")
 
 
-async def main() -> None:
+async def main(folder: Path) -> None:
     reason = missing()
     if reason:
         sys.exit(reason)
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
     await portray(folder, "es-ES", "light", 1440, 900)
     await portray(folder, "en-GB", "dark", 1280, 860)
     await portray(folder, "es-ES", "light", 420, 860)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(Path(sys.argv[1])))

@@ -212,7 +212,7 @@ class Visit:
         )
 
     async def rings(self, agent_id: AgentId = ANA, *, caller: str = CALLER) -> OfferMade:
-        """A call of this caller is written, and rings at the agent's. The offer is not published."""
+        """A call of this caller is written; the offer by which it rings is yet to publish."""
         began = ago(seconds=41)
         call_id, interaction_id = CallId("call_now"), InteractionId("int_now")
         store = self.desk.store
@@ -224,7 +224,9 @@ class Visit:
                 id=interaction_id, channel=m.Channel.CALL, direction=m.Direction.IN,
                 started_at=began, customer_id=customer_id,
                 candidates=candidates_of(who), queue_id=SALES,
-                call=m.CallDetails(call_id=call_id, caller=caller, dialled="100", path=steps(began)),
+                call=m.CallDetails(
+                    call_id=call_id, caller=caller, dialled="100", path=steps(began)
+                ),
             )
         )  # fmt: skip
         context = (

@@ -1,4 +1,4 @@
-import { Badge, Button, Text, Title } from "@mantine/core";
+import { Button, Text, Title } from "@mantine/core";
 import { useState } from "react";
 import type { CustomerContext, Offer } from "../shared/api";
 import { CustomerHead } from "../shared/customer/CustomerHead";
@@ -171,9 +171,9 @@ function Who(props: {
         }
       />
       {context.customer.provisional && (
-        <Badge className="plain-badge" variant="transparent" color="orange">
+        <Text size="sm" c="dimmed">
           {t("caller.provisional_long")}
-        </Badge>
+        </Text>
       )}
       <OpenCases cases={context.cases} />
       {find}

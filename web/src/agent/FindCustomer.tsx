@@ -1,8 +1,9 @@
-import { Modal, Text } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { useState } from "react";
 import { useAnnouncer } from "../shared/announce";
 import type { Customer } from "../shared/api";
 import { CustomerSearch } from "../shared/customer/CustomerSearch";
+import { Dialog } from "../shared/Dialog";
 import { useI18n } from "../shared/i18n";
 import { errorText } from "../shared/messages";
 import { useAssignCustomer } from "../shared/queries";
@@ -33,12 +34,7 @@ export function FindCustomer({ opened, interactionId, provisional, onClose }: Pr
     }
   };
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title={t("caller.find")}
-      closeButtonProps={{ "aria-label": t("help.close") }}
-    >
+    <Dialog opened={opened} onClose={onClose} title={t("caller.find")}>
       {provisional !== null && (
         <Text size="sm" c="dimmed" mb="sm">
           {t("caller.merge")}
@@ -51,6 +47,6 @@ export function FindCustomer({ opened, interactionId, provisional, onClose }: Pr
         chosen={null}
         onChoose={(customer) => void choose(customer)}
       />
-    </Modal>
+    </Dialog>
   );
 }

@@ -12,6 +12,7 @@ import { errorText } from "../shared/messages";
 import { queuesQuery, useContextOf, useMyCalls, useSetStatus } from "../shared/queries";
 import { go } from "../shared/route";
 import { useMe } from "../shared/session";
+import { isRona } from "./Notices";
 import type { Call } from "../shared/api";
 
 const ICONS: Record<"available" | "on_break" | "logged_out", IconName> = {
@@ -25,7 +26,10 @@ export function Idle({ agentId }: { agentId: string | null }) {
   const { t } = useI18n();
   const { centre } = useLive();
   if (agentId === null) return <NoAgent />;
-  const status = centre.agents[agentId]?.status;
+  const agent = centre.agents[agentId];
+  const status = agent?.status;
+  // A break that was not chosen is explained above, with the way back beside it.
+  const explained = agent !== undefined && isRona(agent);
   return (
     <div className="idle">
       <section className="card idle-status" data-status={status}>
@@ -38,7 +42,7 @@ export function Idle({ agentId }: { agentId: string | null }) {
               <Title order={2}>{t(`idle.${status}`)}</Title>
               <Text c="dimmed">{t(`idle.${status}_long`)}</Text>
             </div>
-            {status !== "available" && <BecomeAvailable agentId={agentId} />}
+            {status !== "available" && !explained && <BecomeAvailable agentId={agentId} />}
           </>
         )}
       </section>

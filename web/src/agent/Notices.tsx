@@ -17,12 +17,17 @@ const RONA: Readonly<Record<string, Key>> = {
   dropped_call: "rona.dropped_call",
 };
 
+/** Whether the routing put the agent on break, not the agent. */
+export function isRona(agent: Agent): boolean {
+  return agent.status === "on_break" && agent.reason in RONA;
+}
+
 /** What keeps calls from an agent, in words, with the way out. */
 export function Notices({ agent }: { agent: Agent }) {
   const { t } = useI18n();
   const { toast } = useAnnouncer();
   const set = useSetStatus();
-  const rona = agent.status === "on_break" ? RONA[agent.reason] : undefined;
+  const rona = isRona(agent) ? RONA[agent.reason] : undefined;
   const back = async () => {
     try {
       await set.mutateAsync({ agentId: agent.agent_id, status: "available" });

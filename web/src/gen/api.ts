@@ -588,7 +588,7 @@ export interface components {
         };
         /**
          * @description Says which customer this interaction was with. With `merge`, a provisional customer whom it
-         *         belonged to so far is merged into this one: identities, interactions, cases and tasks move.
+         *     belonged to so far is merged into this one: identities, interactions, cases and tasks move.
          */
         AssignCustomer: {
             customer_id: string;
@@ -817,7 +817,7 @@ export interface components {
         };
         /**
          * @description `ok` when everything works, `degraded` when calls can be taken but something is missing,
-         *         `down` (status 503) when they can't. Parts: worker, asr, edge, database.
+         *     `down` (status 503) when they can't. Parts: worker, asr, edge, database.
          */
         Health: {
             asr: components["schemas"]["Part"];
@@ -841,7 +841,7 @@ export interface components {
         IdentityKind: "email" | "phone";
         /**
          * @description One entry of a timeline. `candidates` are customers who share the number or address, until
-         *         somebody says which one it was (`POST /interactions/{id}/customer`).
+         *     somebody says which one it was (`POST /interactions/{id}/customer`).
          */
         Interaction: {
             agent_id: string | null;
@@ -910,9 +910,9 @@ export interface components {
         /**
          * @description A message or note from another system, or written by an agent.
          *
-         *         With `external_id` the request can be repeated: the first answers 201, later ones 200 with what
-         *         is there. `identity` (a phone or address) finds the customer, or makes a provisional one;
-         *         `customer_id` names it. A call can't be made here: calls come by phone.
+         *     With `external_id` the request can be repeated: the first answers 201, later ones 200 with what
+         *     is there. `identity` (a phone or address) finds the customer, or makes a provisional one;
+         *     `customer_id` names it. A call can't be made here: calls come by phone.
          */
         NewInteraction: {
             /** @default  */
@@ -953,8 +953,8 @@ export interface components {
         /**
          * @description A phone rings. Goes to that agent's pages (all tabs) and to supervisors.
          *
-         *         Exactly one of these holds: `customer` (we know who it is), `choices` (several share the
-         *         number), or neither (a withheld number). `learned` is what the flow found out.
+         *     Exactly one of these holds: `customer` (we know who it is), `choices` (several share the
+         *     number), or neither (a withheld number). `learned` is what the flow found out.
          */
         OfferMade: {
             agent_id: string;
@@ -1108,7 +1108,7 @@ export interface components {
         };
         /**
          * @description A signed-in session. `token` goes into `Authorization: Bearer`, `csrf` into `X-CSRF-Token`
-         *         where the page's cookie is used instead. `token` is null when asked for later.
+         *     where the page's cookie is used instead. `token` is null when asked for later.
          */
         Session: {
             csrf: string;

@@ -1,5 +1,6 @@
-import { Kbd, Modal, Switch, Table } from "@mantine/core";
+import { Kbd, Switch, Table } from "@mantine/core";
 import { useState } from "react";
+import { Dialog } from "./Dialog";
 import { useI18n } from "./i18n";
 import type { Key } from "./i18n";
 import { enableShortcuts, shortcutsEnabled } from "./shortcuts";
@@ -22,17 +23,12 @@ export function Help(props: { opened: boolean; supervises: boolean; onClose: () 
   const { t } = useI18n();
   const [enabled, setEnabled] = useState(shortcutsEnabled);
   return (
-    <Modal
-      opened={props.opened}
-      onClose={props.onClose}
-      title={t("help.title")}
-      closeButtonProps={{ "aria-label": t("help.close") }}
-    >
+    <Dialog opened={props.opened} onClose={props.onClose} title={t("help.title")}>
       <Table verticalSpacing="xs">
         <Table.Tbody>
           {KEYS.filter((one) => props.supervises || one.supervisor === undefined).map((one) => (
             <Table.Tr key={one.text}>
-              <Table.Td w={130}>
+              <Table.Td w={150}>
                 {one.keys.map((key, place) => (
                   <span key={key}>
                     {place > 0 && " + "}
@@ -55,6 +51,6 @@ export function Help(props: { opened: boolean; supervises: boolean; onClose: () 
           setEnabled(on);
         }}
       />
-    </Modal>
+    </Dialog>
   );
 }

@@ -6,9 +6,10 @@ function two(value: number): string {
   return String(value).padStart(2, "0");
 }
 
-/** A length of time as a clock shows it: 0:07, 12:30, 1:02:03. */
+/** A length of time as a clock shows it: 0:07, 12:30, 1:02:03; from two days on, in days. */
 export function clockTime(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
+  if (whole >= 2 * 86400) return `${Math.floor(whole / 86400)} d`;
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }

@@ -16,4 +16,5 @@ export const theme = createTheme({
   headings: { fontWeight: "650" },
   cursorType: "pointer",
   focusRing: "auto",
+  respectReducedMotion: true,
 });

@@ -148,7 +148,7 @@ function AgentRow({ agent }: { agent: Agent }) {
       <td>
         <span className="state-chip" data-kind={kind}>
           <Icon name={icon} size={16} />
-          {t(`state.${agent.state}`)}
+          {agent.status === "available" || agent.state !== "idle" ? t(`state.${agent.state}`) : "–"}
         </span>
       </td>
       <td>

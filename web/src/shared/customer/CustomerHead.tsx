@@ -73,7 +73,7 @@ export function CustomerBadges({ customer }: { customer: Customer }) {
   return (
     <Group gap={6}>
       {customer.provisional && (
-        <Badge variant="outline" color="orange" leftSection={<Icon name="userQuestion" size={13} />}>
+        <Badge variant="outline" className="warn-badge" leftSection={<Icon name="userQuestion" size={13} />}>
           {t("caller.provisional")}
         </Badge>
       )}

@@ -62,7 +62,7 @@ export function CustomerSearch({ search, onSearch, chosen, onChoose, inputId }: 
               <span className="customer-row-name">
                 {nameOf(customer, t("caller.unknown"))}
                 {customer.provisional && (
-                  <Badge size="xs" variant="outline" color="orange">
+                  <Badge size="xs" variant="outline" className="warn-badge">
                     {t("caller.provisional")}
                   </Badge>
                 )}

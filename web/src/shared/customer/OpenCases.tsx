@@ -1,15 +1,9 @@
 import { Badge } from "@mantine/core";
-import type { Case, CaseState } from "../api";
+import type { Case } from "../api";
 import { ago } from "../format";
 import { useNow } from "../hooks";
 import { useI18n } from "../i18n";
 import { Icon } from "../icons";
-
-export const CASE_COLORS: Record<CaseState, string> = {
-  open: "orange",
-  pending: "yellow",
-  solved: "gray",
-};
 
 /** The cases that are not solved yet, the one that moved last first. */
 export function OpenCases({ cases }: { cases: readonly Case[] }) {
@@ -23,7 +17,7 @@ export function OpenCases({ cases }: { cases: readonly Case[] }) {
         <div className="case" key={one.id} data-state={one.state}>
           <Icon name="briefcase" size={17} />
           <b>{one.subject}</b>
-          <Badge variant="light" size="sm" color={CASE_COLORS[one.state]}>
+          <Badge variant="outline" size="sm" className="warn-badge">
             {t(`case.state.${one.state}`)}
           </Badge>
           <span className="dimmed">

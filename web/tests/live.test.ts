@@ -1,0 +1,153 @@
+import { expect, test } from "vitest";
+import type { Agent, LiveMessage, Offer, WrapUp } from "../src/shared/api";
+import { backoff } from "../src/shared/live/connection";
+import { apply, contactOf, EMPTY } from "../src/shared/live/state";
+import type { LiveCall, LiveState } from "../src/shared/live/state";
+
+const NOON = "2026-01-05T12:00:00Z";
+
+const snapshot: LiveMessage = {
+  type: "snapshot",
+  seq: 0,
+  agents: [],
+  queues: [],
+  calls: [],
+  offers: [],
+  wrap_ups: [],
+  tasks: [],
+};
+
+function offer(seq: number, agentId = "ana", id = "offer_1"): Offer {
+  return {
+    type: "offer",
+    seq,
+    offer_id: id,
+    call_id: "call_1",
+    agent_id: agentId,
+    queue_id: "sales",
+    queue_title: "Sales",
+    ringing_since: NOON,
+    caller: "+34600111222",
+    interaction_id: "int_1",
+    customer: null,
+    choices: [],
+    learned: {},
+    path: [],
+  };
+}
+
+function call(seq: number, agentId: string | null, state: LiveCall["state"] = "bridged"): LiveCall {
+  return {
+    type: "call",
+    seq,
+    call_id: "call_1",
+    state,
+    caller: "+34600111222",
+    customer_id: null,
+    customer_name: "",
+    queue_id: "sales",
+    agent_id: agentId,
+    since: NOON,
+  };
+}
+
+function wrapUp(seq: number): WrapUp {
+  return {
+    type: "wrap_up",
+    seq,
+    agent_id: "ana",
+    call_id: "call_1",
+    interaction_id: "int_1",
+    until: NOON,
+    dispositions: [],
+  };
+}
+
+function agent(seq: number, name = "Ana"): Agent {
+  return {
+    type: "agent",
+    seq,
+    agent_id: "ana",
+    name,
+    extension: "101",
+    status: "available",
+    reason: "",
+    state: "idle",
+    since: NOON,
+    registered: true,
+    call_id: null,
+  };
+}
+
+function after(...messages: LiveMessage[]): LiveState {
+  return messages.reduce<LiveState>((state, message) => {
+    const next = apply(state, message);
+    if (next === null) throw new Error(`a gap before ${message.type}`);
+    return next;
+  }, EMPTY);
+}
+
+test("an offer is the offered agent's contact and nobody else's", () => {
+  const state = after(snapshot, offer(1));
+  expect(contactOf(state, "ana")?.stage).toBe("offered");
+  expect(contactOf(state, "leo")).toBeNull();
+});
+
+test("a contact goes from the pop to the talk to the wrap-up and keeps what the pop knew", () => {
+  const accepted: LiveMessage = {
+    type: "offer_gone",
+    seq: 2,
+    offer_id: "offer_1",
+    agent_id: "ana",
+    how: "accepted",
+  };
+  const talking = after(snapshot, offer(1), accepted, call(3, "ana"));
+  expect(contactOf(talking, "ana")).toMatchObject({ stage: "in_call", offer: { interaction_id: "int_1" } });
+  const gone: LiveMessage = { type: "call_gone", seq: 4, call_id: "call_1" };
+  const wrapping = after(snapshot, offer(1), accepted, call(3, "ana"), gone, wrapUp(5));
+  expect(contactOf(wrapping, "ana")).toMatchObject({ stage: "wrap_up", offer: { interaction_id: "int_1" } });
+  const ended: LiveMessage = { type: "wrap_up_gone", seq: 6, agent_id: "ana", call_id: "call_1" };
+  expect(contactOf(apply(wrapping, ended) ?? EMPTY, "ana")).toBeNull();
+});
+
+test("an offer that is not answered leaves word of it, until the next one", () => {
+  const gone: LiveMessage = {
+    type: "offer_gone",
+    seq: 2,
+    offer_id: "offer_1",
+    agent_id: "ana",
+    how: "no_answer",
+  };
+  const state = after(snapshot, offer(1), gone);
+  expect(contactOf(state, "ana")).toBeNull();
+  expect(state.missed?.how).toBe("no_answer");
+  expect(apply(state, offer(3, "ana", "offer_2"))?.missed).toBeNull();
+});
+
+test("a call that still waits is not in anybody's hands", () => {
+  expect(contactOf(after(snapshot, call(1, "ana", "offered")), "ana")).toBeNull();
+});
+
+test("a missing message is noticed", () => {
+  expect(apply(after(snapshot), agent(2))).toBeNull();
+  expect(apply(EMPTY, agent(1))).toBeNull();
+});
+
+test("a new snapshot replaces what was known before it", () => {
+  const before = after(snapshot, agent(1, "Ana"), call(2, "ana"));
+  const state = apply(before, { ...snapshot, agents: [agent(0, "Ana María")] });
+  expect(state?.agents.ana?.name).toBe("Ana María");
+  expect(state?.calls).toEqual({});
+});
+
+test("an offer accepted while we were away still tells its talk who is calling", () => {
+  const before = after(snapshot, offer(1));
+  const state = apply(before, { ...snapshot, calls: [call(0, "ana")] });
+  expect(contactOf(state ?? EMPTY, "ana")).toMatchObject({ stage: "in_call", offer: { offer_id: "offer_1" } });
+});
+
+test("attempts to connect come ever more slowly, but never later than in a quarter of a minute", () => {
+  const longest = [1, 2, 3, 4, 5, 6, 7, 20].map((attempt) => backoff(attempt, 1));
+  expect(longest).toEqual([500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
+  expect(backoff(3, 0)).toBe(1000);
+});
