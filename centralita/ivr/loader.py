@@ -18,7 +18,23 @@ from centralita.ivr.nodes import NODE_TYPES
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}$")
 _FIELDS = ("flow", "title", "language", "start", "fault", "variables", "nodes")
 _LANGUAGES = ("es", "en")
+_TRUE_OR_FALSE = re.compile(r"(?:true|false)$", re.IGNORECASE)
 _AT = re.compile(r" - at `\$\.?(.*)`$")
+
+
+class _PlainYaml(yaml.SafeLoader):
+    """YAML without its traps: `yes` and `no` are words that callers say, and a date is text."""
+
+
+_PlainYaml.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_PlainYaml.add_implicit_resolver("tag:yaml.org,2002:bool", _TRUE_OR_FALSE, list("tTfF"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +74,8 @@ def load_file(
 ) -> Flow:
     """Read a YAML file. `flows` and `queues` that exist, when known, are checked against."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # A SafeLoader, so nothing in the file is executed.
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainYaml)
     except OSError as exc:
         raise InvalidInput(f"cannot be read: {exc.strerror}", place=str(path)) from exc
     except UnicodeDecodeError as exc:
@@ -135,6 +152,8 @@ def _header_problems(document: Mapping[object, object]) -> Iterator[Problem]:
     for key in ("flow", "start"):
         if not isinstance(document.get(key), str):
             yield Problem(node="", field=key, reason="is missing")
+    if not isinstance(document.get("fault", ""), str):
+        yield Problem(node="", field="fault", reason="write the name of a node")
     name = document.get("flow")
     if isinstance(name, str) and not _NAME.match(name):
         yield Problem(node="", field="flow", reason=f'"{name}": use a-z, 0-9, - and _')

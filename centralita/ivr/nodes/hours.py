@@ -62,7 +62,9 @@ class Hours(Node, frozen=True, tag="hours"):
                         yield f"week.{days}", f'"{span}" ends before it begins; split it in two'
         for day in self.holidays:
             try:
-                date.fromisoformat(day if len(day) > 5 else f"2024-{day}")
+                full = day if len(day) > 5 else f"2024-{day}"
+                if date.fromisoformat(full).isoformat() != full:  # 20261225 would never match
+                    raise ValueError(day)
             except ValueError:
                 yield "holidays", f'"{day}" is not a date; write "2026-12-25" or "12-25"'
 
@@ -77,6 +79,6 @@ def _days(text: str) -> tuple[str, ...]:
 
 def _span(text: str) -> tuple[time, time | None]:
     start, dash, end = text.partition("-")
-    if not dash:
+    if not dash or "+" in text or "Z" in text or "-" in end:  # times of day have no zone here
         raise ValueError(text)
     return time.fromisoformat(start), None if end == "24:00" else time.fromisoformat(end)

@@ -132,7 +132,10 @@ def advance(turn: Turn, state: TurnState, event: Event, scene: Scene) -> Step | 
         case KeyPressed(digit=digit):
             if state.prompting and not turn.barge_in:
                 return Step(state=state)
-            commands: tuple[Command, ...] = (CancelTimer(timer=Timer.NO_INPUT),)
+            commands: tuple[Command, ...] = (
+                CancelTimer(timer=Timer.NO_INPUT),
+                CancelTimer(timer=Timer.MAX_SPEECH),
+            )
             if state.prompting:
                 commands = (StopPrompts(), *commands)
             state = replace(state, prompting=False, digits=state.digits + digit)
@@ -142,6 +145,7 @@ def advance(turn: Turn, state: TurnState, event: Event, scene: Scene) -> Step | 
                 return Step(state=state)
             commands = (
                 CancelTimer(timer=Timer.NO_INPUT),
+                CancelTimer(timer=Timer.INTER_DIGIT),
                 SetTimer(timer=Timer.MAX_SPEECH, after=turn.max_speech),
             )
             if state.prompting:
@@ -150,7 +154,11 @@ def advance(turn: Turn, state: TurnState, event: Event, scene: Scene) -> Step | 
         case Heard():
             if state.prompting and not turn.barge_in:
                 return Step(state=state)
-            return Answered(state=replace(state, speaking=False), heard=event)
+            commands = (
+                CancelTimer(timer=Timer.NO_INPUT),
+                CancelTimer(timer=Timer.MAX_SPEECH),
+            )
+            return Answered(state=replace(state, speaking=False), commands=commands, heard=event)
         case TimerFired(timer=Timer.INTER_DIGIT):
             return Answered(state=state, timed_out=True)
         case TimerFired(timer=Timer.NO_INPUT):
@@ -192,7 +200,10 @@ def again(turn: Turn, retry: Retry, question: Ask, scene: Scene, give_up: str) -
         if give_up:
             return Step(goto=give_up, note=why)
         return Step(fault=f"no usable answer after {state.tries} tries ({why})")
-    return ask(turn, question, scene, replace(state, tries=state.tries + 1), retry.before)
+    step = ask(turn, question, scene, replace(state, tries=state.tries + 1), retry.before)
+    # A timer of the last try must not end this one.
+    stale = tuple(CancelTimer(timer=timer) for timer in Timer)
+    return replace(step, commands=stale + step.commands)
 
 
 def between_digits(after: timedelta) -> Command:
