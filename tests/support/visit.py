@@ -121,7 +121,7 @@ class Visit:
                 call=m.CallDetails(
                     call_id=call_id, caller=CALLER, dialled="100",
                     answered_at=began + timedelta(seconds=1), outcome=m.Outcome.CONVERSATION,
-                    ended_by="caller", ended_at_place="conversation", language="es",
+                    ended_by="remote_hangup", ended_at_place="conversation", language="es",
                     path=steps(began),
                     waits=(
                         m.QueueWait(
@@ -156,7 +156,7 @@ class Visit:
                 ended_at=began + timedelta(seconds=40), customer_id=JULIA, queue_id=SALES,
                 call=m.CallDetails(
                     call_id=call_id, caller=CALLER, dialled="100",
-                    answered_at=began, outcome=m.Outcome.VOICEMAIL, ended_by="caller",
+                    answered_at=began, outcome=m.Outcome.VOICEMAIL, ended_by="remote_hangup",
                     ended_at_place="voicemail", language="es", path=steps(began),
                 ),
             )

@@ -63,7 +63,7 @@ function wrapUp(seq: number): WrapUp {
   };
 }
 
-function agent(seq: number, name = "Ana"): Agent {
+function agent(seq: number, name = "Ana", state: Agent["state"] = "idle"): Agent {
   return {
     type: "agent",
     seq,
@@ -72,7 +72,7 @@ function agent(seq: number, name = "Ana"): Agent {
     extension: "101",
     status: "available",
     reason: "",
-    state: "idle",
+    state,
     since: NOON,
     registered: true,
     call_id: null,
@@ -122,6 +122,27 @@ test("an offer that is not answered leaves word of it, until the next one", () =
   expect(contactOf(state, "ana")).toBeNull();
   expect(state.missed?.how).toBe("no_answer");
   expect(apply(state, offer(3, "ana", "offer_2"))?.missed).toBeNull();
+});
+
+test("an agent who left a call that goes on has it in hand no more", () => {
+  const talking = after(snapshot, agent(1, "Ana", "in_call"), call(2, "ana"));
+  const wrapping = apply(talking, wrapUp(3)) ?? EMPTY;
+  expect(contactOf(wrapping, "ana")?.stage).toBe("wrap_up");
+  const ended: LiveMessage = { type: "wrap_up_gone", seq: 4, agent_id: "ana", call_id: "call_1" };
+  const free = apply(apply(wrapping, ended) ?? EMPTY, agent(5, "Ana", "idle")) ?? EMPTY;
+  expect(contactOf(free, "ana")).toBeNull();
+});
+
+test("nothing flickers between the answer and the talk", () => {
+  const accepted: LiveMessage = {
+    type: "offer_gone",
+    seq: 3,
+    offer_id: "offer_1",
+    agent_id: "ana",
+    how: "accepted",
+  };
+  const state = after(snapshot, call(1, "ana", "offered"), offer(2), accepted);
+  expect(contactOf(state, "ana")?.stage).toBe("in_call");
 });
 
 test("a call that still waits is not in anybody's hands", () => {

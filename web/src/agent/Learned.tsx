@@ -16,6 +16,9 @@ const SAID_ELSEWHERE = new Set([
   "dialled",
 ]);
 
+// Headers of the call, for flows to decide by.
+const HEADER = "header_";
+
 interface Props {
   readonly learned: Readonly<Record<string, unknown>>;
   readonly path: readonly PathStep[];
@@ -26,7 +29,8 @@ interface Props {
 export function Learned({ learned, path, dialled }: Props) {
   const { t, language } = useI18n();
   const facts = Object.entries(learned)
-    .filter(([name, value]) => !SAID_ELSEWHERE.has(name) && value !== "" && value !== null)
+    .filter(([name]) => !SAID_ELSEWHERE.has(name) && !name.startsWith(HEADER))
+    .filter(([, value]) => value !== "" && value !== null)
     .map(([name, value]): [string, string] => [
       readable(textOr(t, "learned.", name)),
       name === "language" ? languageName(String(value), language) : plain(value),

@@ -52,7 +52,9 @@ export function Board() {
               <th>{t("board.doing")}</th>
               <th>{t("board.since")}</th>
               <th>{t("board.phone")}</th>
-              <th />
+              <th>
+                <span className="spoken">{t("status.choose")}</span>
+              </th>
             </tr>
           </thead>
           <tbody>

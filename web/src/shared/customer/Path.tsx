@@ -22,5 +22,5 @@ export function Path({ steps }: { steps: readonly PathStep[] }) {
 
 /** Names that flows give are written for machines. */
 export function readable(name: string): string {
-  return name.replaceAll("_", " ");
+  return name.replaceAll(/[_-]/g, " ");
 }

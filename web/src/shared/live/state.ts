@@ -104,23 +104,39 @@ export function apply(state: LiveState, message: LiveMessage): LiveState | null 
 /** What one agent has in hand. The phone that rings comes first, then the talk, then its wrap-up. */
 export type Contact =
   | { readonly stage: "offered"; readonly callId: string; readonly offer: Offer }
-  | { readonly stage: "in_call"; readonly callId: string; readonly call: LiveCall; readonly offer: Offer | null }
-  | { readonly stage: "wrap_up"; readonly callId: string; readonly wrapUp: WrapUp; readonly offer: Offer | null };
+  | {
+      readonly stage: "in_call";
+      readonly callId: string;
+      readonly call: LiveCall;
+      readonly offer: Offer | null;
+    }
+  | {
+      readonly stage: "wrap_up";
+      readonly callId: string;
+      readonly wrapUp: WrapUp;
+      readonly offer: Offer | null;
+    };
 
 export function contactOf(state: LiveState, agentId: string): Contact | null {
   const offer = Object.values(state.offers).find((one) => one.agent_id === agentId);
   if (offer !== undefined) return { stage: "offered", callId: offer.call_id, offer };
-  const call = Object.values(state.calls).find(
-    (one) => one.agent_id === agentId && (one.state === "bridged" || one.state === "held"),
-  );
-  if (call !== undefined) {
+  const call = Object.values(state.calls).find((one) => isTalk(state, one, agentId));
+  const wrapUp = state.wrapUps[agentId];
+  // The caller may stay in the line after the agent has left it: then both are there.
+  if (call !== undefined && wrapUp?.call_id !== call.call_id) {
     const { call_id: callId } = call;
     return { stage: "in_call", callId, call, offer: acceptedOffer(state, agentId, callId) };
   }
-  const wrapUp = state.wrapUps[agentId];
   if (wrapUp === undefined) return null;
   const { call_id: callId } = wrapUp;
   return { stage: "wrap_up", callId, wrapUp, offer: acceptedOffer(state, agentId, callId) };
+}
+
+/** Whether an agent talks in this call, or has just answered it and is being put through. */
+function isTalk(state: LiveState, call: LiveCall, agentId: string): boolean {
+  if (call.agent_id !== agentId || state.agents[agentId]?.state === "idle") return false;
+  if (call.state === "offered") return acceptedOffer(state, agentId, call.call_id) !== null;
+  return call.state === "bridged" || call.state === "held";
 }
 
 function acceptedOffer(state: LiveState, agentId: string, callId: string): Offer | null {
