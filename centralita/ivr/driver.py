@@ -155,6 +155,27 @@ class _TransferReturned(Event):
     target: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answered(Event):
+    """The call is up: the flow begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due(Event):
+    """A timer ran out; it counts only while `number` is that timer's latest setting."""
+
+    timer: Timer
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Overheard(Event):
+    """What the recogniser said; it counts only while that turn of listening lasts."""
+
+    turn: int
+    event: Event
+
+
 class CallDriver:
     """One call, from the answer to the end of its caller's leg."""
 
@@ -179,7 +200,8 @@ class CallDriver:
         self._run: FlowRun | None = None
         self._reported = 0
         self._playback: PlaybackId | None = None
-        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._timers: dict[Timer, tuple[int, asyncio.TimerHandle]] = {}
+        self._timers_set = 0
         self._recognition: Recognition | None = None
         self._listening = 0
         self._voicemail: VoicemailSession | None = None
@@ -193,18 +215,17 @@ class CallDriver:
         """Serve the call until the caller's leg has ended."""
         try:
             await self._ports.control.answer(self.arrived.leg_id)
-            self._run, commands = begin(
-                self._flow,
-                self._library,
-                self._variables,
-                self._ports.clock.now(),
-                default_queue=self._default_queue,
-            )
-            await self._carry_out(commands)
+            await self._take(_Answered())
             while not self._hung_up:
                 await self._take(await self._events.get())
         except NoSuchLeg:
             log.info("caller hung up at once", extra={"call_id": self.arrived.call_id})
+        except TelephonyError as exc:
+            log.error(
+                "call could not be answered",
+                extra={"call_id": self.arrived.call_id, "error": str(exc)},
+            )
+            await self._hang_up(EndReason.FLOW_ENDED)
         finally:
             await self._clean_up()
 
@@ -241,15 +262,31 @@ class CallDriver:
                 "call step failed, taking the fault exit",
                 extra={"call_id": self.arrived.call_id, "event": type(event).__name__},
             )
-            if isinstance(event, Failed):
+            if self._run is None or self._run.over:
                 await self._hang_up(EndReason.FLOW_ENDED)
-            else:
+            else:  # also when a way out failed: each fault goes one further, down to the end
                 self._events.put_nowait(Failed(what=f"{type(exc).__name__}: {exc}"))
 
     async def _handle(self, event: Event) -> None:
         match event:
+            case _Answered():
+                self._run, commands = begin(
+                    self._flow,
+                    self._library,
+                    self._variables,
+                    self._ports.clock.now(),
+                    default_queue=self._default_queue,
+                )
+                await self._carry_out(commands)
             case LegEnded(leg_id=leg_id) if leg_id == self.arrived.leg_id:
                 self._hung_up = True
+            case _Due(timer=timer, number=number):
+                if self._timers.get(timer, (0, None))[0] == number:
+                    del self._timers[timer]
+                    await self._feed(TimerFired(timer=timer))
+            case _Overheard(turn=turn, event=heard):
+                if turn == self._listening:
+                    await self._feed(heard)
             case LegEvent(leg_id=leg_id) if leg_id == self._transfer_leg:
                 await self._transfer_event(event)
             case DigitReceived(digit=digit):
@@ -274,9 +311,12 @@ class CallDriver:
 
     async def _feed(self, event: Event) -> None:
         """Let the flow react, unless a message is being taken."""
-        if self._voicemail is not None and not isinstance(event, Failed):
-            self._voicemail.react(event)
-            return
+        if self._voicemail is not None:
+            if not isinstance(event, Failed):
+                self._voicemail.react(event)
+                return
+            await self._voicemail.finish()
+            self._voicemail = None
         if self._run is None:
             return
         if isinstance(event, Heard):
@@ -311,17 +351,13 @@ class CallDriver:
         for command in commands:
             match command:
                 case PlayPrompts(prompts=prompts):
-                    files = await self._ports.prompts.files(prompts)
-                    self._playback = await self._ports.control.play(self.arrived.leg_id, files)
+                    await self._play(prompts)
                 case StopPrompts():
                     await self._stop_prompts()
                 case StartListening(language=language, phrases=phrases):
                     self._listen(language, phrases)
                 case SetTimer(timer=timer, after=after):
-                    self._cancel(timer)
-                    self._timers[timer] = asyncio.get_running_loop().call_later(
-                        after.total_seconds(), self._events.put_nowait, TimerFired(timer=timer)
-                    )
+                    self._set_timer(timer, after)
                 case CancelTimer(timer=timer):
                     self._cancel(timer)
                 case Quiet():
@@ -335,6 +371,39 @@ class CallDriver:
                 case EndCall():
                     await self._hang_up(EndReason.FLOW_ENDED)
 
+    async def _play(self, prompts: Sequence[Prompt]) -> None:
+        try:
+            files = await self._ports.prompts.files(prompts)
+            self._playback = await self._ports.control.play(self.arrived.leg_id, files)
+        except NoSuchLeg:
+            raise
+        except CentralitaError as exc:
+            if self._run is None or not self._run.faults:
+                raise
+            # On the way out of a fault, the way to a person counts more than the words.
+            log.error(
+                "prompt cannot be played, going on without it",
+                extra={"call_id": self.arrived.call_id, "error": str(exc)},
+            )
+            self._playback = PlaybackId(new_id("play"))
+            self._events.put_nowait(
+                PlaybackEnded(
+                    leg_id=self.arrived.leg_id,
+                    call_id=self.arrived.call_id,
+                    playback_id=self._playback,
+                    how=PlaybackEnd.FAILED,
+                )
+            )
+
+    def _set_timer(self, timer: Timer, after: timedelta) -> None:
+        self._cancel(timer)
+        self._timers_set += 1
+        due = _Due(timer=timer, number=self._timers_set)
+        handle = asyncio.get_running_loop().call_later(
+            after.total_seconds(), self._events.put_nowait, due
+        )
+        self._timers[timer] = (self._timers_set, handle)
+
     async def _stop_prompts(self) -> None:
         if self._playback is not None:
             self._playback = None
@@ -347,9 +416,9 @@ class CallDriver:
         await self._stop_prompts()
 
     def _cancel(self, timer: Timer) -> None:
-        handle = self._timers.pop(timer, None)
-        if handle is not None:
-            handle.cancel()
+        running = self._timers.pop(timer, None)
+        if running is not None:
+            running[1].cancel()
 
     def _left_queue(self, how: QueueExit, transfer_to: str) -> None:
         if transfer_to:
@@ -385,11 +454,11 @@ class CallDriver:
                     return
                 match event:
                     case SpeechStarted():
-                        self._events.put_nowait(SpeechBegan())
+                        self._overhear(turn, SpeechBegan())
                     case Utterance(text=text, confidence=confidence):
-                        self._events.put_nowait(Heard(text=text, confidence=confidence))
+                        self._overhear(turn, Heard(text=text, confidence=confidence))
                     case RecognitionFailed(reason=reason):
-                        self._events.put_nowait(ListeningFailed(reason=reason))
+                        self._overhear(turn, ListeningFailed(reason=reason))
                     case _:
                         pass
         except NoSuchLeg:
@@ -399,8 +468,7 @@ class CallDriver:
                 "cannot listen to the caller",
                 extra={"call_id": self.arrived.call_id, "error": str(exc)},
             )
-            if turn == self._listening:
-                self._events.put_nowait(ListeningFailed(reason=str(exc)))
+            self._overhear(turn, ListeningFailed(reason=str(exc)))
         finally:
             if recognition is not None:
                 await recognition.close()
@@ -418,6 +486,9 @@ class CallDriver:
                 extra={"flow": self._flow.name, "language": language, "error": str(exc)},
             )
             return await self._ports.recognizer.start(language, known)
+
+    def _overhear(self, turn: int, event: Event) -> None:
+        self._events.put_nowait(_Overheard(turn=turn, event=event))
 
     async def _stop_listening(self) -> None:
         self._listening += 1

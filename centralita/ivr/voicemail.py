@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from centralita.core.errors import CentralitaError
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, PlaybackId, RecordingId
 from centralita.ivr.signals import (
@@ -20,7 +21,7 @@ from centralita.ivr.signals import (
     VoicemailEnd,
     VoicemailEnded,
 )
-from centralita.telephony.call import CallControl, TelephonyError
+from centralita.telephony.call import CallControl, NoSuchLeg
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class MessageRecorder(Protocol):
     async def start(
         self, call_id: CallId, leg_id: LegId, *, language: str, queue: str
     ) -> RecordingId:
-        """Record the leg from now on."""
+        """Record the leg from now on. Raises CentralitaError when that cannot be."""
         ...
 
     async def finish(self, call_id: CallId, recording_id: RecordingId) -> None:
@@ -71,6 +72,7 @@ class VoicemailSession:
         self._recording: RecordingId | None = None
         self._spoken = False
         self._heard_by_nobody = False
+        self._failed = False
         self._silence: asyncio.TimerHandle | None = None
         self._limit: asyncio.TimerHandle | None = None
         self.finished_by = ""
@@ -84,9 +86,15 @@ class VoicemailSession:
         """A playback on the leg has ended."""
         if playback_id != self._beep or self._recording is not None or self.done:
             return
-        self._recording = await self._recorder.start(
-            self._call_id, self._leg_id, language=self._order.language, queue=self._order.queue
-        )
+        try:
+            self._recording = await self._recorder.start(
+                self._call_id, self._leg_id, language=self._order.language, queue=self._order.queue
+            )
+        except NoSuchLeg:
+            raise
+        except CentralitaError as exc:
+            self._fail(exc)
+            return
         self._listen()
         loop = asyncio.get_running_loop()
         self._limit = loop.call_later(
@@ -119,6 +127,8 @@ class VoicemailSession:
         self._stop_waiting()
         if self._limit is not None:
             self._limit.cancel()
+        if self._failed:
+            return VoicemailEnd.FAILED
         if self._recording is None:
             return VoicemailEnd.NOTHING_SAID
         try:
@@ -126,10 +136,16 @@ class VoicemailSession:
                 await self._recorder.finish(self._call_id, self._recording)
                 return VoicemailEnd.SAVED
             await self._recorder.discard(self._recording)
-        except TelephonyError as exc:
+        except CentralitaError as exc:
             log.error("voicemail failed", extra={"call_id": self._call_id, "error": str(exc)})
             return VoicemailEnd.FAILED
         return VoicemailEnd.NOTHING_SAID
+
+    def _fail(self, exc: CentralitaError) -> None:
+        """Nothing can be recorded: the caller must not talk to nobody."""
+        log.error("voicemail failed", extra={"call_id": self._call_id, "error": str(exc)})
+        self._failed = True
+        self._timed_out("failure")
 
     def _wait_for_silence(self, span: timedelta) -> None:
         self._stop_waiting()

@@ -116,6 +116,10 @@ class Recorder:
             self._failed(call_id, recording_id, str(exc))
         return recording_id
 
+    def runs(self, recording_id: RecordingId) -> bool:
+        """Whether a recording did start and is not stored yet."""
+        return recording_id in self._running
+
     async def stop(self, call_id: CallId) -> None:
         """End the recordings of a call; RecordingMade follows."""
         for running in tuple(self._running.values()):

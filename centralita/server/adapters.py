@@ -13,6 +13,7 @@ from centralita.core.errors import InvalidInput
 from centralita.core.ids import CallId, LegId, QueueId, RecordingId
 from centralita.ivr.prompts.cache import PromptCache
 from centralita.ivr.signals import Enqueue, Prompt, QueueExit
+from centralita.recordings.files import RecordingError
 from centralita.recordings.recorder import Recorder
 from centralita.routing.dispatcher import Dispatcher, Returned
 from centralita.routing.queue import QueuedCall
@@ -185,6 +186,8 @@ class Messages:
         recording_id = await self._recorder.start(
             call_id, (leg_id,), kind="voicemail", language=language
         )
+        if not self._recorder.runs(recording_id):
+            raise RecordingError("the message cannot be recorded")
         self.expected[recording_id] = Message(call_id=call_id, queue_id=QueueId(queue))
         return recording_id
 
