@@ -56,6 +56,7 @@ export function ContactView({ contact, agentId }: Props) {
       data-testid={ringing ? "pop" : "contact"}
       data-call={contact.callId}
       data-offer={ringing ? contact.offer.offer_id : undefined}
+      data-offered-at={ringing ? Date.parse(contact.offer.ringing_since) : undefined}
       aria-label={t(ringing ? "pop.title" : contact.stage === "in_call" ? "contact.in_call" : "contact.wrap_up")}
       ref={shown}
     >

@@ -4,7 +4,8 @@ import type { RefObject } from "react";
 /**
  * Marks when the pop could first be seen, so that anybody can measure how long that took:
  * `data-shown-at` on the element (milliseconds since 1970), `data-pop-at` on the document and a
- * performance mark named `pop`. A page in the background paints nothing; there it is the moment
+ * performance mark named `pop`; `data-offered-at` on the element is the server's time of the offer.
+ * A page in the background paints nothing; there it is the moment
  * at which the pop was ready.
  */
 export function useShownAt(ringing: boolean): RefObject<HTMLElement | null> {
