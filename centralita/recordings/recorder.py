@@ -15,9 +15,12 @@ from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, LegId, RecordingId, new_id
 from centralita.core.tasks import Tasks
 from centralita.recordings.files import RecordingError, StoredFile, store_flac
-from centralita.telephony.call import CallControl, RecordingStopped, TelephonyError
+from centralita.telephony.call import CallControl, LegEnded, RecordingStopped, TelephonyError
 
 log = logging.getLogger(__name__)
+
+# How long the end of the house waits for the files of the last conversation, in seconds.
+_LAST_WORDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +72,28 @@ class Recorder:
         self._spool = folder / "spool"
         self._running: dict[RecordingId, _Running] = {}
         self._tasks = Tasks("recorder")
-        self._stop = bus.subscribe(RecordingStopped, self._stopped)
+        self._stored = asyncio.Event()
+        self._stops = (
+            bus.subscribe(RecordingStopped, self._stopped),
+            bus.subscribe(LegEnded, self._leg_ended),
+        )
 
     def open(self) -> None:
         """Make the folders, for our eyes only."""
         self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def close(self) -> None:
-        """Store what has been recorded completely, then let go."""
-        self._stop()
+        """Store what has been recorded completely, then let go.
+
+        The last conversation may have ended a moment ago: its files are still being finished.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                while self._running:
+                    self._stored.clear()
+                    await self._stored.wait()
+        for stop in self._stops:
+            stop()
         await self._tasks.settle(within=10)
         await self._tasks.close()
 
@@ -133,6 +149,7 @@ class Recorder:
     async def discard(self, recording_id: RecordingId) -> None:
         """Forget a recording that holds nothing, such as a voicemail without words."""
         running = self._running.pop(recording_id, None)
+        self._stored.set()
         if running is None:
             return
         for leg_id, path in running.tracks.items():
@@ -146,9 +163,18 @@ class Recorder:
             path = running.tracks.get(event.leg_id)
             if path is None or str(path) != event.path:
                 continue
-            running.finished.add(event.leg_id)
-            if len(running.finished) == len(running.tracks):
-                self._tasks.spawn(self._keep(running), name=f"store {running.recording_id}")
+            self._finished(running, event.leg_id)
+
+    def _leg_ended(self, event: LegEnded) -> None:
+        """RecordingStopped comes before a leg's end, unless the worker died: keep what is there."""
+        for running in tuple(self._running.values()):
+            if event.leg_id in running.tracks and event.leg_id not in running.finished:
+                self._finished(running, event.leg_id)
+
+    def _finished(self, running: _Running, leg_id: LegId) -> None:
+        running.finished.add(leg_id)
+        if len(running.finished) == len(running.tracks):
+            self._tasks.spawn(self._keep(running), name=f"store {running.recording_id}")
 
     async def _keep(self, running: _Running) -> None:
         sources = list(running.tracks.values())
@@ -162,6 +188,7 @@ class Recorder:
             return
         finally:
             self._running.pop(running.recording_id, None)
+            self._stored.set()
         for source in sources:
             source.unlink(missing_ok=True)
         self._bus.publish(

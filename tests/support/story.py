@@ -70,6 +70,13 @@ class Watcher:
 
         return await eventually(look, f"{name} becomes {wanted}", within)
 
+    async def frees(self, name: str) -> None:
+        """The supervisor makes an agent available."""
+        status, answer = await self.api.post(
+            f"/agents/agent_{name}/status", {"status": "available"}
+        )
+        assert status == 200, answer
+
     async def ready(self, *names: str) -> None:
         """These agents can be offered a call."""
         for name in names:
