@@ -102,7 +102,7 @@ def invite_facts(message: str, *, behind_edge: bool) -> InviteFacts:
         sip_call_id=headers.get("call-id", ""),
         caller=caller,
         caller_name=name,
-        dialled=user_of(request_uri),
+        dialled=user_of(f"<{request_uri}>"),
         diversion=user_of(headers.get("diversion", "")),
         trunk=trunk,
         extension=ours.get(EXTENSION_HEADER, ""),
