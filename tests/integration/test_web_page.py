@@ -221,6 +221,22 @@ async def test_an_unknown_number_is_a_provisional_customer_who_gets_a_name(
     await ana.sees_no("text=Provisional")
 
 
+async def test_an_unknown_number_of_a_known_customer_is_merged_into_them(
+    desk: Desk, visit: Visit, signs_in: SignsIn
+) -> None:
+    ana = await signs_in("ana")
+    desk.hub.publish(await visit.rings(caller="+34911222333"))
+    await ana.sees("pop-customer-name", "+34 911 222 333")
+    await ana.click("customer-change")
+    await ana.fill("#find-customer", "julia")
+    await ana.click('[role="dialog"] [data-testid="customer-row"]:has-text("Julia")')
+    await ana.sees("pop-customer-name", "Julia Ríos")
+    await ana.sees(".identities", "+34 911 222 333")
+    julia = await desk.store.customers.get(JULIA)
+    assert julia is not None
+    assert "+34911222333" in {identity.value for identity in julia.identities}
+
+
 async def test_an_anonymous_caller_is_shown_as_such_and_can_be_found(
     desk: Desk, visit: Visit, signs_in: SignsIn
 ) -> None:

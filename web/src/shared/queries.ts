@@ -1,8 +1,21 @@
 import { queryOptions, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, ApiError, body } from "./api";
-import type { Case, CaseState, Channel, CustomerPatch, InteractionPatch, TaskState } from "./api";
+import type {
+  Case,
+  CaseState,
+  Channel,
+  CustomerPatch,
+  Interaction,
+  InteractionPatch,
+  TaskState,
+} from "./api";
+import { serverNow } from "./clock";
 
 /** What the pages ask of the API, and what becomes stale when they change something. */
+
+// When to look again for what comes a little later than the end of a call, and until when.
+const LATER_MS = 5000;
+const SETTLED_MS = 60_000;
 
 const path = (id: string) => ({ path: { id } });
 
@@ -44,7 +57,14 @@ export function useTimeline(customerId: string, channel: Channel | null) {
       ),
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.next,
+    // A call that goes on gets its end, its recording and its words while one looks.
+    refetchInterval: ({ state }) =>
+      state.data?.pages.some((page) => page.items.some(isUnfinished)) === true ? LATER_MS : false,
   });
+}
+
+function isUnfinished({ call, ended_at }: Interaction): boolean {
+  return call !== null && (ended_at === null || serverNow() - Date.parse(ended_at) < SETTLED_MS);
 }
 
 export function useCall(callId: string | null) {
@@ -55,6 +75,13 @@ export function useCall(callId: string | null) {
     // A call that has only just come may not be written yet.
     retry: (count, error) => count < 4 && !(error instanceof ApiError && error.status === 403),
     retryDelay: (count) => 400 * 2 ** count,
+    refetchInterval: ({ state: { data } }) =>
+      data !== undefined &&
+      data.transcripts.length < data.recordings.length &&
+      data.ended_at !== null &&
+      serverNow() - Date.parse(data.ended_at) < 10 * SETTLED_MS
+        ? LATER_MS
+        : false,
   });
 }
 
@@ -72,6 +99,7 @@ export function useMyCalls(agentId: string | null) {
     queryFn: () =>
       body(api.GET("/api/v1/calls", { params: { query: { agent_id: agentId ?? "", limit: 8 } } })),
     enabled: agentId !== null,
+    refetchOnMount: "always", // it is looked at when a call has just ended
   });
 }
 
