@@ -22,6 +22,8 @@ _PR_SET_PDEATHSIG = 1
 _HEALTHY_AFTER = 10.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
+# How long to wait for what a dead child had printed and we have not read yet.
+_LAST_WORDS = 0.2
 
 # How Kamailio and Python mark their lines. What a child notes about itself is for its developers;
 # one that ends says a lot that nobody need hear.
@@ -117,6 +119,8 @@ class Supervisor:
         spec = child.spec
         while not self._stopping:
             began = time.monotonic()
+            # A pipe of our own: asyncio's would let a grandchild that holds it hide the death.
+            ears, mouth = os.pipe()
             try:
                 process = await asyncio.create_subprocess_exec(
                     *spec.argv,
@@ -124,21 +128,27 @@ class Supervisor:
                     cwd=spec.cwd,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.PIPE,
+                    stderr=mouth,
                     preexec_fn=_die_with_parent,
                 )
             except OSError as exc:
+                os.close(ears)
+                os.close(mouth)
                 child.last_words = f"{spec.argv[0]}: {exc.strerror}"
                 log.error(
                     "process cannot be started",
                     extra={"child": spec.name, "error": child.last_words},
                 )
             else:
+                os.close(mouth)
                 child.process = process
                 log.info("process started", extra={"child": spec.name, "pid": process.pid})
-                await self._listen(child, process)
+                listening = self._tasks.spawn(
+                    self._listen(child, ears), name=f"hear {spec.name} {process.pid}"
+                )
                 await process.wait()
                 child.process = None
+                await asyncio.wait({listening}, timeout=_LAST_WORDS)
                 if self._stopping:
                     return
                 log.error(
@@ -154,12 +164,21 @@ class Supervisor:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _listen(self, child: _Child, process: asyncio.subprocess.Process) -> None:
+    async def _listen(self, child: _Child, ears: int) -> None:
         """Pass what the child prints on to the log."""
-        assert process.stderr is not None
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ears, "rb")
+        )
+        try:
+            await self._hear(child, reader)
+        finally:
+            transport.close()
+
+    async def _hear(self, child: _Child, reader: asyncio.StreamReader) -> None:
         while True:
             try:
-                line = await process.stderr.readline()
+                line = await reader.readline()
             except ValueError:  # a line without an end; the rest of it follows
                 continue
             if not line:
