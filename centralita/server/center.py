@@ -62,17 +62,19 @@ def _setting(name: str, value: Plain) -> object:
             raise InvalidInput(f"{value!r} is not true or false")
         return value
     if name == "skills":
-        if not isinstance(value, dict) or not all(isinstance(v, int) for v in value.values()):
+        if not isinstance(value, dict) or not all(type(v) is int for v in value.values()):
             raise InvalidInput('write names and levels: {"german": 3}')
         return dict(value)
     if name == "dispositions":
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise InvalidInput("write a list of words")
         return tuple(str(item) for item in value)
-    if name == "strategy" and value not in STRATEGIES:
-        raise InvalidInput(f"{value!r}; write one of {', '.join(STRATEGIES)}")
-    if not isinstance(value, str):
-        raise InvalidInput(f"{value!r} is not a text")
+    if name == "strategy":
+        if not isinstance(value, str) or value not in STRATEGIES:
+            raise InvalidInput(f"{value!r}; write one of {', '.join(STRATEGIES)}")
+        return value
+    if not isinstance(value, str) or len(value) > 1 or value not in "0123456789*#ABCD":
+        raise InvalidInput(f'{value!r} is not one key; write "*", or "" for none')
     return value
 
 
