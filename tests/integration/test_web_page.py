@@ -322,6 +322,17 @@ async def test_a_session_that_ended_leads_to_signing_in(
     await ana.sees("text=La sesión ha terminado")
 
 
+async def test_who_signs_out_takes_no_more_calls(
+    desk: Desk, visit: Visit, signs_in: SignsIn
+) -> None:
+    ana = await signs_in("ana")
+    await ana.sees("agent-state", "Disponible")
+    await ana.click("user-menu")
+    await ana.click("sign-out")
+    await ana.sees("sign-in-submit")
+    assert desk.hub.agents[ANA].status == "logged_out"
+
+
 async def test_a_supervisor_sees_the_floor(desk: Desk, visit: Visit, signs_in: SignsIn) -> None:
     visit.queue(waiting=2)
     visit.talks()

@@ -3,6 +3,7 @@ import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { Desk } from "./agent/Desk";
 import { StatusMenu } from "./agent/StatusMenu";
 import { Tasks } from "./agent/Tasks";
+import { useAnnouncer } from "./shared/announce";
 import { Connection } from "./shared/Connection";
 import { Customers } from "./shared/customer/Customers";
 import { Help } from "./shared/Help";
@@ -11,7 +12,9 @@ import type { IconName } from "./shared/icons";
 import { useI18n } from "./shared/i18n";
 import type { Key } from "./shared/i18n";
 import { contactOf, useLive } from "./shared/live";
+import { errorText } from "./shared/messages";
 import { LanguageSwitch, ThemeSwitch } from "./shared/Preferences";
+import { useSetStatus } from "./shared/queries";
 import { go, pathOf, useRoute } from "./shared/route";
 import type { Route } from "./shared/route";
 import { useMe, useSession } from "./shared/session";
@@ -163,8 +166,19 @@ function Page({ route, supervises }: { route: Route; supervises: boolean }) {
 
 function UserMenu() {
   const { t } = useI18n();
-  const { user } = useMe();
+  const { user, agent } = useMe();
+  const { toast } = useAnnouncer();
   const { signOut } = useSession();
+  const set = useSetStatus();
+  // Who goes home wants no calls: signing out ends being available too.
+  const leave = async () => {
+    try {
+      if (agent !== null) await set.mutateAsync({ agentId: agent.id, status: "logged_out" });
+      await signOut();
+    } catch (error) {
+      toast(errorText(t, error), "bad");
+    }
+  };
   return (
     <Menu position="bottom-end" withinPortal>
       <Menu.Target>
@@ -184,10 +198,10 @@ function UserMenu() {
         </Menu.Label>
         <Menu.Item
           leftSection={<Icon name="logout" />}
-          onClick={() => void signOut()}
+          onClick={() => void leave()}
           data-testid="sign-out"
         >
-          {t("sign_in.out")}
+          {t(agent === null ? "sign_in.out" : "sign_in.out_agent")}
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>

@@ -14,6 +14,7 @@ export const en: Dictionary = {
   "sign_in.submit": "Sign in",
   "sign_in.expired": "Your session has ended. Please sign in again.",
   "sign_in.out": "Sign out",
+  "sign_in.out_agent": "Sign out and take no more calls",
 
   "error.not_signed_in": "Your session has ended.",
   "error.wrong_credentials": "The user name or the password is wrong.",

@@ -12,6 +12,7 @@ export const es = {
   "sign_in.submit": "Entrar",
   "sign_in.expired": "La sesión ha terminado. Entre de nuevo.",
   "sign_in.out": "Salir",
+  "sign_in.out_agent": "Salir y dejar de recibir llamadas",
 
   "error.not_signed_in": "La sesión ha terminado.",
   "error.wrong_credentials": "El usuario o la contraseña no son correctos.",
