@@ -73,7 +73,7 @@ class House:
             PoolSettings(workers=config.asr.workers, max_streams=config.asr.max_streams),
             on_hung=self.supervisor.kill,
         )
-        self.link = WorkerLink(worker_settings(config))
+        self.link = WorkerLink(worker_settings(config), on_hung=self.supervisor.kill)
         self.edge = Edge(edge_config(config)) if config.sip.edge == "kamailio" else None
         self.watch: RegistrationWatch | None = None
         self.edge_control: EdgeControl | None = None

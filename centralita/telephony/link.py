@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from centralita.core.errors import InvalidInput
@@ -39,6 +39,7 @@ from centralita.telephony.protocol import (
     HangUp,
     Hello,
     Listen,
+    Ping,
     Play,
     Ring,
     SendDigits,
@@ -57,6 +58,7 @@ _ERRORS = {DialError.code: DialError, NoSuchLeg.code: NoSuchLeg}
 _RECONNECT = 0.05
 # A worker answers in microseconds; one that needs seconds is hung.
 _COMMAND_TIMEOUT = 5.0
+_PING_EVERY = 2.0
 
 
 class _Connection:
@@ -106,9 +108,19 @@ class _Connection:
 
 
 class WorkerLink:
-    """Speaks with all media workers and hides which leg lives in which."""
+    """Speaks with all media workers and hides which leg lives in which.
 
-    def __init__(self, workers: Sequence[WorkerSettings]) -> None:
+    `on_hung` is called with the process's name when a worker does not answer any more; killing
+    it ends its legs and lets it be started again.
+    """
+
+    def __init__(
+        self,
+        workers: Sequence[WorkerSettings],
+        *,
+        on_hung: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._on_hung = on_hung
         self._settings = {WorkerId(settings.worker_id): settings for settings in workers}
         self._connections: dict[WorkerId, _Connection] = {}
         self._home: dict[LegId, _Connection] = {}
@@ -123,7 +135,7 @@ class WorkerLink:
             path = folder / f"{worker_id}.json"
             settings.save(path)
             argv = (sys.executable, "-m", "centralita.telephony.worker", str(path))
-            specs.append(ProcessSpec(name=f"media {worker_id}", argv=argv))
+            specs.append(ProcessSpec(name=_process_name(worker_id), argv=argv))
         return specs
 
     def start(self) -> None:
@@ -132,6 +144,7 @@ class WorkerLink:
             self._tasks.spawn(
                 self._keep_connected(worker_id, settings), name=f"connection to {worker_id}"
             )
+        self._tasks.spawn(self._watch(), name="watch of workers")
 
     async def ready(self) -> None:
         """Wait until at least one worker takes calls."""
@@ -295,6 +308,23 @@ class WorkerLink:
             finally:
                 self._lost(worker_id)
 
+    async def _watch(self) -> None:
+        """Ask each worker now and then whether it is alive; kill the one that is not."""
+        while True:
+            await asyncio.sleep(_PING_EVERY)
+            for conn in tuple(self._connections.values()):
+                self._tasks.spawn(self._ping(conn), name=f"ping {conn.worker_id}")
+
+    async def _ping(self, conn: _Connection) -> None:
+        try:
+            await conn.send(Ping(seq=conn.next_seq()))
+        except NoSuchLeg:
+            pass  # the connection broke meanwhile: its end is dealt with where it is read
+        except TelephonyError as exc:
+            if self._connections.get(conn.worker_id) is conn:
+                log.error("media worker hangs", extra={"worker": conn.worker_id, "why": str(exc)})
+                self._on_hung(_process_name(conn.worker_id))
+
     async def _converse(
         self, worker_id: WorkerId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -349,3 +379,7 @@ class WorkerLink:
             self._events.put_nowait(
                 LegEnded(leg_id=leg_id, call_id=call_id, reason=EndReason.WORKER_LOST)
             )
+
+
+def _process_name(worker_id: WorkerId) -> str:
+    return f"media {worker_id}"

@@ -133,6 +133,11 @@ class Drain(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ping(Command):
+    """Nothing to do: whoever answers is alive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
     """The worker's first message on a connection: what it can carry and which legs it holds."""
 
@@ -167,6 +172,7 @@ COMMANDS = Wire(
         Transfer,
         HangUp,
         Drain,
+        Ping,
     )
 )
 EVENTS = Wire(

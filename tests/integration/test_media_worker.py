@@ -386,6 +386,30 @@ async def test_a_killed_worker_ends_each_of_its_legs(stage: RealStage) -> None:
     assert not stage.link.workers
 
 
+async def test_a_frozen_worker_is_reported_and_its_legs_end_with_it(stage: RealStage) -> None:
+    caller = await answered(stage)
+    stage.freeze()
+    assert await asyncio.wait_for(stage.hung.get(), 12) == "media w1"
+    stage.kill()
+    ended = await stage.log.next(LegEnded, caller.leg_id)
+    assert ended.reason is EndReason.WORKER_LOST
+
+
+async def test_a_worker_that_is_started_again_takes_calls(stage: RealStage) -> None:
+    await answered(stage)
+    await stage.log.next(WorkerUp)
+    stage.kill()
+    await stage.log.next(WorkerLost)
+    (spec,) = stage.link.specs(stage.folder)
+    second = await asyncio.create_subprocess_exec(*spec.argv, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        await stage.log.next(WorkerUp, within=15)
+        await answered(stage)
+    finally:
+        second.terminate()
+        await second.wait()
+
+
 async def test_a_new_brain_finds_the_worker_as_it_is(stage: RealStage) -> None:
     await stage.log.next(WorkerUp)
     assert stage.link.workers[next(iter(stage.link.workers))].max_calls == 50

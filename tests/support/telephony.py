@@ -297,11 +297,19 @@ def free_port() -> int:
 class RealStage:
     """A worker process, the link to it, and two phones on loopback."""
 
-    def __init__(self, folder: Path, settings: WorkerSettings, link: WorkerLink, pid: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: WorkerSettings,
+        link: WorkerLink,
+        pid: int,
+        hung: asyncio.Queue[str],
+    ) -> None:
         self.folder = folder
         self.settings = settings
         self.link = link
         self.pid = pid
+        self.hung = hung
         self.log = EventLog(link)
         server = (settings.sip_address, settings.sip_port)
         self.caller = WatchedPhone("+34600111222", server)
@@ -333,6 +341,10 @@ class RealStage:
         """The worker dies without a word."""
         os.kill(self.pid, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """The worker is there and does nothing any more."""
+        os.kill(self.pid, signal.SIGSTOP)
+
 
 @asynccontextmanager
 async def fake_stage() -> AsyncIterator[FakeStage]:
@@ -345,7 +357,7 @@ async def fake_stage() -> AsyncIterator[FakeStage]:
 
 
 @asynccontextmanager
-async def real_stage(*, max_calls: int = 50, srtp: str = "optional") -> AsyncIterator[RealStage]:
+async def real_stage(*, max_calls: int = 50) -> AsyncIterator[RealStage]:
     """A worker process of its own, ended by its pid."""
     with tempfile.TemporaryDirectory(prefix="centralita-") as name:
         folder = Path(name)
@@ -356,13 +368,13 @@ async def real_stage(*, max_calls: int = 50, srtp: str = "optional") -> AsyncIte
             rtp_port=20000 + secrets.randbelow(150) * 200,
             rtp_ports=200,
             max_calls=max_calls,
-            srtp=srtp,
         )
-        link = WorkerLink([settings])
+        hung: asyncio.Queue[str] = asyncio.Queue()
+        link = WorkerLink([settings], on_hung=hung.put_nowait)
         (spec,) = link.specs(folder)
         with (folder / "worker.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(*spec.argv, stderr=log)
-        stage = RealStage(folder, settings, link, process.pid)
+        stage = RealStage(folder, settings, link, process.pid, hung)
         try:
             link.start()
             await asyncio.wait_for(link.ready(), 15)

@@ -37,6 +37,7 @@ from centralita.telephony.protocol import (
     HangUp,
     Hello,
     Listen,
+    Ping,
     Play,
     Ring,
     SendDigits,
@@ -266,6 +267,8 @@ class Worker:
                 self._leg(leg_id).end(reason)
             case Drain():
                 self._draining = True
+            case Ping():
+                pass
             case _:
                 raise TelephonyError(f"{type(command).__name__} is not implemented")
 
