@@ -127,6 +127,7 @@ class WorkerLink:
         self._tasks = Tasks(f"link to {name}")
         self._writer: asyncio.StreamWriter | None = None
         self._ready: protocol.Ready | None = None
+        self._closing = False
         self._streams: dict[int, VoskRecognition] = {}
         self._opening: dict[int, asyncio.Future[None]] = {}
         self._checks: dict[int, asyncio.Future[tuple[str, ...]]] = {}
@@ -139,6 +140,7 @@ class WorkerLink:
 
     async def close(self) -> None:
         """Disconnect; streams end as failed."""
+        self._closing = True
         await self._tasks.close()
         self._lost("the recogniser was shut down")
 
@@ -300,7 +302,7 @@ class WorkerLink:
         if self._writer is None:
             return
         self._writer = None
-        if self._ready is not None:
+        if self._ready is not None and not self._closing:
             log.warning(
                 "recogniser lost", extra={"worker": self.name, "streams": len(self._streams)}
             )
