@@ -185,9 +185,8 @@ def lag(left: NDArray[np.int16], right: NDArray[np.int16]) -> int:
     return shift if shift < size // 2 else shift - size
 
 
-async def test_two_tracks_of_a_recording_are_aligned(stage: RealStage) -> None:
-    """Noise that both say at the same instant stands at the same place of both files."""
-    caller, agent = await together(stage)
+async def recorded_lag(stage: RealStage, caller: RealOutside, agent: RealOutside) -> int:
+    """Both say the same noise at the same instant: by how many samples the tracks differ."""
     files = {caller.leg_id: stage.folder / "c.wav", agent.leg_id: stage.folder / "a.wav"}
     await stage.control.start_recording(files)
     noise = (np.random.default_rng(1).standard_normal(8000) * 3000).astype(np.int16)
@@ -199,10 +198,14 @@ async def test_two_tracks_of_a_recording_are_aligned(stage: RealStage) -> None:
     (left, rate), (right, _) = (soundfile.read(path, dtype="int16") for path in files.values())
     assert rate == 8000
     assert np.abs(left).max() > 3000 < np.abs(right).max()
-    # Each phone sends by its own 20 ms clock and each leg has its jitter buffer of whole frames;
-    # the tracks themselves begin within one tick.
-    assert abs(len(left) - len(right)) <= 3 * 160
-    assert abs(lag(left, right)) <= 3 * 160, f"{lag(left, right) / 8} ms"
+    return lag(left, right)
+
+
+async def test_two_tracks_of_a_recording_are_aligned_within_20_ms(stage: RealStage) -> None:
+    caller, agent = await together(stage)
+    lags = [abs(await recorded_lag(stage, caller, agent)) for _ in range(3)]
+    # The phones' own ticks, and a frame that comes late on a busy machine, are not the recorder's.
+    assert sorted(lags)[1] <= 160, f"{[lag / 8 for lag in lags]} ms"
 
 
 async def test_both_hear_each_other_and_nothing_when_apart(stage: RealStage) -> None:
