@@ -123,6 +123,7 @@ async def test_words_that_come_too_late_answer_no_later_question() -> None:
         line.presses("123")
         await line.hears("Adiós")
         assert line.path == ["menu", "number", "bye"]
+        assert [str(file) for file in line.leg.played] == ["Diga", "Número", "Adiós"]
 
 
 # --- messages -------------------------------------------------------------------------------------

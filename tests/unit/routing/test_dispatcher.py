@@ -221,8 +221,9 @@ async def test_a_caller_who_is_gone_before_the_phone_is_dialled_blames_nobody(
     """The hang-up is known to telephony before its event has reached routing."""
     ana = center.agent("ana")
     caller = await center.dial("patient")
+    await center.until(lambda: caller.hears == "music.wav")
+    ana.signs_in()  # an offer is made, and its dialling is about to begin
     caller.hangs_up()
-    ana.signs_in()  # an offer is made for a leg that is no more
     await center.until(lambda: ana.now.state is AgentState.IDLE and not center.board.calls)
     assert ana.now.status is AgentStatus.AVAILABLE
     assert [event.state for event in center.of(OfferSettled)] == [OfferState.WITHDRAWN]
