@@ -68,6 +68,8 @@ async def test_each_of_many_offers_pops_up_on_the_offered_agents_page_alone(
             for page in pages.values():
                 await page.sees('.phone-state[data-registered="true"]')
             pages["sofia"] = await _sign_in(browser, server, "sofia")
+            await pages["sofia"].click("text=Abrir la sala")
+            await pages["sofia"].sees("board-agent")
             for number in range(_OFFERS):
                 # Most calls are for either; now and then only one of the two is there.
                 absent = {5: "ana", 11: "luis"}.get(number)

@@ -274,6 +274,27 @@ async def test_a_phone_that_unregisters_takes_its_agent_out_and_shows_it(
             assert ana.incoming.empty()
 
 
+async def test_a_phone_that_is_restarted_again_and_again_still_rings(
+    server: ServerProcess, sofia: Watcher
+) -> None:
+    left_behind = [await server.agent_phone("203") for _ in range(5)]
+    for phone in left_behind:
+        await phone.close()  # its plug is pulled: it takes nothing back
+    phone = await server.agent_phone("203")
+    try:
+        await sofia.frees("marta")
+        await sofia.ready("marta")
+        async with _call(server, "+34600222012", "100") as call:
+            await call.audio.sound()
+            call.audio.press("2")
+            talk = await _answers(phone)
+            talk.audio.hum(tone(1000, 1))
+            await call.audio.until(lambda frame: frame.has_tone(1000))
+    finally:
+        await phone.close()
+        await sofia.api.post("/agents/agent_marta/status", {"status": "logged_out"})
+
+
 # --- the processes beside us --------------------------------------------------------------------
 
 
