@@ -231,7 +231,7 @@ async def test_both_channels_of_a_recording_keep_step(
     await agent.close()
     _, (left, right) = await _both_heard(sofia, number)
     # Three times: find the two chirps near each other, blank them, look on.
-    lags = []
+    lags, likeness = [], []
     for _ in left_after:
         at, alike = offset_of(_CALLER_CHIRP, left)
         other, other_alike = offset_of(
@@ -240,11 +240,12 @@ async def test_both_channels_of_a_recording_keep_step(
         other += max(0.0, at - 0.3)
         assert alike > 0.4 and other_alike > 0.4
         lags.append((at, at - other))
+        likeness.append((round(alike, 2), round(other_alike, 2)))
         start = int(at * 8000)
         left[start : start + len(_CALLER_CHIRP)] = 0
     lags.sort()
     errors = [(lag - sent) * 1000 for (_, lag), sent in zip(lags, left_after, strict=True)]
-    print("channels apart by (ms):", [round(error, 1) for error in errors])
+    print("channels apart by (ms):", [round(error, 1) for error in errors], "likeness:", likeness)
     assert all(abs(error) <= 20 for error in errors)
 
 
