@@ -123,8 +123,16 @@ class Playback:
         """Let `audio` hear it (again, after the leg's media was set up anew)."""
         self._player.startTransmit(audio)
 
+    def stop(self, audio: pj.AudioMedia) -> None:
+        """Let `audio` hear it no more."""
+        self._player.stopTransmit(audio)
+
     def destroy(self) -> None:
-        """Free the player; what was connected to it hears nothing more of it."""
+        """Free the player, which nobody hears any more.
+
+        Not within a tick of its creation: a port that the conference has not yet taken in is
+        removed at once, in our thread, while the clock thread works on the same lists.
+        """
         self._player.thisown = False
         pj.AudioMediaPlayer.__swig_destroy__(self._player)
 

@@ -139,7 +139,9 @@ class PjLeg(pj.Call):
         playback, self.playback = self.playback, None
         if playback is None:
             return
-        playback.destroy()
+        if self.audio is not None:
+            self._quietly(playback.stop, self.audio)
+        self._owner.later(playback.destroy)
         self._emit_playback_end(playback.id, how)
 
     def playback_at_end(self, playback_id: PlaybackId) -> None:
