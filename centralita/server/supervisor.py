@@ -96,9 +96,13 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 child.process.kill()
 
+    def expect_ends(self) -> None:
+        """The house closes: children that end are not started again, what they say is no news."""
+        self._stopping = True
+
     async def close(self) -> None:
         """End all children, the last started first: SIGTERM, and SIGKILL after their grace."""
-        self._stopping = True
+        self.expect_ends()
         for child in reversed(self._children.values()):
             process = child.process
             if process is None or process.returncode is not None:

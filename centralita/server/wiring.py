@@ -177,6 +177,7 @@ class House:
         await self.retention.close()
         await self._tasks.close()
         await self.switch.close()
+        self.supervisor.expect_ends()
         await self.link.close()
         await self.pool.close()
         await self.prompts.close()
