@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from centralita.telephony.phone.phone import Phone, PhoneCall
-from tests.support.browser import Browser, BrowserPage, missing, open_browser
+from tests.support.browser import Browser, BrowserPage, open_browser, why_skip
 from tests.support.server import ServerProcess
 from tests.support.story import eventually
 
-pytestmark = pytest.mark.skipif(missing() != "", reason=missing())
+pytestmark = pytest.mark.skipif(why_skip() != "", reason=why_skip())
 
 _OFFERS = 20
 # Notes each pop that ever stands on the page, however short.

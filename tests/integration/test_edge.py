@@ -20,17 +20,14 @@ from centralita.core.errors import InvalidInput, Unavailable
 from centralita.core.events import Event
 from centralita.telephony.edge.config import EdgeRegistration, EdgeTrunk
 from centralita.telephony.edge.control import EdgeControl
-from centralita.telephony.edge.edge import Edge, find_kamailio
+from centralita.telephony.edge.edge import Edge
 from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
 from centralita.telephony.edge.watch import RegistrationWatch
 from tests.support.edge import RunningEdge, edge_config, free_port, phone, running_edge
 from tests.support.sip import SDP, Message, Party, authorization, stream_party, udp_party
 
 # Kamailio takes two seconds to start: the tests that need nothing special share one, and its loop.
-pytestmark = [
-    pytest.mark.skipif(find_kamailio() is None, reason="kamailio is not installed"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PHONES = (phone("201", "secret"), phone("202", "other"))
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from centralita.api.live_messages import CallGone, OfferGone, WrapUpEnded, WrapUpStarted
 from centralita.core.ids import AgentId, CustomerId, InteractionId
-from tests.support.browser import Browser, BrowserPage, missing, open_browser
+from tests.support.browser import Browser, BrowserPage, open_browser, why_skip
 from tests.support.desk import PASSWORD, Desk, open_desk
 from tests.support.visit import ANA, CALLER, JULIA, Visit, customer
 
-pytestmark = pytest.mark.skipif(missing() != "", reason=missing())
+pytestmark = pytest.mark.skipif(why_skip() != "", reason=why_skip())
 
 LEO = AgentId("agent_leo")
 DIST = Path(__file__).parents[2] / "web" / "dist"

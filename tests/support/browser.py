@@ -32,6 +32,12 @@ def node_path() -> str | None:
     return shutil.which("node") or (str(ours) if ours.exists() else None)
 
 
+def why_skip() -> str:
+    """A reason to skip browser tests, on somebody's own machine; nothing is skipped where CI is
+    set, so that a missing browser cannot hide what it would have found."""
+    return "" if os.environ.get("CI") else missing()
+
+
 def missing() -> str:
     """What keeps a browser test from running here; empty when nothing does."""
     if browser_path() is None:
@@ -167,7 +173,8 @@ def _selector(element: str) -> str:
 async def open_browser() -> AsyncIterator[Browser]:
     """A browser for as long as the block lasts."""
     node, chromium = node_path(), browser_path()
-    assert node is not None and chromium is not None, missing()
+    assert not missing(), f"a browser test {missing()}"
+    assert node is not None and chromium is not None
     process = await asyncio.create_subprocess_exec(
         node,
         str(WEB / "tests" / "driver.mjs"),

@@ -11,10 +11,10 @@ import pytest
 
 from centralita.core.tasks import Tasks
 from centralita.telephony.phone.phone import Phone, PhoneCall
-from tests.support.browser import Browser, BrowserPage, missing, open_browser
+from tests.support.browser import Browser, BrowserPage, why_skip, open_browser
 from tests.support.server import ServerProcess
 
-pytestmark = pytest.mark.skipif(missing() != "", reason=missing())
+pytestmark = pytest.mark.skipif(why_skip() != "", reason=why_skip())
 
 
 async def signed_in(browser: Browser, server: ServerProcess, user: str) -> BrowserPage:
