@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, LegId, RecordingId, new_id
 from centralita.core.tasks import Tasks
 from centralita.recordings.files import RecordingError, StoredFile, store_flac
+from centralita.recordings.spool import Running, Spool
 from centralita.telephony.call import CallControl, LegEnded, RecordingStopped, TelephonyError
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class RecordingMade(Event):
     sha256: str
     leg_id: LegId
     agent_id: AgentId | None = None
+    queue: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +51,6 @@ class RecordingFailed(Event):
     reason: str
 
 
-@dataclass(slots=True)
-class _Running:
-    recording_id: RecordingId
-    call_id: CallId
-    kind: str
-    language: str
-    started_at: datetime
-    tracks: dict[LegId, Path]
-    agent_id: AgentId | None
-    finished: set[LegId] = field(default_factory=set)
-
-
 class Recorder:
     """Keeps track of the recordings that run. A failure here never touches the call."""
 
@@ -69,8 +59,8 @@ class Recorder:
         self._bus = bus
         self._clock = clock
         self._folder = folder
-        self._spool = folder / "spool"
-        self._running: dict[RecordingId, _Running] = {}
+        self._spool = Spool(folder / "spool")
+        self._running: dict[RecordingId, Running] = {}
         self._tasks = Tasks("recorder")
         self._stored = asyncio.Event()
         self._stops = (
@@ -80,7 +70,15 @@ class Recorder:
 
     def open(self) -> None:
         """Make the folders, for our eyes only."""
-        self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._spool.open()
+
+    async def recover(self) -> int:
+        """Store what a killed server left in the spool; returns how many recordings there are."""
+        left = await asyncio.to_thread(self._spool.left_over)
+        for running in left:
+            self._running[running.recording_id] = running
+            self._tasks.spawn(self._keep(running), name=f"recover {running.recording_id}")
+        return len(left)
 
     async def close(self) -> None:
         """Store what has been recorded completely, then let go.
@@ -110,13 +108,12 @@ class Recorder:
         kind: str,
         language: str,
         agent_id: AgentId | None = None,
+        queue: str = "",
     ) -> RecordingId:
         """Record each leg on a channel of its own, in this order."""
         recording_id = RecordingId(new_id("rec"))
-        tracks = {
-            leg_id: self._spool / f"{recording_id}-{index}.wav" for index, leg_id in enumerate(legs)
-        }
-        self._running[recording_id] = _Running(
+        tracks = {leg_id: f"{recording_id}-{index}.wav" for index, leg_id in enumerate(legs)}
+        running = Running(
             recording_id=recording_id,
             call_id=call_id,
             kind=kind,
@@ -124,11 +121,16 @@ class Recorder:
             started_at=self._clock.now(),
             tracks=tracks,
             agent_id=agent_id,
+            queue=queue,
         )
+        paths = {leg_id: self._spool.path(name) for leg_id, name in tracks.items()}
         try:
-            await self._control.start_recording(tracks)
-        except TelephonyError as exc:
-            del self._running[recording_id]
+            await asyncio.to_thread(self._spool.note, running)
+            self._running[recording_id] = running
+            await self._control.start_recording(paths)
+        except (TelephonyError, OSError) as exc:
+            self._running.pop(recording_id, None)
+            await asyncio.to_thread(self._spool.forget, running)
             self._failed(call_id, recording_id, str(exc))
         return recording_id
 
@@ -152,16 +154,16 @@ class Recorder:
         self._stored.set()
         if running is None:
             return
-        for leg_id, path in running.tracks.items():
+        for leg_id in running.tracks:
             if leg_id not in running.finished:
                 with contextlib.suppress(TelephonyError):
                     await self._control.stop_recording(leg_id)
-            path.unlink(missing_ok=True)
+        await asyncio.to_thread(self._spool.forget, running)
 
     def _stopped(self, event: RecordingStopped) -> None:
         for running in tuple(self._running.values()):
-            path = running.tracks.get(event.leg_id)
-            if path is None or str(path) != event.path:
+            name = running.tracks.get(event.leg_id)
+            if name is None or str(self._spool.path(name)) != event.path:
                 continue
             self._finished(running, event.leg_id)
 
@@ -171,13 +173,13 @@ class Recorder:
             if event.leg_id in running.tracks and event.leg_id not in running.finished:
                 self._finished(running, event.leg_id)
 
-    def _finished(self, running: _Running, leg_id: LegId) -> None:
+    def _finished(self, running: Running, leg_id: LegId) -> None:
         running.finished.add(leg_id)
         if len(running.finished) == len(running.tracks):
             self._tasks.spawn(self._keep(running), name=f"store {running.recording_id}")
 
-    async def _keep(self, running: _Running) -> None:
-        sources = list(running.tracks.values())
+    async def _keep(self, running: Running) -> None:
+        sources = [self._spool.path(name) for name in running.tracks.values()]
         try:
             stored: StoredFile = await asyncio.to_thread(
                 store_flac, sources, self._folder, running.recording_id, running.started_at
@@ -189,8 +191,7 @@ class Recorder:
         finally:
             self._running.pop(running.recording_id, None)
             self._stored.set()
-        for source in sources:
-            source.unlink(missing_ok=True)
+        await asyncio.to_thread(self._spool.forget, running)
         self._bus.publish(
             RecordingMade(
                 call_id=running.call_id,
@@ -204,6 +205,7 @@ class Recorder:
                 sha256=stored.sha256,
                 leg_id=next(iter(running.tracks)),
                 agent_id=running.agent_id,
+                queue=running.queue,
             )
         )
 

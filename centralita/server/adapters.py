@@ -184,7 +184,7 @@ class Messages:
     ) -> RecordingId:
         """Record the caller's leg."""
         recording_id = await self._recorder.start(
-            call_id, (leg_id,), kind="voicemail", language=language
+            call_id, (leg_id,), kind="voicemail", language=language, queue=queue
         )
         if not self._recorder.runs(recording_id):
             raise RecordingError("the message cannot be recorded")

@@ -115,10 +115,14 @@ class CallLog:
     async def close(self) -> None:
         """Write what is pending, then stop."""
         try:
-            await asyncio.wait_for(self._work.join(), 10)
+            await asyncio.wait_for(self.written(), 10)
         except TimeoutError:
             log.error("journal could not be finished", extra={"pending": self._work.qsize()})
         await self._tasks.close()
+
+    async def written(self) -> None:
+        """Wait until everything that has happened so far is in the store."""
+        await self._work.join()
 
     @property
     def pending(self) -> int:
@@ -265,6 +269,8 @@ class CallLog:
 
     async def _keep_recording(self, made: RecordingMade) -> None:
         state = self.calls.get(made.call_id)
+        if await self._store.recordings.get(made.recording_id) is not None:
+            return  # kept by the last run, which was killed before it cleared its spool
         await self._store.recordings.add(
             RecordingRecord(
                 recording_id=made.recording_id,
@@ -279,15 +285,15 @@ class CallLog:
                 agent_id=made.agent_id,
             )
         )
-        message = self._messages.expected.pop(made.recording_id, None)
+        self._messages.expected.pop(made.recording_id, None)
         task_id = None
-        if message is not None:
+        if made.queue:
             if state is not None:
                 state.voicemail = True
             entry = state.entry if state is not None else None
             if entry is None:
                 entry = await self._store.interactions.by_call(made.call_id)
-            task_id = await self._make_task(TaskKind.VOICEMAIL, message.queue_id, entry)
+            task_id = await self._make_task(TaskKind.VOICEMAIL, QueueId(made.queue), entry)
         self._bus.publish(RecordingKept(made=made, task_id=task_id))
 
     async def _missed(self, state: CallState, queue_id: QueueId, at: datetime) -> None:

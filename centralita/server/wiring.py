@@ -147,6 +147,9 @@ class House:
         self.calls.start()
         self.transcriber.start()
         await self.transcriber.catch_up()
+        recovered = await self.recorder.recover()
+        if recovered:
+            log.warning("recordings of the last run are recovered", extra={"count": recovered})
         self.switch.start()
         await self._start_processes()
         self.dispatcher.start()

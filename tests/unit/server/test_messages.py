@@ -16,7 +16,9 @@ from centralita.telephony.fake import FakeCallControl
 
 async def test_a_message_that_is_not_recorded_is_not_expected(tmp_path: Path) -> None:
     control = FakeCallControl()
-    messages = Messages(Recorder(control, Bus(), ManualClock(), tmp_path))
+    recorder = Recorder(control, Bus(), ManualClock(), tmp_path)
+    recorder.open()
+    messages = Messages(recorder)
     leg = control.arrives("100")
     control.hangs_up(leg)
     with pytest.raises(RecordingError, match="the message cannot be recorded"):
@@ -26,7 +28,9 @@ async def test_a_message_that_is_not_recorded_is_not_expected(tmp_path: Path) ->
 
 async def test_a_message_knows_its_queue_until_it_is_forgotten(tmp_path: Path) -> None:
     control = FakeCallControl()
-    messages = Messages(Recorder(control, Bus(), ManualClock(), tmp_path))
+    recorder = Recorder(control, Bus(), ManualClock(), tmp_path)
+    recorder.open()
+    messages = Messages(recorder)
     leg = control.arrives("100")
     recording_id = await messages.start(leg.call_id, leg.leg_id, language="es", queue="sales")
     assert messages.expected[recording_id].queue_id == "sales"

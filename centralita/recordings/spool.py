@@ -1,0 +1,83 @@
+"""The spool: recordings that are being made, and what a start finds of those that were cut off."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from centralita.core.ids import AgentId, CallId, LegId, RecordingId
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """A recording that is being made. `tracks` are the names of its files, by leg, left first.
+
+    `queue` is whose voicemail it is, if it is one.
+    """
+
+    recording_id: RecordingId
+    call_id: CallId
+    kind: str
+    language: str
+    started_at: datetime
+    tracks: dict[LegId, str]
+    agent_id: AgentId | None = None
+    queue: str = ""
+    finished: set[LegId] = field(default_factory=set)
+
+
+class Spool:
+    """A note lies beside the tracks of each recording, so that a killed server's can be kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self) -> None:
+        """Make the folder, for our eyes only."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, name: str) -> Path:
+        """Where a track is written."""
+        return self.folder / name
+
+    def note(self, running: Running) -> None:
+        """Write down whose recording this is."""
+        note = self._note_of(running)
+        partial = note.with_suffix(".part")
+        partial.write_bytes(msgspec.json.encode(running))
+        partial.rename(note)
+
+    def forget(self, running: Running) -> None:
+        """The recording is stored, or holds nothing."""
+        for name in running.tracks.values():
+            self.path(name).unlink(missing_ok=True)
+        self._note_of(running).unlink(missing_ok=True)
+
+    def left_over(self) -> list[Running]:
+        """What the last run did not come to store; notes without any sound are thrown away."""
+        found = []
+        for note in sorted(self.folder.glob("*.json")):
+            try:
+                running = msgspec.json.decode(note.read_bytes(), type=Running)
+            except (OSError, msgspec.MsgspecError) as exc:
+                log.error(
+                    "note in the spool cannot be read", extra={"path": str(note), "error": str(exc)}
+                )
+                continue
+            running.tracks = {
+                leg_id: name for leg_id, name in running.tracks.items() if self.path(name).is_file()
+            }
+            if running.tracks:
+                found.append(running)
+            else:
+                note.unlink(missing_ok=True)
+        return found
+
+    def _note_of(self, running: Running) -> Path:
+        return self.folder / f"{running.recording_id}.json"

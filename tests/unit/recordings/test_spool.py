@@ -1,0 +1,60 @@
+"""A server that was killed finds its recordings again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+
+from centralita.core.bus import Bus
+from centralita.core.clock import ManualClock
+from centralita.core.ids import AgentId
+from centralita.recordings.files import channels_of
+from centralita.recordings.recorder import Recorder, RecordingMade
+from centralita.telephony.fake import FakeCallControl
+from tests.support.telephony import tone, write_wav
+
+
+async def test_what_was_being_recorded_when_the_server_was_killed_is_kept(tmp_path: Path) -> None:
+    control = FakeCallControl()
+    caller, agent = control.arrives("100"), control.arrives("100")
+    killed = Recorder(control, Bus(), ManualClock(), tmp_path)
+    killed.open()
+    recording_id = await killed.start(
+        caller.call_id,
+        (caller.leg_id, agent.leg_id),
+        kind="conversation",
+        language="es",
+        agent_id=AgentId("agent_ana"),
+    )
+    assert caller.recording is not None and agent.recording is not None
+    write_wav(caller.recording, tone(440, 1.0))
+    write_wav(agent.recording, tone(880, 0.5))
+
+    bus = Bus()
+    made: asyncio.Queue[RecordingMade] = asyncio.Queue()
+    bus.subscribe(RecordingMade, made.put_nowait)
+    restarted = Recorder(control, bus, ManualClock(), tmp_path)
+    restarted.open()
+    assert await restarted.recover() == 1
+    event = await asyncio.wait_for(made.get(), 5)
+
+    assert (event.recording_id, event.call_id) == (recording_id, caller.call_id)
+    assert (event.agent_id, event.language, event.channels) == ("agent_ana", "es", 2)
+    channels, rate = channels_of(tmp_path / event.path)
+    assert [len(channel) / rate for channel in channels] == [1.0, 1.0]
+    assert np.abs(channels[1][:4000]).max() > 1000 and np.abs(channels[1][4000:]).max() == 0
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+async def test_a_note_without_sound_is_thrown_away(tmp_path: Path) -> None:
+    control = FakeCallControl()
+    caller = control.arrives("100")
+    killed = Recorder(control, Bus(), ManualClock(), tmp_path)
+    killed.open()
+    await killed.start(caller.call_id, (caller.leg_id,), kind="voicemail", language="es")
+
+    restarted = Recorder(control, Bus(), ManualClock(), tmp_path)
+    assert await restarted.recover() == 0
+    assert list((tmp_path / "spool").iterdir()) == []
