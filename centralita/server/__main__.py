@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     add_queue = queue.add_parser("add", parents=[common], help="make or change a queue")
     add_queue.add_argument("queue")
     add_queue.add_argument("--title", default="")
-    add_queue.add_argument("--language", choices=("es", "en"), default="es")
+    add_queue.add_argument("--language", choices=("es", "en"), help="es unless told")
     add_queue.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     add_queue.set_defaults(run=commands.queue_add)
     return top

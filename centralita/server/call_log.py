@@ -39,7 +39,7 @@ from centralita.routing.events import (
 from centralita.server.adapters import Messages
 from centralita.store.records import RecordingRecord
 from centralita.store.store import Store
-from centralita.telephony.call import CallArrived, EndReason, LegAnswered, LegEnded
+from centralita.telephony.call import CallArrived, EndReason, LegAnswered, LegEnded, LegEvent
 from centralita.timeline.directory import Caller
 from centralita.timeline.journal import CallSummary
 from centralita.timeline.model import (
@@ -134,6 +134,10 @@ class CallLog:
         state = CallState(arrived=arrived, caller=caller, entry=entry)
         self.calls[arrived.call_id] = state
         self._journal(arrived.call_id, arrived)
+
+    def hears_late(self, event: LegEvent) -> None:
+        """What happened on a leg of the call before its entry was there."""
+        self._note(event)
 
     # --- events -----------------------------------------------------------------------------
 

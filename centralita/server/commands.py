@@ -194,7 +194,13 @@ async def user_add(config: Config, options: argparse.Namespace) -> int:
     async with _store(config) as store:
         if await store.users.by_name(username) is not None:
             raise InvalidInput(f'there is a user "{username}" already')
+        queues = [await _queue(store, queue_id) for queue_id in options.queue]
         if agent_id is not None:
+            for agent in await store.agents.all():
+                if agent.extension == options.extension and agent.agent_id != agent_id:
+                    raise InvalidInput(
+                        f"extension {agent.extension} is the phone of {agent.name} already"
+                    )
             await store.agents.put(
                 AgentRecord(
                     agent_id=agent_id,
@@ -204,10 +210,7 @@ async def user_add(config: Config, options: argparse.Namespace) -> int:
                     skills=tuple(options.skill),
                 )
             )
-            for queue_id in options.queue:
-                queue = await store.queues.get(QueueId(queue_id))
-                if queue is None:
-                    raise NotFound(f'there is no queue "{queue_id}"; make it with: queue add')
+            for queue in queues:
                 await store.queues.put(replace(queue, agents=(*queue.agents, agent_id)))
         await store.users.put(
             UserRecord(
@@ -224,6 +227,13 @@ async def user_add(config: Config, options: argparse.Namespace) -> int:
         print(f"phone {options.extension}: {phone_password}")
         print("a running server takes the phone on SIGHUP")
     return 0
+
+
+async def _queue(store: Store, queue_id: str) -> QueueRecord:
+    queue = await store.queues.get(QueueId(queue_id))
+    if queue is None:
+        raise NotFound(f'there is no queue "{queue_id}"; make it with: queue add')
+    return queue
 
 
 async def queue_add(config: Config, options: argparse.Namespace) -> int:
@@ -243,7 +253,7 @@ async def queue_add(config: Config, options: argparse.Namespace) -> int:
         queue = replace(
             queue,
             title=options.title or queue.title or options.queue,
-            language=options.language,
+            language=options.language or queue.language or "es",
             settings=settings,
         )
         queue_config(queue)

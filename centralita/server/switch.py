@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.errors import CentralitaError, NotFound
-from centralita.core.ids import CallId
+from centralita.core.ids import CallId, LegId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import CallDriver, IvrPorts
 from centralita.ivr.flow import HEADER_PREFIX, Flow
@@ -63,6 +63,11 @@ class Switch:
         self._bus = bus
         self._clock = clock
         self._tasks = Tasks("switch")
+        self._served: set[CallId] = set()
+        # Callers whose driver is not there yet, and how they ended if they did: CANCEL may come
+        # in the same breath as INVITE, or while we look the caller up.
+        self._early_ends: dict[LegId, LegEnded | None] = {}
+        self._grace_is_over = False
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -75,6 +80,7 @@ class Switch:
         self.draining = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), grace)
+        self._grace_is_over = True
         for driver in tuple(self.drivers.values()):
             driver.end(EndReason.SHUTDOWN)
         with contextlib.suppress(TimeoutError):
@@ -86,7 +92,10 @@ class Switch:
 
     async def _read(self) -> None:
         async for event in self._control.events():
+            if isinstance(event, LegEnded) and event.leg_id in self._early_ends:
+                self._early_ends[event.leg_id] = event
             if isinstance(event, CallArrived):
+                self._early_ends[event.leg_id] = None
                 self._tasks.spawn(self._serve(event), name=f"call {event.call_id}")
             self._bus.publish(event)
 
@@ -103,21 +112,26 @@ class Switch:
         if self.draining:
             await self._refuse(arrived, EndReason.SHUTDOWN)
             return
-        gone = asyncio.Event()
+        self._served.add(arrived.call_id)
+        self._empty.clear()
+        try:
+            await self._drive(arrived, flow)
+        finally:
+            self._early_ends.pop(arrived.leg_id, None)
+            self._served.discard(arrived.call_id)
+            if not self._served:
+                self._empty.set()
 
-        def watch(event: LegEnded) -> None:
-            if event.leg_id == arrived.leg_id:
-                gone.set()
-
-        stop = self._bus.subscribe(LegEnded, watch)
+    async def _drive(self, arrived: CallArrived, flow: Flow) -> None:
         caller = await self._begin(arrived)
         driver = self._driver(arrived, flow, caller)
-        stop()
-        if gone.is_set():
-            # CANCEL came while we looked the caller up: the driver must still hear of it.
+        ended = self._early_ends.pop(arrived.leg_id, None)
+        if ended is not None:
+            self._calls.hears_late(ended)
             driver.caller_gone()
+        if self._grace_is_over:
+            driver.end(EndReason.SHUTDOWN)
         self.drivers[arrived.call_id] = driver
-        self._empty.clear()
         log.info(
             "call arrived",
             extra={
@@ -131,8 +145,6 @@ class Switch:
             await driver.run()
         finally:
             self.drivers.pop(arrived.call_id, None)
-            if not self.drivers:
-                self._empty.set()
 
     async def _begin(self, arrived: CallArrived) -> Caller:
         """Who is calling, and the entry in the timeline; both at once or not at all."""
@@ -178,6 +190,7 @@ class Switch:
         )
 
     async def _refuse(self, arrived: CallArrived, reason: EndReason) -> None:
+        self._early_ends.pop(arrived.leg_id, None)
         try:
             await self._control.hang_up(arrived.leg_id, reason)
         except TelephonyError as exc:

@@ -73,7 +73,10 @@ class Transcriber:
                 leg_id=record.leg_id or LegId(""),
                 agent_id=record.agent_id,
             )
-            self._waiting.put_nowait(RecordingKept(made=made, task_id=None))
+            task = None
+            if record.kind == "voicemail":
+                task = await self._store.tasks.voicemail_of(record.call_id)
+            self._waiting.put_nowait(RecordingKept(made=made, task_id=task.id if task else None))
 
     async def close(self) -> None:
         """Stop; what is not transcribed can be found as such in the store."""

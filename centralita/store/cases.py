@@ -154,6 +154,17 @@ class Tasks:
                 row.done_at, row.done_by = (at, by) if done else (None, "")
             return _task(row)
 
+    async def voicemail_of(self, call_id: CallId) -> Task | None:
+        """The task that the call's message became, the newest if there are several."""
+        async with self._database.read() as session:
+            row = await session.scalar(
+                select(TaskRow)
+                .where(TaskRow.call_id == call_id, TaskRow.kind == TaskKind.VOICEMAIL.value)
+                .order_by(TaskRow.created_at.desc())
+                .limit(1)
+            )
+            return _task(row) if row is not None else None
+
     async def open_for(self, customer_id: CustomerId) -> int:
         async with self._database.read() as session:
             count = await session.scalar(

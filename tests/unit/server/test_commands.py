@@ -1,0 +1,222 @@
+"""What the commands print and how they end: bad input is named with its place and its cure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from centralita.core.ids import AgentId, FlowId, QueueId
+from centralita.server.__main__ import main
+from centralita.store.records import Role
+from centralita.store.store import Store, open_store
+
+T = TypeVar("T")
+
+_FLOW = """flow: sales
+language: es
+start: end
+nodes:
+  end: {type: hangup, prompt: "Adiós"}
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended."""
+
+    code: int
+    out: list[str]
+    err: list[str]
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Somebody at the command line, and what is in the store."""
+
+    data: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str) -> Ran:
+        self.capsys.readouterr()
+        code = main([*words, "--data", str(self.data)])
+        said = self.capsys.readouterr()
+        return Ran(code, said.out.splitlines(), said.err.splitlines())
+
+    def kept(self, ask: Callable[[Store], Coroutine[object, object, T]]) -> T:
+        """What the store says."""
+
+        async def asking() -> T:
+            store = await open_store(f"sqlite+aiosqlite:///{self.data / 'centralita.db'}")
+            try:
+                return await ask(store)
+            finally:
+                await store.close()
+
+        return asyncio.run(asking())
+
+    def file(self, name: str, text: str) -> str:
+        path = self.data.parent / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Terminal:
+    monkeypatch.chdir(tmp_path)
+    return Terminal(tmp_path / "data", capsys)
+
+
+def test_a_queue_is_made_and_changed_without_losing_the_rest(run: Terminal) -> None:
+    made = run("queue", "add", "sales", "--title", "Sales", "--language", "en")
+    assert (made.code, made.out) == (0, ["queue sales; a running server takes it on SIGHUP"])
+    changed = run("queue", "add", "sales", "--set", "wrap_up=45s", "--set", "record=false")
+    assert changed.code == 0
+    queue = run.kept(lambda store: store.queues.get(QueueId("sales")))
+    assert queue is not None
+    assert (queue.title, queue.language) == ("Sales", "en")
+    assert queue.settings == {"wrap_up": "45s", "record": False}
+
+
+@pytest.mark.parametrize(
+    ("pair", "reason"),
+    [
+        ("wrap_up", 'centralita: "wrap_up": write NAME=VALUE, for instance wrap_up=30s'),
+        ("wrap_up=soon", 'centralita: queue "sales", setting "wrap_up": '),
+        ("warp=1", 'centralita: queue "sales", setting "warp": unknown; known are '),
+    ],
+)
+def test_a_bad_setting_of_a_queue_keeps_nothing(run: Terminal, pair: str, reason: str) -> None:
+    bad = run("queue", "add", "sales", "--set", pair)
+    assert (bad.code, bad.out) == (1, [])
+    assert bad.err[0].startswith(reason)
+    assert run.kept(lambda store: store.queues.all()) == ()
+
+
+def test_an_agent_gets_two_passwords_and_the_queues(run: Terminal) -> None:
+    run("queue", "add", "sales")
+    made = run(
+        "user", "add", "Ana", "--extension", "201", "--queue", "sales", "--skill", "german:3"
+    )
+    assert made.code == 0
+    assert [line.split()[:2] for line in made.out[:2]] == [["user", "ana:"], ["phone", "201:"]]
+    assert made.out[2] == "a running server takes the phone on SIGHUP"
+    agent = run.kept(lambda store: store.agents.get(AgentId("agent_ana")))
+    assert agent is not None
+    assert (agent.name, agent.extension, agent.skills) == ("Ana", "201", ("german:3",))
+    assert len(agent.ha1) == 32
+    queue = run.kept(lambda store: store.queues.get(QueueId("sales")))
+    assert queue is not None
+    assert queue.agents == ("agent_ana",)
+    user = run.kept(lambda store: store.users.by_name("ana"))
+    assert user is not None
+    assert user.role is Role.AGENT
+    assert made.out[0].split()[-1] not in user.password_hash
+
+
+def test_a_user_without_a_phone_gets_one_password(run: Terminal) -> None:
+    made = run("user", "add", "boss", "--role", "admin")
+    assert (made.code, len(made.out)) == (0, 1)
+    again = run("user", "add", "Boss")
+    assert (again.code, again.out) == (1, [])
+    assert again.err == ['centralita: there is a user "boss" already']
+
+
+def test_an_unknown_queue_is_named_and_nobody_is_made(run: Terminal) -> None:
+    run("queue", "add", "sales")
+    bad = run("user", "add", "ana", "--extension", "201", "--queue", "sales", "--queue", "sails")
+    assert (bad.code, bad.out) == (1, [])
+    assert bad.err == ['centralita: there is no queue "sails"; make it with: queue add']
+    assert run.kept(lambda store: store.agents.all()) == ()
+    queue = run.kept(lambda store: store.queues.get(QueueId("sales")))
+    assert queue is not None
+    assert queue.agents == ()
+
+
+def test_an_extension_belongs_to_one_agent(run: Terminal) -> None:
+    run("user", "add", "ana", "--extension", "201")
+    bad = run("user", "add", "luis", "--extension", "201")
+    assert (bad.code, bad.out) == (1, [])
+    assert bad.err == ["centralita: extension 201 is the phone of ana already"]
+    assert run.kept(lambda store: store.users.by_name("luis")) is None
+
+
+def test_a_sound_flow_is_said_to_be_sound(run: Terminal) -> None:
+    file = run.file("sales.yaml", _FLOW)
+    checked = run("flow", "check", file)
+    assert (checked.code, checked.err) == (0, [])
+    assert checked.out == [f"{file}: flow sales is sound, 1 nodes"]
+
+
+def test_one_bad_file_of_two_is_named_with_node_and_field(run: Terminal) -> None:
+    good = run.file("good.yaml", _FLOW)
+    bad = run.file("bad.yaml", _FLOW.replace("start: end", "start: start"))
+    checked = run("flow", "check", good, bad)
+    assert checked.code == 1
+    assert checked.out == [f"{good}: flow sales is sound, 1 nodes"]
+    assert checked.err
+    assert all(line.startswith(f"{bad}: ") for line in checked.err)
+    assert 'there is no node "start"' in "\n".join(checked.err)
+
+
+def test_a_file_that_is_not_there_is_named(run: Terminal) -> None:
+    checked = run("flow", "check", "none.yaml")
+    assert (checked.code, checked.out) == (1, [])
+    assert "none.yaml" in checked.err[0]
+    published = run("flow", "publish", "none.yaml")
+    assert (published.code, published.out) == (1, [])
+    assert "none.yaml" in published.err[0]
+
+
+def test_a_flow_is_published_with_its_numbers_and_keeps_them(run: Terminal) -> None:
+    file = run.file("sales.yaml", _FLOW)
+    first = run("flow", "publish", file, "--number", "100", "--number", "*")
+    said = "published as version {}; a running server takes it on SIGHUP"
+    assert (first.code, first.out) == (0, [said.format(1)])
+    assert run("flow", "publish", file).out == [said.format(2)]
+    flow = run.kept(lambda store: store.flows.published(FlowId("sales")))
+    assert flow is not None
+    assert flow.version == 2
+    assert sorted(flow.numbers) == ["*", "100"]
+
+
+def test_a_flow_to_an_unknown_queue_is_not_published(run: Terminal) -> None:
+    text = (
+        "flow: sales\nlanguage: es\nstart: wait\nnodes:\n"
+        "  wait: {type: enqueue, queue: sails, otherwise: end}\n"
+        "  end: {type: hangup}\n"
+    )
+    file = run.file("sales.yaml", text)
+    bad = run("flow", "publish", file)
+    assert (bad.code, bad.out) == (1, [])
+    assert bad.err[0].startswith(f'{file}: node "wait", field "queue": ')
+    assert run.kept(lambda store: store.flows.all()) == ()
+
+
+def test_customers_are_imported_once_and_bad_lines_are_named(run: Terminal) -> None:
+    file = run.file("people.csv", "external_id,name,phone\n1,Julia Ríos,600111222\n2,Bad,12x\n")
+    first = run("import", "customers", file)
+    assert first.code == 1
+    assert first.out == ["1 added, 0 known before, 1 refused"]
+    assert len(first.err) == 1
+    assert first.err[0].startswith("people.csv:3: phone: ")
+    again = run("import", "customers", file)
+    assert again.out == ["0 added, 1 known before, 1 refused"]
+
+
+def test_the_models_say_which_language_they_serve(run: Terminal) -> None:
+    listed = run("models", "list")
+    assert listed.code == 0
+    assert [line.partition(":")[0] for line in listed.out] == ["es", "en"]
+
+
+def test_a_wrong_command_line_is_2(run: Terminal) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("queue", "remove")
+    assert ended.value.code == 2

@@ -1,0 +1,97 @@
+"""What the pages are shown while calls go on: the pop above all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from centralita.api import live_messages as live
+from centralita.api.live import Viewer
+from centralita.core.ids import CustomerId
+from centralita.timeline.model import CustomerContext
+from tests.support.house import ANA, House, open_center_house, shown
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with open_center_house(tmp_path) as house:
+        yield house
+
+
+async def test_the_pop_shows_who_calls_and_goes_when_it_is_answered(house: House) -> None:
+    await house.ana_is_available()
+    page = house.hub.watch(Viewer(agent_id=ANA, sees_all=False))
+    caller = await house.calls_in()
+    house.control.presses(caller, "1")
+    phone = await asyncio.wait_for(house.control.next_dialled(), 5)
+    (pop,) = await shown(page, live.OfferMade)
+    assert (pop.agent_id, pop.queue_id, pop.call_id) == (ANA, "sales", caller.call_id)
+    entry = await house.store.interactions.by_call(caller.call_id)
+    assert entry is not None
+    assert pop.interaction_id == entry.id
+    assert pop.customer is not None
+    house.control.answers(phone)
+    (gone,) = await shown(page, live.OfferGone)
+    assert (gone.offer_id, gone.how) == (pop.offer_id, "accepted")
+
+
+async def test_a_phone_that_answers_at_once_pops_all_the_same(house: House) -> None:
+    await house.ana_is_available()
+    page = house.hub.watch(Viewer(agent_id=ANA, sees_all=False))
+    read = house.store.context.context_for
+    let = asyncio.Event()
+
+    async def slowly(customer_id: CustomerId) -> CustomerContext:
+        await let.wait()
+        return await read(customer_id)
+
+    house.store.context.context_for = slowly  # type: ignore[method-assign]
+    await house.talks_to_ana()
+    let.set()
+    (pop,) = await shown(page, live.OfferMade)
+    (gone,) = await shown(page, live.OfferGone)
+    assert (gone.offer_id, gone.how) == (pop.offer_id, "accepted")
+
+
+async def test_a_caller_who_hangs_up_takes_the_pop_along(house: House) -> None:
+    await house.ana_is_available()
+    page = house.hub.watch(Viewer(agent_id=ANA, sees_all=False))
+    caller = await house.calls_in()
+    house.control.presses(caller, "1")
+    (pop,) = await shown(page, live.OfferMade)
+    house.control.hangs_up(caller)
+    (gone,) = await shown(page, live.OfferGone)
+    assert (gone.offer_id, gone.how) == (pop.offer_id, "withdrawn")
+
+
+async def test_wrap_up_is_shown_with_the_entry_to_write_up(house: House) -> None:
+    await house.ana_is_available()
+    page = house.hub.watch(Viewer(agent_id=ANA, sees_all=False))
+    caller, _ = await house.talks_to_ana()
+    house.control.hangs_up(caller)
+    (wrap_up,) = await shown(page, live.WrapUpStarted)
+    entry = await house.store.interactions.by_call(caller.call_id)
+    assert entry is not None
+    assert (wrap_up.agent_id, wrap_up.interaction_id) == (ANA, entry.id)
+    await house.agents.finish_wrap_up(ANA)
+    (ended,) = await shown(page, live.WrapUpEnded)
+    assert ended.call_id == caller.call_id
+
+
+async def test_a_supervisor_follows_a_call_to_its_end(house: House) -> None:
+    await house.ana_is_available()
+    page = house.supervisor()
+    caller, _ = await house.talks_to_ana()
+    house.control.hangs_up(caller)
+    phases = []
+    while "bridged" not in phases:
+        (call,) = await shown(page, live.CallChanged)
+        phases.append(call.state)
+    # Each is said once, in the order in which they come about.
+    order = ["ivr", "queued", "offered", "bridged"]
+    assert sorted(set(phases), key=phases.index) == order
+    (gone,) = await shown(page, live.CallGone)
+    assert gone.call_id == caller.call_id
