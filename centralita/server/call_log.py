@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from centralita.core.ids import (
 )
 from centralita.core.tasks import Tasks
 from centralita.core.wire import Plain, to_plain
+from centralita.ivr import run
 from centralita.ivr.driver import FlowEnded, NodeEntered
 from centralita.recordings.recorder import RecordingMade
 from centralita.routing.events import (
@@ -162,12 +163,7 @@ class CallLog:
                 state.reason, state.ended_at = reason, now
             case NodeEntered(step=step, path=path):
                 state.place = f"{step.flow}/{step.node}"
-                state.path = tuple(
-                    PathStep(
-                        node_id=NodeId(past.node), at=past.at, kind=past.kind, result=past.note
-                    )
-                    for past in path
-                )
+                state.path = _path(path)
             case CallQueued(queue_id=queue_id, at=at):
                 state.waiting, state.queue_id = (queue_id, at), queue_id
                 state.place = f"queue {queue_id}"
@@ -207,10 +203,7 @@ class CallLog:
     def _end(self, state: CallState, ended: FlowEnded, now: datetime) -> None:
         call_id = state.arrived.call_id
         self.calls.pop(call_id, None)
-        state.path = tuple(
-            PathStep(node_id=NodeId(past.node), at=past.at, kind=past.kind, result=past.note)
-            for past in ended.path
-        )
+        state.path = _path(ended.path)
         learned: dict[str, Plain] = {
             name: value for name, value in ended.variables.items() if value
         }
@@ -322,6 +315,14 @@ class CallLog:
         )
         self._bus.publish(TaskMade(task=task))
         return task.id
+
+
+def _path(steps: Iterable[run.PathStep]) -> tuple[PathStep, ...]:
+    """A flow's steps in the timeline's words."""
+    return tuple(
+        PathStep(node_id=NodeId(step.node), at=step.at, kind=step.kind, result=step.note)
+        for step in steps
+    )
 
 
 def _outcome(state: CallState, ended: FlowEnded) -> Outcome:

@@ -16,7 +16,7 @@ async def test_a_recogniser_that_is_away_for_a_moment_costs_no_transcript(tmp_pa
         caller = await house.leaves_a_message()
         house.recognizer.script(utterance("llámeme mañana"))
         start = house.recognizer.start
-        refused = []
+        refused: list[str] = []
 
         async def refuses_once(language: str, phrases: tuple[str, ...] | None) -> FakeRecognition:
             if not refused:
