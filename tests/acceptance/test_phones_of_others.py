@@ -284,3 +284,39 @@ async def test_a_message_counts_when_the_caller_hangs_up_after_it(
     entry = await sofia.recorded(await sofia.call_of(number))
     assert entry["outcome"] == "voicemail"
     assert "pedido" in (await sofia.task_of(entry, with_text=True))["text"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "encryption", "negotiated"),
+    [
+        ("PCMA/8000/1", "srtp-mand", "PCMA/8000"),
+        ("G722/16000/1", "", "G722/16000"),
+        ("opus/48000/2", "", "opus/48000"),
+    ],
+)
+async def test_encrypted_and_wideband_callers_are_heard_and_hear(
+    server: ServerProcess,
+    sofia: Watcher,
+    tmp_path: Path,
+    codec: str,
+    encryption: str,
+    negotiated: str,
+) -> None:
+    """The tone they send is in their message, and the beep before it is in what they heard."""
+    number = f"+34633445{ord(negotiated[0]):03}"
+    said = sound(5.0, tone(_CALLER_HUM, 4), 8.0)
+    async with baresip(
+        tmp_path / "phone", server.sip, number, said, codec=codec, encryption=encryption
+    ) as phone:
+        await phone.dial(server.uri("190"))
+        await phone.happens("CALL_ESTABLISHED")
+        await phone.hears(9.0)
+        await phone.hang_up()
+        await phone.happens("CALL_CLOSED")
+        assert np.abs((await phone.heard()).astype(np.int32)).max() > 2000
+    call = await sofia.recorded(await sofia.call_of(number))
+    (answered,) = [event for event in call["events"] if event["type"] == "leg_answered"]
+    assert answered["data"]["codec"] == negotiated
+    assert answered["data"]["encrypted"] is (encryption != "")
+    (message,) = await sofia.sound_of(call["recordings"][0])
+    assert has_tone(message, _CALLER_HUM)

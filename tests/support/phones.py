@@ -13,13 +13,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import soxr
 
 from centralita.recordings.files import read_wav
 from centralita.telephony.phone.g711 import Samples
 from tests.support.server import free_port
 
 RATE = 8000
-_MODULES = ("g711", "aufile", "aubridge", "sndfile", "ctrl_tcp", "account", "menu", "uuid")
+_MODULES = (
+    "g711",
+    "g722",
+    "opus",
+    "srtp",
+    "aufile",
+    "aubridge",
+    "sndfile",
+    "ctrl_tcp",
+    "account",
+    "menu",
+    "uuid",
+)
 
 
 def sound(*parts: Samples | float) -> Samples:
@@ -69,14 +82,16 @@ def chirp(seconds: float = 0.4, low: float = 500, high: float = 2500) -> Samples
     return (sweep * 9000).astype(np.int16)
 
 
-def write_wav(path: Path, samples: Samples) -> None:
-    """A mono file of 16 bits at 8 kHz; its folder is made."""
+def write_wav(path: Path, samples: Samples, *, rate: int = RATE, channels: int = 1) -> None:
+    """A file of 16 bits of what is 8 kHz and mono, at another rate if need be; makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if rate != RATE:
+        samples = np.asarray(soxr.resample(samples, RATE, rate), dtype=np.int16)
     with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(channels)
         file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(samples.astype("<i2").tobytes())
+        file.setframerate(rate)
+        file.writeframes(np.repeat(samples, channels).astype("<i2").tobytes())
 
 
 def need(program: str, package: str) -> None:
@@ -177,10 +192,17 @@ async def baresip(
     *,
     password: str = "",
     answers: bool = False,
+    codec: str = "PCMA/8000/1",
+    encryption: str = "",
 ) -> AsyncIterator[Baresip]:
-    """Run baresip for `user`; with a password it registers. `answers`: it picks up at once."""
+    """Run baresip for `user`; with a password it registers. `answers`: it picks up at once.
+
+    `codec` is the only one it offers; `encryption` is its name for one, such as `srtp-mand`.
+    """
     need("baresip", "baresip")
-    write_wav(folder / "microphone.wav", microphone)
+    # baresip's file microphone does not resample: the file is in the codec's own form
+    _, rate, channels = codec.split("/")
+    write_wav(folder / "microphone.wav", microphone, rate=int(rate), channels=int(channels))
     sip, control = free_port(), free_port()
     first = 20000 + (sip % 400) * 20
     (folder / "config").write_text(
@@ -203,7 +225,8 @@ async def baresip(
     (folder / "accounts").write_text("# made by command, once somebody listens to its events\n")
     account = (
         f"<sip:{user}@{host}:{port}>;auth_user={user};auth_pass={password};regint={interval};"
-        f"answermode={'auto' if answers else 'manual'};audio_codecs=PCMA/8000/1"
+        f"answermode={'auto' if answers else 'manual'};audio_codecs={codec}"
+        + (f";mediaenc={encryption}" if encryption else "")
     )
     log = folder / "baresip.log"
     with log.open("wb") as output:
