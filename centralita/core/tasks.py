@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 
 log = logging.getLogger(__name__)
 
+RESTART_PAUSE = 0.2
+
 
 class Tasks:
     """Owns the background tasks of one object.
@@ -46,6 +48,21 @@ class Tasks:
 
         task.add_done_callback(done)
         return task
+
+    def keep(self, work: Callable[[], Coroutine[object, object, None]], *, name: str) -> None:
+        """Run `work` for ever: when it fails, that is logged and it is started anew.
+
+        Not at once: a cause that stays must not fill the log and a core.
+        """
+
+        async def again() -> None:
+            await asyncio.sleep(RESTART_PAUSE)
+            self.keep(work, name=name)
+
+        def died(_: BaseException) -> None:
+            self.spawn(again(), name=f"restart of {name}")
+
+        self.spawn(work(), name=name, on_error=died)
 
     async def settle(self, within: float) -> None:
         """Wait up to `within` seconds for the tasks to end by themselves."""

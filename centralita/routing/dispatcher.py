@@ -54,8 +54,6 @@ _REFUSALS = {
     EndReason.BUSY: OfferState.DECLINED,
     EndReason.DECLINED: OfferState.DECLINED,
 }
-# What kills the watch of deadlines may do so again at once; the log need not be flooded.
-_RESTART = 0.1
 _BROKEN = frozenset({EndReason.MEDIA_TIMEOUT, EndReason.WORKER_LOST})
 
 
@@ -126,7 +124,7 @@ class Dispatcher:
         """Put the agents on the board and begin to watch time and phones."""
         self._stops.append(self._bus.subscribe(LegEvent, self._on_leg))
         self.carry_out(self.board.open(self._clock.now()))
-        self._watch()
+        self._tasks.keep(self._deadlines, name="deadlines")
 
     async def close(self) -> None:
         """Let go of everything; calls stay as they are."""
@@ -361,18 +359,6 @@ class Dispatcher:
         return call.call_id in self.board.calls
 
     # --- time ---------------------------------------------------------------------------------
-
-    def _watch(self) -> None:
-        """Watch the deadlines; should that task ever die, it is alarmed and started anew."""
-
-        async def again() -> None:
-            await asyncio.sleep(_RESTART)
-            self._watch()
-
-        def died(_: BaseException) -> None:
-            self._tasks.spawn(again(), name="restart of deadlines")
-
-        self._tasks.spawn(self._deadlines(), name="deadlines", on_error=died)
 
     async def _deadlines(self) -> None:
         while True:

@@ -111,7 +111,7 @@ class CallLog:
 
     def start(self) -> None:
         """Begin to write."""
-        self._tasks.spawn(self._write(), name="write", on_error=lambda _: self.start())
+        self._tasks.keep(self._write, name="write")
 
     async def close(self) -> None:
         """Write what is pending, then stop."""

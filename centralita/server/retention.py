@@ -28,7 +28,7 @@ class Retention:
     def start(self) -> None:
         """Begin, unless recordings are kept for ever."""
         if self._keep is not None:
-            self._tasks.spawn(self._watch(), name="remove", on_error=lambda _: self.start())
+            self._tasks.keep(self._watch, name="remove")
 
     async def close(self) -> None:
         """Stop."""

@@ -73,7 +73,7 @@ class Switch:
 
     def start(self) -> None:
         """Begin to take calls."""
-        self._tasks.spawn(self._read(), name="events", on_error=lambda _: self.start())
+        self._tasks.keep(self._read, name="events")
 
     async def drain(self, grace: float) -> None:
         """Take no new calls; wait up to `grace` seconds for the others, then end them."""

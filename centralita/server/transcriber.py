@@ -53,7 +53,7 @@ class Transcriber:
 
     def start(self) -> None:
         """Begin."""
-        self._tasks.spawn(self._work(), name="transcribe", on_error=lambda _: self.start())
+        self._tasks.keep(self._work, name="transcribe")
 
     async def catch_up(self) -> None:
         """Queue what the last run recorded and did not come to transcribe."""
