@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 UPSTREAM_VERSION = "2.17"
 UPSTREAM_URL = f"https://github.com/pjsip/pjproject/archive/refs/tags/{UPSTREAM_VERSION}.tar.gz"
 UPSTREAM_SHA256 = "065fe06c06788d97c35f563796d59f00ce52fe9558a52d7b490a042a966facce"
-DEBIAN_MIRROR = "http://deb.debian.org/debian"
+MIRROR_SETTING = "CENTRALITA_DEBIAN_MIRROR"
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 OLDEST = (2, 15)
 
@@ -96,7 +96,9 @@ def from_upstream(folder: Path) -> Path:
 
 
 def machine_mirror() -> str:
-    """The Debian mirror this machine already uses, or the public one."""
+    """The Debian mirror this machine already uses, or the one that is named in its environment."""
+    if named := os.environ.get(MIRROR_SETTING):
+        return named
     for path in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")):
         if path.is_file():
             found = re.search(
@@ -106,7 +108,9 @@ def machine_mirror() -> str:
             )
             if found:
                 return found[1]
-    return DEBIAN_MIRROR
+    raise CannotBuildError(
+        f"this machine uses no Debian mirror; name one in {MIRROR_SETTING} to have it used"
+    )
 
 
 def from_debian(folder: Path) -> Path:
