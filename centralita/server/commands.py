@@ -86,8 +86,16 @@ def _announce(config: Config, credentials: dict[str, dict[str, str]], *, demo: b
         )
         lines.append(f"  Call  sip:100@{host}:{config.sip.port}  from this machine, no password.")
         lines.append(f"  Numbers: {numbers}.")
+    elif config.sip.edge == "none":
+        lines.append(f"  Call  sip:100@{host}:{config.sip.port}  (any number, from anywhere)")
     else:
-        lines.append(f"  Call  sip:any-number@{host}:{config.sip.port}")
+        names = ", ".join(trunk.name for trunk in config.trunks)
+        trunks = names or "none yet: [trunk:…] in sip.conf"
+        lines += [
+            f"  Calls come from trunks ({trunks}) and from phones that have registered.",
+            "  A first phone:  centralita user add NAME --role admin --extension 201"
+            f" --data {config.data}, then SIGHUP to this process.",
+        ]
     lines.append(f"  Open  http://{config.http.host}:{config.http.port}/")
     if config.sip.edge == "kamailio":
         lines.append(
