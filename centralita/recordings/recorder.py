@@ -154,6 +154,7 @@ class Recorder:
         self._stored.set()
         if running is None:
             return
+        running.discarded = True
         for leg_id in running.tracks:
             if leg_id not in running.finished:
                 with contextlib.suppress(TelephonyError):
@@ -185,6 +186,8 @@ class Recorder:
                 store_flac, sources, self._folder, running.recording_id, running.started_at
             )
         except RecordingError as exc:
+            if running.discarded:
+                return
             # The tracks stay in the spool: they are the recording until somebody helps.
             self._failed(running.call_id, running.recording_id, str(exc))
             return
@@ -192,6 +195,10 @@ class Recorder:
             self._running.pop(running.recording_id, None)
             self._stored.set()
         await asyncio.to_thread(self._spool.forget, running)
+        if running.discarded:
+            # The caller hung up without a word, and the end of the leg was quicker than the news.
+            await asyncio.to_thread((self._folder / stored.path).unlink, missing_ok=True)
+            return
         self._bus.publish(
             RecordingMade(
                 call_id=running.call_id,

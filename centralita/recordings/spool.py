@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Running:
     """A recording that is being made. `tracks` are the names of its files, by leg, left first.
 
-    `queue` is whose voicemail it is, if it is one.
+    `queue` is whose voicemail it is, if it is one. `discarded` while it was being stored already.
     """
 
     recording_id: RecordingId
@@ -30,6 +30,7 @@ class Running:
     agent_id: AgentId | None = None
     queue: str = ""
     finished: set[LegId] = field(default_factory=set)
+    discarded: bool = False
 
 
 class Spool:

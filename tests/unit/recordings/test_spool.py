@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,13 @@ from centralita.core.clock import ManualClock
 from centralita.core.ids import AgentId
 from centralita.recordings.files import channels_of
 from centralita.recordings.recorder import Recorder, RecordingMade
+from centralita.telephony.call import RecordingStopped
 from centralita.telephony.fake import FakeCallControl
 from tests.support.telephony import tone, write_wav
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 async def test_what_was_being_recorded_when_the_server_was_killed_is_kept(tmp_path: Path) -> None:
@@ -58,3 +64,30 @@ async def test_a_note_without_sound_is_thrown_away(tmp_path: Path) -> None:
     restarted = Recorder(control, Bus(), ManualClock(), tmp_path)
     assert await restarted.recover() == 0
     assert list((tmp_path / "spool").iterdir()) == []
+
+
+async def test_a_message_thrown_away_while_it_is_being_stored_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    control, bus = FakeCallControl(), Bus()
+    made: list[RecordingMade] = []
+    bus.subscribe(RecordingMade, made.append)
+    recorder = Recorder(control, bus, ManualClock(), tmp_path)
+    recorder.open()
+    leg = control.arrives("190")
+    recording_id = await recorder.start(leg.call_id, (leg.leg_id,), kind="voicemail", language="es")
+    assert leg.recording is not None
+    write_wav(leg.recording, tone(440, 1.0))
+
+    stopped = RecordingStopped(
+        leg_id=leg.leg_id,
+        call_id=leg.call_id,
+        path=str(leg.recording),
+        duration=timedelta(seconds=1),
+    )
+    bus.publish(stopped)
+    await recorder.discard(recording_id)
+    await recorder.close()
+
+    assert made == []
+    assert _files(tmp_path) == []
