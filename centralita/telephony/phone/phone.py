@@ -48,7 +48,6 @@ class PhoneCall:
         self._target = ""
         self._routes: list[str] = []
         self._cseq = 0
-        self._ack: SipMessage | None = None
         self._sdp = ""
 
     @property

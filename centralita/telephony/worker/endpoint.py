@@ -78,7 +78,7 @@ def _endpoint_config(settings: WorkerSettings, log_writer: LogToPython) -> pj.Ep
     media.quality = 5
     media.sndAutoCloseTime = -1
     media.maxMediaPorts = 4000
-    # Prompts and bridges tolerate 60 ms of jitter at once; the buffer grows when the net is worse.
+    # The jitter buffer starts empty, for the shortest delay, and grows when the net is worse.
     media.jbInit = 0
     media.jbMax = 400
     return config
