@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from centralita.api.live import Viewer, Watcher
+from centralita.api.live_messages import OfferMade, Snapshot
 from centralita.core.clock import SteadyClock
 from centralita.core.errors import CentralitaError
 from centralita.ivr.prompts.cache import PromptCache
@@ -132,6 +134,7 @@ class _Demo:
         try:
             await self._step("the agent's phone registers", self._agent.register())
             await self._step("the agent is free", self._agent_free())
+            screen = self._house.hub.watch(Viewer("agent_ana", sees_all=False))
             call = await self._caller.call("100")
             await self._step("the call is answered", call.wait_answered())
             took = (call.times["answered"] - call.times["invite"]) * 1000
@@ -141,7 +144,7 @@ class _Demo:
             agent_call = await self._step(
                 "Ana's phone rings", asyncio.wait_for(self._agent.incoming.get(), 15)
             )
-            self._show_pop()
+            await self._step("  and only Ana's screen shows who is calling", self._pop(screen))
             agent_call.accept()
             await self._step("Ana answers", agent_call.wait_answered())
             await self._talk(call, agent_call)
@@ -182,10 +185,16 @@ class _Demo:
         self._say(title)
         return result
 
-    def _show_pop(self) -> None:
-        if not self._house.board.offers:
-            raise StepFailed("no offer stands while the phone rings")
-        self._say("  and only Ana's screen shows who is calling")
+    async def _pop(self, ana: Watcher) -> None:
+        """Ana's live feed names the caller; Luis's, as he would open it now, shows no offer."""
+        async with asyncio.timeout(5):
+            while not isinstance(message := await ana.next(), OfferMade):
+                pass
+        if message.customer is None or message.caller != CALLER:
+            raise StepFailed("Ana's screen does not say who is calling")
+        snapshot = await self._house.hub.watch(Viewer("agent_luis", sees_all=False)).next()
+        if not isinstance(snapshot, Snapshot) or snapshot.offers:
+            raise StepFailed("Luis's screen shows an offer that is Ana's")
 
     async def _agent_free(self) -> None:
         """Until the board has heard of the registration."""
