@@ -202,6 +202,24 @@ class WorkerLost(Event):
     worker_id: WorkerId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptLeg:
+    """A leg that a media worker held, or saw end, while there was no brain to tell.
+
+    `notes` are what the brain before us had the worker remember. `recording` is the file that is
+    being written, or empty. `ended` is how the leg ended, when it did.
+    """
+
+    leg_id: LegId
+    call_id: CallId
+    direction: LegDirection
+    answered: bool
+    other: LegId | None = None
+    recording: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    ended: LegEnded | None = None
+
+
 # --- commands -----------------------------------------------------------------------------------
 
 
@@ -217,8 +235,15 @@ class CallControl(Protocol):
         """All events of all legs, in order. One consumer."""
         ...
 
+    def remember(self, leg_id: LegId, name: str, text: str) -> None:
+        """Leave a note with the leg, in its worker: it outlives this process. Empty takes it away.
+
+        Neither waits nor fails; a brain that takes over reads the notes in `KeptLeg`.
+        """
+        ...
+
     async def answer(self, leg_id: LegId, *, early: bool = False) -> None:
-        """Answer an arrived call with 200, or with 183 and early media."""
+        """Answer an arrived call with 200, or with 183 and early media. Twice does no harm."""
         ...
 
     async def ring(self, leg_id: LegId) -> None:

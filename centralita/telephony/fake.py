@@ -20,6 +20,7 @@ from centralita.telephony.call import (
     DialError,
     DigitReceived,
     EndReason,
+    KeptLeg,
     LegAnswered,
     LegDirection,
     LegEnded,
@@ -55,6 +56,8 @@ class FakeLeg:
     other: LegId | None = None
     sent_digits: str = ""
     transferred_to: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
+    arrived: CallArrived | None = None
 
 
 class FakeCallControl:
@@ -68,6 +71,7 @@ class FakeCallControl:
         self._prompts_end_at_once = prompts_end_at_once
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._dialled: asyncio.Queue[FakeLeg] = asyncio.Queue()
+        self._ends: list[KeptLeg] = []
 
     # --- the world outside ------------------------------------------------------------------
 
@@ -76,18 +80,29 @@ class FakeCallControl:
     ) -> FakeLeg:
         """Somebody calls `dialled`."""
         leg = self._new_leg(LegId(new_id("leg")), CallId(new_id("call")), LegDirection.IN)
-        self._emit(
-            CallArrived(
-                leg_id=leg.leg_id,
-                call_id=leg.call_id,
-                sip_call_id=new_id("sip"),
-                caller=caller,
-                caller_name="",
-                dialled=dialled,
-                trunk=trunk,
-            )
+        leg.arrived = CallArrived(
+            leg_id=leg.leg_id,
+            call_id=leg.call_id,
+            sip_call_id=new_id("sip"),
+            caller=caller,
+            caller_name="",
+            dialled=dialled,
+            trunk=trunk,
         )
+        self._emit(leg.arrived)
         return leg
+
+    def new_brain(self) -> list[KeptLeg]:
+        """The brain is killed and another one takes over: what it is told is returned.
+
+        News that the old one had not read is lost with it; calls without a note arrive again.
+        """
+        self._events = asyncio.Queue()
+        held = list(self.legs.values())
+        for leg in held:
+            if leg.arrived is not None and not leg.notes:
+                self._emit(leg.arrived)
+        return self._ends + [self._kept(leg) for leg in held if leg.notes or leg.arrived is None]
 
     async def next_dialled(self) -> FakeLeg:
         """Wait for the next leg that the house dials."""
@@ -135,6 +150,13 @@ class FakeCallControl:
     async def events(self) -> AsyncIterator[Event]:
         while True:
             yield await self._events.get()
+
+    def remember(self, leg_id: LegId, name: str, text: str) -> None:
+        leg = self.legs.get(leg_id)
+        if leg is not None and text:
+            leg.notes[name] = text
+        elif leg is not None:
+            leg.notes.pop(name, None)
 
     async def answer(self, leg_id: LegId, *, early: bool = False) -> None:
         leg = self._at(leg_id)
@@ -270,4 +292,19 @@ class FakeCallControl:
         self._stop_recording(leg)
         del self.legs[leg_id]
         self.ended[leg_id] = reason
-        self._emit(LegEnded(leg_id=leg_id, call_id=leg.call_id, reason=reason))
+        ended = LegEnded(leg_id=leg_id, call_id=leg.call_id, reason=reason)
+        if leg.notes:
+            self._ends.append(self._kept(leg, ended))
+        self._emit(ended)
+
+    def _kept(self, leg: FakeLeg, ended: LegEnded | None = None) -> KeptLeg:
+        return KeptLeg(
+            leg_id=leg.leg_id,
+            call_id=leg.call_id,
+            direction=leg.direction,
+            answered=leg.answered,
+            other=leg.other,
+            recording=str(leg.recording or ""),
+            notes=dict(leg.notes),
+            ended=ended,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from centralita.core.errors import InvalidInput
@@ -18,6 +18,7 @@ from centralita.telephony.call import (
     CallArrived,
     DialError,
     EndReason,
+    KeptLeg,
     LegEnded,
     LegEvent,
     NoSuchLeg,
@@ -41,6 +42,7 @@ from centralita.telephony.protocol import (
     Listen,
     Ping,
     Play,
+    Remember,
     Ring,
     SendDigits,
     StartRecording,
@@ -59,6 +61,8 @@ _RECONNECT = 0.05
 # A worker answers in microseconds; one that needs seconds is hung.
 _COMMAND_TIMEOUT = 5.0
 _PING_EVERY = 2.0
+# How long a worker that runs may take to greet us before its calls are given up, in seconds.
+_GREETING = 3.0
 
 
 class _Connection:
@@ -76,6 +80,10 @@ class _Connection:
         """The number of the next command."""
         self._seq += 1
         return self._seq
+
+    def post(self, command: Command) -> None:
+        """Send what is not answered."""
+        self._writer.write(frame(COMMANDS.encode(command)))
 
     async def send(self, command: Command) -> None:
         """Send and wait until the worker has accepted; raises what it answered."""
@@ -127,6 +135,9 @@ class WorkerLink:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._tasks = Tasks("telephony link")
         self._up = asyncio.Event()
+        self._greeting = asyncio.Event()
+        self._kept: list[KeptLeg] = []
+        self._taken_over = False
 
     def specs(self, folder: Path) -> list[ProcessSpec]:
         """The worker processes, whose settings files are written to `folder`."""
@@ -149,6 +160,24 @@ class WorkerLink:
     async def ready(self) -> None:
         """Wait until at least one worker takes calls."""
         await self._up.wait()
+
+    async def take_over(self, running: Collection[WorkerId]) -> list[KeptLeg]:
+        """What the workers that run already hold for us; asked once, before events are read.
+
+        Legs that a worker tells of later are nobody's and are ended.
+        """
+        deadline = asyncio.get_running_loop().time() + _GREETING
+        for worker_id in running:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    while worker_id not in self._connections:
+                        self._greeting.clear()
+                        await self._greeting.wait()
+            except TimeoutError:
+                log.error("media worker does not greet", extra={"worker": worker_id})
+        self._taken_over = True
+        kept, self._kept = self._kept, []
+        return kept
 
     @property
     def workers(self) -> dict[WorkerId, Hello]:
@@ -178,6 +207,11 @@ class WorkerLink:
         """All events in order; ends never, cancel the consumer."""
         while True:
             yield await self._events.get()
+
+    def remember(self, leg_id: LegId, name: str, text: str) -> None:
+        conn = self._home.get(leg_id)
+        if conn is not None:
+            conn.post(Remember(seq=conn.next_seq(), leg_id=leg_id, name=name, text=text))
 
     async def answer(self, leg_id: LegId, *, early: bool = False) -> None:
         conn = self._at(leg_id)
@@ -330,13 +364,16 @@ class WorkerLink:
     ) -> None:
         deframer = Deframer()
         conn: _Connection | None = None
+        kept: list[KeptLeg] = []
         while data := await reader.read(65536):
             for body in deframer.push(data):
                 message = EVENTS.decode(body)
                 match message:
+                    case KeptLeg():
+                        kept.append(message)
                     case Hello():
                         conn = _Connection(worker_id, writer, message)
-                        await self._greeted(conn)
+                        self._greeted(conn, kept)
                     case Done() if conn is not None:
                         conn.settle(message)
                     case LegEvent() if conn is not None:
@@ -344,9 +381,21 @@ class WorkerLink:
                     case _:
                         raise InvalidInput(f"{type(message).__name__} before Hello")
 
-    async def _greeted(self, conn: _Connection) -> None:
+    def _greeted(self, conn: _Connection, kept: Sequence[KeptLeg]) -> None:
         self._connections[conn.worker_id] = conn
         self._up.set()
+        self._greeting.set()
+        for leg in kept:
+            if leg.ended is not None:
+                continue
+            self._adopt(conn, leg.leg_id, leg.call_id)
+            if self._taken_over:
+                # Their end was told when the connection broke: nobody serves them any more.
+                conn.post(
+                    HangUp(seq=conn.next_seq(), leg_id=leg.leg_id, reason=EndReason.WORKER_LOST)
+                )
+        if not self._taken_over:
+            self._kept += kept
         log.info(
             "media worker is up",
             extra={"worker": conn.worker_id, "max_calls": conn.hello.max_calls},

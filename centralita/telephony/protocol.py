@@ -1,8 +1,8 @@
 """What travels over the Unix socket between the brain and a media worker.
 
 Frames are a big-endian 32-bit length and a `core.wire` message. The worker listens, the brain
-connects; after connecting, the worker says `Hello`, then sends events as they happen and one
-`Done` for each command.
+connects; after connecting, the worker sends a `KeptLeg` for each leg it holds or has just seen
+end, then `Hello`, then events as they happen and one `Done` for each command but `Remember`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from centralita.telephony.call import (
     CallArrived,
     DigitReceived,
     EndReason,
+    KeptLeg,
     LegAnswered,
     LegEnded,
     LegHeld,
@@ -38,6 +39,15 @@ class Command:
     """The base of every command; `seq` numbers the commands of one connection."""
 
     seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remember(Command):
+    """Keep a note with the leg; an empty text takes it away. Not answered with `Done`."""
+
+    leg_id: LegId
+    name: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +149,10 @@ class Ping(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """The worker's first message on a connection: what it can carry and which legs it holds."""
+    """The worker has told what it holds; `max_calls` is how many legs it can carry."""
 
     version: str
     max_calls: int
-    legs: tuple[LegId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +166,7 @@ class Done:
 
 COMMANDS = Wire(
     (
+        Remember,
         Answer,
         Ring,
         Play,
@@ -177,6 +187,7 @@ COMMANDS = Wire(
 )
 EVENTS = Wire(
     (
+        KeptLeg,
         Hello,
         Done,
         CallArrived,

@@ -10,9 +10,11 @@ import pytest
 from centralita.core.ids import LegId
 from centralita.telephony.call import (
     AudioSink,
+    CallArrived,
     DigitReceived,
     EndReason,
     LegAnswered,
+    LegDirection,
     LegEnded,
     LegHeld,
     LegRinging,
@@ -320,3 +322,38 @@ async def test_a_leg_that_has_ended_takes_no_commands(
     await everything_settled(stage)
     assert kinds(stage, gone)[-1] == "LegEnded"
     assert kinds(stage, gone).count("LegEnded") == 1
+
+
+async def test_who_takes_over_finds_the_legs_with_their_notes(stage: Stage) -> None:
+    caller, agent = await together(stage)
+    stage.control.remember(caller.leg_id, "flow", "first")
+    stage.control.remember(caller.leg_id, "flow", "second")
+    stage.control.remember(caller.leg_id, "queue", "sales")
+    stage.control.remember(caller.leg_id, "queue", "")
+    await everything_settled(stage)
+    kept = {leg.leg_id: leg for leg in await stage.new_brain()}
+    assert kept.keys() == {caller.leg_id, agent.leg_id}
+    assert kept[caller.leg_id].notes == {"flow": "second"}
+    assert (kept[caller.leg_id].other, kept[agent.leg_id].other) == (agent.leg_id, caller.leg_id)
+    assert kept[agent.leg_id].answered and kept[agent.leg_id].direction is LegDirection.OUT
+    await stage.control.hang_up(caller.leg_id, EndReason.FLOW_ENDED)
+    await stage.log.next(LegEnded, caller.leg_id)
+
+
+async def test_who_takes_over_hears_of_a_leg_that_has_ended(stage: Stage) -> None:
+    caller = await answered(stage)
+    stage.control.remember(caller.leg_id, "flow", "first")
+    await stage.control.hang_up(caller.leg_id, EndReason.FLOW_ENDED)
+    await stage.log.next(LegEnded, caller.leg_id)
+    (kept,) = await stage.new_brain()
+    assert kept.ended is not None and kept.ended.reason is EndReason.FLOW_ENDED
+    assert kept.notes == {"flow": "first"}
+
+
+async def test_a_call_without_a_note_arrives_again(stage: Stage) -> None:
+    caller = await answered(stage)
+    assert await stage.new_brain() == []
+    assert (await stage.log.next(CallArrived)).leg_id == caller.leg_id
+    await stage.control.answer(caller.leg_id)  # once more: nothing happens
+    await stage.control.hang_up(caller.leg_id, EndReason.FLOW_ENDED)
+    await stage.log.next(LegEnded, caller.leg_id)

@@ -418,6 +418,16 @@ async def test_a_new_brain_finds_the_worker_as_it_is(stage: RealStage) -> None:
     assert stage.link.workers[next(iter(stage.link.workers))].max_calls == 50
 
 
+async def test_a_call_rings_until_a_brain_is_there(stage: RealStage) -> None:
+    await stage.link.close()
+    late = await stage.caller.call("100")
+    await asyncio.wait_for(late.ringing.wait(), 5)
+    await stage.new_brain()
+    arrived = await stage.log.next(CallArrived)
+    await stage.control.answer(arrived.leg_id)
+    await late.wait_answered()
+
+
 async def test_a_draining_worker_refuses_new_calls_and_keeps_the_others(
     stage: RealStage, tmp_path: Path
 ) -> None:

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centralita.core.events import Event
-from centralita.core.ids import CallId, LegId, new_id
+from centralita.core.ids import CallId, LegId, WorkerId, new_id
 from centralita.core.tasks import Tasks
-from centralita.telephony.call import CallArrived, CallControl, EndReason, LegEvent
+from centralita.telephony.call import CallArrived, CallControl, EndReason, KeptLeg, LegEvent
 from centralita.telephony.fake import FakeCallControl, FakeLeg
 from centralita.telephony.link import WorkerLink
 from centralita.telephony.phone.message import SipMessage
@@ -138,6 +138,10 @@ class Stage(Protocol):
         """We dial the phone outside; it has our INVITE and does not ring yet."""
         ...
 
+    async def new_brain(self) -> list[KeptLeg]:
+        """Our side is killed and another takes over: what it is told of the calls."""
+        ...
+
 
 class FakeOutside:
     """A person as the scripted telephony has them."""
@@ -204,6 +208,12 @@ class FakeStage:
             caller="+34600111222",
         )
         return FakeOutside(self.fake, await self.fake.next_dialled())
+
+    async def new_brain(self) -> list[KeptLeg]:
+        await self.log.close()
+        kept = self.fake.new_brain()
+        self.log = EventLog(self.fake)
+        return kept
 
 
 class WatchedPhone(Phone):
@@ -337,6 +347,15 @@ class RealStage:
         call = await asyncio.wait_for(self.phone.incoming.get(), 5)
         return RealOutside(leg_id, beside.call_id, call)
 
+    async def new_brain(self) -> list[KeptLeg]:
+        await self.log.close()
+        await self.link.close()
+        self.link = WorkerLink([self.settings], on_hung=self.hung.put_nowait)
+        self.link.start()
+        kept = await self.link.take_over([WorkerId(self.settings.worker_id)])
+        self.log = EventLog(self.link)
+        return kept
+
     def kill(self) -> None:
         """The worker dies without a word."""
         os.kill(self.pid, signal.SIGKILL)
@@ -392,4 +411,4 @@ async def real_stage(*, max_calls: int = 50) -> AsyncIterator[RealStage]:
                 process.kill()
                 await process.wait()
             await stage.log.close()
-            await link.close()
+            await stage.link.close()

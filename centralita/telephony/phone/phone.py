@@ -37,6 +37,7 @@ class PhoneCall:
         self.times: dict[str, float] = {}
         self.status = 0
         self.invite = SipMessage()
+        self.ringing = asyncio.Event()
         self.answered = asyncio.Event()
         self.ended = asyncio.Event()
         self.settled = asyncio.Event()
@@ -322,6 +323,7 @@ class Phone(asyncio.DatagramProtocol):
         async for response in self._responses(request):
             if response.status in (180, 183):
                 call.times.setdefault("ringing", time.monotonic())
+                call.ringing.set()
                 if response.body:
                     call.take_media(response.body)
             if response.status >= 300:

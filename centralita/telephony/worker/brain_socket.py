@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from centralita.core.errors import InvalidInput
@@ -20,15 +20,18 @@ class BrainSocket:
     """Accepts one brain at a time; a new connection replaces the old one.
 
     Commands wait in `commands` until the worker's thread takes them; `wake` interrupts its wait.
-    What cannot be sent because no brain is connected is dropped: a brain that connects asks
-    what there is (`Hello`), it does not want to hear what was.
+    What cannot be sent because no brain is connected is dropped: a brain that connects is told
+    what there is by `greet`, it does not want to hear what was.
     """
 
-    def __init__(self, path: str, wake: Callable[[], None], greet: Callable[[], object]) -> None:
+    def __init__(
+        self, path: str, wake: Callable[[], None], greet: Callable[[], Iterable[object]]
+    ) -> None:
         self.commands: deque[Command] = deque()
         self._path = Path(path)
         self._wake = wake
         self._greet = greet
+        self._arrivals: deque[socket.socket] = deque()
         self._lock = threading.Lock()
         self._peer: socket.socket | None = None
         self._path.unlink(missing_ok=True)
@@ -40,6 +43,20 @@ class BrainSocket:
     def start(self) -> None:
         """Begin to accept the brain."""
         threading.Thread(target=self._accept, name="brain socket", daemon=True).start()
+
+    def welcome(self) -> None:
+        """Greet a brain that has come. From the worker's thread: no leg changes meanwhile."""
+        while self._arrivals:
+            peer = self._arrivals.popleft()
+            with self._lock:
+                self._drop()
+                self._peer = peer
+                self.commands.clear()
+            for message in self._greet():
+                self.send(message)
+            threading.Thread(
+                target=self._read, args=(peer,), name="brain reader", daemon=True
+            ).start()
 
     def send(self, message: object) -> None:
         """Send an event, from any thread, in the order of the calls."""
@@ -72,14 +89,8 @@ class BrainSocket:
                 return
             peer.settimeout(None)
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, b"\x01" + bytes(7) + bytes(8))
-            with self._lock:
-                self._drop()
-                self._peer = peer
-                self.commands.clear()
-            self.send(self._greet())
-            threading.Thread(
-                target=self._read, args=(peer,), name="brain reader", daemon=True
-            ).start()
+            self._arrivals.append(peer)
+            self._wake()
 
     def _read(self, peer: socket.socket) -> None:
         deframer = Deframer()

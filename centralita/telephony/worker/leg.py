@@ -14,6 +14,7 @@ from centralita.core.ids import CallId, LegId, PlaybackId
 from centralita.telephony.call import (
     DigitReceived,
     EndReason,
+    KeptLeg,
     LegAnswered,
     LegDirection,
     LegEnded,
@@ -63,7 +64,7 @@ class LegOwner(Protocol):
 
     def later(self, work: Callable[[], None]) -> None: ...
 
-    def forget(self, leg: PjLeg) -> None: ...
+    def over(self, leg: PjLeg, ended: LegEnded) -> None: ...
 
 
 def call_param(code: int = 0) -> pj.CallOpParam:
@@ -103,7 +104,8 @@ class PjLeg(pj.Call):
         self.ended = False
         self.confirmed = False
         self.end_reason: EndReason | None = None
-        self.heard_at = time.monotonic()
+        self.heard_at = self.began_at = time.monotonic()
+        self.notes: dict[str, str] = {}
         self._owner = owner
         self._peer = peer
         self._media_index = 0
@@ -216,6 +218,19 @@ class PjLeg(pj.Call):
             log.warning("leg sends no audio any more, ending it", extra={"leg_id": self.leg_id})
             self.end(EndReason.MEDIA_TIMEOUT)
 
+    def kept(self, ended: LegEnded | None = None) -> KeptLeg:
+        """What a brain that takes over must know."""
+        return KeptLeg(
+            leg_id=self.leg_id,
+            call_id=self.call_id,
+            direction=self.direction,
+            answered=self.confirmed,
+            other=self.other.leg_id if self.other is not None else None,
+            recording=self.recorder.path if self.recorder is not None else "",
+            notes=dict(self.notes),
+            ended=ended,
+        )
+
     # --- callbacks --------------------------------------------------------------------------
 
     def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
@@ -293,10 +308,9 @@ class PjLeg(pj.Call):
             jitter_ms=self._jitter_ms,
         )
         if recorded:  # the last event of the leg comes after RecordingStopped, which waits
-            self._owner.later(lambda: self._owner.emit(ended))
+            self._owner.later(lambda: self._owner.over(self, ended))
         else:
-            self._owner.emit(ended)
-        self._owner.forget(self)
+            self._owner.over(self, ended)
 
     def _observed_reason(self, sip_code: int) -> EndReason:
         if self.confirmed:

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pjsua2 as pj
@@ -21,7 +21,9 @@ from centralita.telephony.call import (
     CallArrived,
     DialError,
     EndReason,
+    KeptLeg,
     LegDirection,
+    LegEnded,
     NoSuchLeg,
     PlaybackEnd,
     TelephonyError,
@@ -39,6 +41,7 @@ from centralita.telephony.protocol import (
     Listen,
     Ping,
     Play,
+    Remember,
     Ring,
     SendDigits,
     StartRecording,
@@ -65,6 +68,12 @@ _POLL_MS = 10
 # pjmedia lets go of a recorder's file on the next tick of its clock, 20 ms; twice that is safe.
 _FILE_FINAL = 0.05
 _MEDIA_CHECK = 5.0
+# How long a new call rings while there is no brain to answer it, in seconds.
+_BRAIN_MAY_TAKE = 15.0
+# A brain that takes over hears of legs that ended up to this long ago: the one before it may have
+# died with that news in its hands. In seconds, and legs.
+_ENDS_KEPT = 60.0
+_ENDS_KEPT_AT_MOST = 1000
 
 
 class _Account(pj.Account):
@@ -91,6 +100,8 @@ class Worker:
         self._draining = False
         self._legs: dict[LegId, PjLeg] = {}
         self._dead: list[PjLeg] = []
+        self._arrivals: dict[LegId, CallArrived] = {}
+        self._ends: deque[tuple[float, KeptLeg]] = deque(maxlen=_ENDS_KEPT_AT_MOST)
         self._foreign: deque[Callable[[], None]] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_order = itertools.count()
@@ -101,7 +112,7 @@ class Worker:
         self._silence = Silence(Path(settings.socket).parent, settings.clock_rate)
         self._taps = TapPool()
         self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._brain = BrainSocket(settings.socket, self.wake, self._hello)
+        self._brain = BrainSocket(settings.socket, self.wake, self._greet)
 
     # --- life -------------------------------------------------------------------------------
 
@@ -115,6 +126,7 @@ class Worker:
                 next_check += _MEDIA_CHECK
                 for leg in tuple(self._legs.values()):
                     self._check_media(leg)
+                self._give_up_arrivals()
         self._shut_down()
 
     def wake(self) -> None:
@@ -130,6 +142,7 @@ class Worker:
 
     def _turn(self) -> None:
         self._endpoint.libHandleEvents(_POLL_MS)
+        self._brain.welcome()
         while self._brain.commands:
             self._obey(self._brain.commands.popleft())
         while self._foreign:
@@ -169,10 +182,14 @@ class Worker:
             self._timers, (time.monotonic() + _FILE_FINAL, next(self._timer_order), work)
         )
 
-    def forget(self, leg: PjLeg) -> None:
-        """The leg is over. It is freed outside its callback."""
+    def over(self, leg: PjLeg, ended: LegEnded) -> None:
+        """The last word on a leg. It is freed outside its callback."""
+        self.emit(ended)
+        if leg.notes:
+            self._ends.append((time.monotonic(), leg.kept(ended)))
         self._release_tap(leg)
         self._legs.pop(leg.leg_id, None)
+        self._arrivals.pop(leg.leg_id, None)
         self._foreign.append(lambda: self._dead.append(leg))
 
     # --- arrivals ---------------------------------------------------------------------------
@@ -189,27 +206,40 @@ class Worker:
             pj_call=pj_call,
         )
         self._legs[leg.leg_id] = leg
-        if self._draining or len(self._legs) > self.capacity or not self._brain.connected:
-            log.warning(
-                "call refused with 503",
-                extra={"legs": len(self._legs), "brain": self._brain.connected},
-            )
+        if self._draining or len(self._legs) > self.capacity:
+            log.warning("call refused with 503", extra={"legs": len(self._legs)})
             leg.end(EndReason.SHUTDOWN)
             return
-        self.emit(
-            CallArrived(
-                leg_id=leg.leg_id,
-                call_id=leg.call_id,
-                sip_call_id=facts.sip_call_id,
-                caller=facts.caller,
-                caller_name=facts.caller_name,
-                dialled=facts.dialled,
-                diversion=facts.diversion,
-                trunk=facts.trunk,
-                extension=facts.extension,
-                headers=facts.headers,
-            )
+        arrived = CallArrived(
+            leg_id=leg.leg_id,
+            call_id=leg.call_id,
+            sip_call_id=facts.sip_call_id,
+            caller=facts.caller,
+            caller_name=facts.caller_name,
+            dialled=facts.dialled,
+            diversion=facts.diversion,
+            trunk=facts.trunk,
+            extension=facts.extension,
+            headers=facts.headers,
         )
+        # Until the first note on it, a brain that comes (again) has to begin with the call.
+        self._arrivals[leg.leg_id] = arrived
+        if self._brain.connected:
+            self.emit(arrived)
+        else:
+            log.warning("call rings until the brain is back", extra={"leg_id": leg.leg_id})
+            leg.answer(call_param(180))
+
+    def _give_up_arrivals(self) -> None:
+        """Refuse those who ring in vain: their trunk may know another way."""
+        if self._brain.connected:
+            return
+        oldest = time.monotonic() - _BRAIN_MAY_TAKE
+        for leg_id in tuple(self._arrivals):
+            leg = self._legs[leg_id]
+            if not leg.confirmed and leg.began_at < oldest:
+                log.error("no brain to answer, call refused with 503", extra={"leg_id": leg_id})
+                leg.end(EndReason.SHUTDOWN)
 
     @property
     def capacity(self) -> int:
@@ -219,6 +249,9 @@ class Worker:
     # --- commands ---------------------------------------------------------------------------
 
     def _obey(self, command: Command) -> None:
+        if isinstance(command, Remember):
+            self._remember(command)
+            return
         try:
             self._carry_out(command)
             done = Done(seq=command.seq)
@@ -231,10 +264,22 @@ class Worker:
             done = Done(seq=command.seq, error=TelephonyError.code, message=repr(exc))
         self._brain.send(done)
 
+    def _remember(self, command: Remember) -> None:
+        leg = self._legs.get(command.leg_id)
+        if leg is None:
+            return
+        if command.text:
+            leg.notes[command.name] = command.text
+            self._arrivals.pop(leg.leg_id, None)
+        else:
+            leg.notes.pop(command.name, None)
+
     def _carry_out(self, command: Command) -> None:
         match command:
             case Answer(leg_id=leg_id, early=early):
-                self._leg(leg_id).answer(call_param(183 if early else 200))
+                leg = self._leg(leg_id)
+                if not leg.confirmed:
+                    leg.answer(call_param(183 if early else 200))
             case Ring(leg_id=leg_id):
                 self._leg(leg_id).answer(call_param(180))
             case Play():
@@ -341,9 +386,9 @@ class Worker:
         account.create(account_config(self.settings, user, outgoing=outgoing), not outgoing)
         return account
 
-    def _hello(self) -> Hello:
-        return Hello(
-            version=self._endpoint.libVersion().full,
-            max_calls=self.capacity,
-            legs=tuple(self._legs),
-        )
+    def _greet(self) -> Iterator[object]:
+        recently = time.monotonic() - _ENDS_KEPT
+        yield from (kept for at, kept in self._ends if at > recently)
+        yield from (leg.kept() for leg in self._legs.values() if leg.leg_id not in self._arrivals)
+        yield Hello(version=self._endpoint.libVersion().full, max_calls=self.capacity)
+        yield from self._arrivals.values()
