@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import enum
 import re
@@ -12,11 +13,14 @@ import msgspec
 
 from centralita.core.errors import InvalidInput
 
+LONGEST_MESSAGE = 1 << 20
+
 
 class Wire:
     """Encodes and decodes a closed set of frozen dataclasses.
 
-    The set is given once, by both sides of a seam; a message outside it is refused.
+    The set is given once, by both sides of a seam; a message outside it is refused. On a stream
+    each message is its length as a big-endian unsigned 32-bit number and then its bytes.
     """
 
     def __init__(self, types: Iterable[type]) -> None:
@@ -43,6 +47,21 @@ class Wire:
             raise InvalidInput(f"unknown message {exc.args[0]!r}") from exc
         except msgspec.MsgspecError as exc:
             raise InvalidInput(f"malformed message: {exc}") from exc
+
+    def send(self, writer: asyncio.StreamWriter, message: object) -> None:
+        """Queue a message. What a broken connection swallows, its reader notices."""
+        data = self.encode(message)
+        writer.write(len(data).to_bytes(4, "big") + data)
+
+    async def receive(self, reader: asyncio.StreamReader) -> object | None:
+        """The next message; None at the end of the stream. Raises InvalidInput for rubbish."""
+        try:
+            length = int.from_bytes(await reader.readexactly(4), "big")
+            if length > LONGEST_MESSAGE:
+                raise InvalidInput(f"a message of {length} bytes is longer than any we send")
+            return self.decode(await reader.readexactly(length))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
 
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]

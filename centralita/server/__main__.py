@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from centralita import __version__
 from centralita.core.errors import CentralitaError
-from centralita.server import commands
-from centralita.server.config import Overrides, load_config
+from centralita.server.config import Config, Overrides, load_config
+from centralita.server.keeper import run_keeper
 from centralita.server.log import set_up_log
+from centralita.server.supervision import KEEPER_SOCKET
+
+Command = Callable[[Config, argparse.Namespace], Coroutine[object, object, int]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,8 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         config = load_config(options.config, overrides)
         set_up_log(config.log)
-        code: int = asyncio.run(options.run(config, options))
-        return code
+        if options.run == "serve" and KEEPER_SOCKET not in os.environ:
+            given = sys.argv[1:] if arguments is None else arguments
+            config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return asyncio.run(run_keeper(config.run_dir, given))
+        # Here, so that the keeper stays small: it needs none of what the brain is made of.
+        from centralita.server import commands
+
+        command: Command = getattr(commands, options.run)
+        return asyncio.run(command(config, options))
     except CentralitaError as exc:
         print(f"centralita: {exc}", file=sys.stderr)
         return 1
@@ -50,26 +61,26 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--sip-port", type=int, help="where phones and trunks call (5060)")
     serve.add_argument("--http-port", type=int, help="the page and the API (8080)")
     serve.add_argument("--http-host", help="the address they listen on (127.0.0.1)")
-    serve.set_defaults(run=commands.serve)
+    serve.set_defaults(run="serve")
 
     demo = verbs.add_parser("demo", parents=[common], help="make a whole call on this machine")
-    demo.set_defaults(run=commands.demo)
+    demo.set_defaults(run="demo")
 
     flow = verbs.add_parser("flow", help="check and publish flows").add_subparsers(required=True)
     check = flow.add_parser("check", parents=[common], help="say what is wrong with a flow file")
     check.add_argument("file", type=Path, nargs="+")
-    check.set_defaults(run=commands.flow_check)
+    check.set_defaults(run="flow_check")
     publish = flow.add_parser("publish", parents=[common], help="let a flow answer numbers")
     publish.add_argument("file", type=Path)
     publish.add_argument("--number", action="append", default=[], help="a number; * for any other")
-    publish.set_defaults(run=commands.flow_publish)
+    publish.set_defaults(run="flow_publish")
 
     models = verbs.add_parser("models", help="speech models").add_subparsers(required=True)
     listing = models.add_parser("list", parents=[common], help="which model serves which language")
-    listing.set_defaults(run=commands.models_list)
+    listing.set_defaults(run="models_list")
     get = models.add_parser("get", parents=[common], help="download the official model")
     get.add_argument("language", choices=("es", "en"))
-    get.set_defaults(run=commands.models_get)
+    get.set_defaults(run="models_get")
 
     imports = verbs.add_parser(
         "import", parents=[common], help="customers and messages, from files"
@@ -77,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
     imports.add_argument("kind", choices=("customers", "messages", "mbox"))
     imports.add_argument("file", type=Path)
     imports.add_argument("--ours", action="append", default=[], help="mbox: an address of ours")
-    imports.set_defaults(run=commands.import_file)
+    imports.set_defaults(run="import_file")
 
     user = verbs.add_parser("user", help="people who sign in").add_subparsers(required=True)
     add_user = user.add_parser("add", parents=[common], help="prints a new password")
@@ -87,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     add_user.add_argument("--extension", help="the phone of an agent; prints its password, too")
     add_user.add_argument("--queue", action="append", default=[], help="a queue the agent serves")
     add_user.add_argument("--skill", action="append", default=[], help="german or german:3")
-    add_user.set_defaults(run=commands.user_add)
+    add_user.set_defaults(run="user_add")
 
     queue = verbs.add_parser("queue", help="queues").add_subparsers(required=True)
     add_queue = queue.add_parser("add", parents=[common], help="make or change a queue")
@@ -95,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     add_queue.add_argument("--title", default="")
     add_queue.add_argument("--language", choices=("es", "en"), help="es unless told")
     add_queue.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    add_queue.set_defaults(run=commands.queue_add)
+    add_queue.set_defaults(run="queue_add")
     return top
 
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import secrets
 import signal
 import sys
@@ -28,6 +29,8 @@ from centralita.server.center import ANY_NUMBER, queue_config
 from centralita.server.config import Config
 from centralita.server.demo.call import demo_call
 from centralita.server.demo.company import NUMBERS, demo_config, found_company
+from centralita.server.keeper_link import KeeperLink
+from centralita.server.supervision import KEEPER_SOCKET
 from centralita.server.wiring import House, open_house
 from centralita.store.records import AgentRecord, QueueRecord, Role, UserRecord
 from centralita.store.store import Store, open_store
@@ -47,7 +50,7 @@ def web_folder() -> Path | None:
 
 
 async def serve(config: Config, options: argparse.Namespace) -> int:
-    """Run until SIGTERM or Ctrl-C; drain, and end with 0."""
+    """The brain, below its keeper: run until SIGTERM or Ctrl-C; drain, and end with 0."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -62,7 +65,8 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
             credentials = await found_company(store, config, SteadyClock())
         elif not await store.flows.all():
             await _publish(store, Path(__file__).with_name("welcome.yaml"), (ANY_NUMBER,))
-    house = await open_house(config, web_dir=web_folder())
+    supervisor = await KeeperLink.connect(Path(os.environ[KEEPER_SOCKET]))
+    house = await open_house(config, supervisor=supervisor, web_dir=web_folder())
     loop.add_signal_handler(signal.SIGHUP, _reload, house)
     _announce(config, credentials if fresh else {}, demo=options.demo)
     await stop.wait()

@@ -15,7 +15,7 @@ from centralita.asr.vosk.pool import VoskPool
 from centralita.core.bus import Bus
 from centralita.core.events import Event
 from centralita.server.call_log import CallLog
-from centralita.server.supervisor import Supervisor
+from centralita.server.supervision import ProcessKeeper
 from centralita.store.store import Store
 from centralita.telephony.edge.watch import RegistrationWatch
 from centralita.telephony.link import WorkerLink
@@ -110,7 +110,7 @@ class HouseMetrics(Collector):
     """Figures for Prometheus, read when they are asked for."""
 
     def __init__(
-        self, link: WorkerLink, pool: VoskPool, calls: CallLog, supervisor: Supervisor, bus: Bus
+        self, link: WorkerLink, pool: VoskPool, calls: CallLog, supervisor: ProcessKeeper, bus: Bus
     ) -> None:
         self._link = link
         self._pool = pool

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from centralita.core.process import ProcessSpec
@@ -43,8 +44,8 @@ _LEVELS = {
 _libc = ctypes.CDLL(None)
 
 
-def _die_with_parent() -> None:
-    """Runs in the child: should the server be killed, its children get SIGTERM from the kernel."""
+def die_with_parent() -> None:
+    """Runs in the child: should its parent be killed, the kernel sends it SIGTERM."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -56,16 +57,32 @@ class _Child:
     last_words: str = ""
 
 
-class Supervisor:
-    """Starts the processes it is given, and starts them again when they die."""
+def pause_after(before: float, *, lived: float) -> float:
+    """How long to wait, in seconds, until the next start of a process that lived that long."""
+    return _FIRST_PAUSE if lived > _HEALTHY_AFTER or not before else min(before * 2, _LONGEST_PAUSE)
 
-    def __init__(self) -> None:
+
+class Supervisor:
+    """Starts the processes it is given, and starts them again when they die.
+
+    `on_change` is called when a child has started or died.
+    """
+
+    def __init__(self, *, on_change: Callable[[], None] = lambda: None) -> None:
+        self._on_change = on_change
         self._children: dict[str, _Child] = {}
         self._tasks = Tasks("supervisor")
         self._stopping = False
 
     def keep(self, spec: ProcessSpec) -> None:
-        """Start this process and keep it alive from now on."""
+        """Start this process and keep it alive from now on.
+
+        One of that name goes on as it is; its next start, if it ever dies, is by the new spec.
+        """
+        known = self._children.get(spec.name)
+        if known is not None:
+            known.spec = spec
+            return
         child = _Child(spec=spec)
         self._children[spec.name] = child
         self._tasks.spawn(self._keep(child), name=f"keep {spec.name}")
@@ -96,6 +113,9 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 child.process.kill()
 
+    def serving(self) -> None:
+        """Nothing to do: this supervisor lives and dies with its house."""
+
     def expect_ends(self) -> None:
         """The house closes: children that end are not started again, what they say is no news."""
         self._stopping = True
@@ -119,9 +139,9 @@ class Supervisor:
         await self._tasks.close()
 
     async def _keep(self, child: _Child) -> None:
-        pause = _FIRST_PAUSE
-        spec = child.spec
+        pause = 0.0
         while not self._stopping:
+            spec = child.spec
             began = time.monotonic()
             # A pipe of our own: asyncio's would let a grandchild that holds it hide the death.
             ears, mouth = os.pipe()
@@ -133,7 +153,7 @@ class Supervisor:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=mouth,
-                    preexec_fn=_die_with_parent,
+                    preexec_fn=die_with_parent,
                 )
             except OSError as exc:
                 os.close(ears)
@@ -146,6 +166,7 @@ class Supervisor:
             else:
                 os.close(mouth)
                 child.process = process
+                self._on_change()
                 log.info("process started", extra={"child": spec.name, "pid": process.pid})
                 listening = self._tasks.spawn(
                     self._listen(child, ears), name=f"hear {spec.name} {process.pid}"
@@ -153,6 +174,7 @@ class Supervisor:
                 await process.wait()
                 child.process = None
                 await asyncio.wait({listening}, timeout=_LAST_WORDS)
+                self._on_change()
                 if self._stopping:
                     return
                 log.error(
@@ -164,9 +186,8 @@ class Supervisor:
                     },
                 )
             child.restarts += 1
-            pause = _FIRST_PAUSE if time.monotonic() - began > _HEALTHY_AFTER else pause
+            pause = pause_after(pause, lived=time.monotonic() - began)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _listen(self, child: _Child, ears: int) -> None:
         """Pass what the child prints on to the log."""

@@ -37,6 +37,7 @@ from centralita.server.config import Config
 from centralita.server.health import HealthCheck, HouseMetrics
 from centralita.server.live_feed import LiveFeed
 from centralita.server.retention import Retention
+from centralita.server.supervision import ProcessKeeper
 from centralita.server.supervisor import Supervisor
 from centralita.server.switch import Switch
 from centralita.server.telephony import edge_config, worker_settings
@@ -58,12 +59,14 @@ _START_WITHIN = 30.0
 class House:
     """The whole server of one machine. `await open_house(config)`, then `close`."""
 
-    def __init__(self, config: Config, store: Store, web_dir: Path | None) -> None:
+    def __init__(
+        self, config: Config, store: Store, supervisor: ProcessKeeper, web_dir: Path | None
+    ) -> None:
         self.config = config
         self.store = store
         self.bus = Bus()
         self.clock = SteadyClock()
-        self.supervisor = Supervisor()
+        self.supervisor = supervisor
         self.center = Center(config, store)
         self.hub = LiveHub()
         self.models = resolve_models(config.data, _configured_models(config))
@@ -161,6 +164,7 @@ class House:
         await self._serve_http()
         await self._wait_until_ready()
         self._tasks.spawn(self._warm_prompts(), name="warm prompts")
+        self.supervisor.serving()
         log.info("ready for calls", extra={"seconds": round(time.monotonic() - began, 2)})
 
     async def close(self, grace: float = 30.0) -> None:
@@ -307,12 +311,17 @@ class House:
         return queue.title if queue is not None else queue_id
 
 
-async def open_house(config: Config, *, web_dir: Path | None = None) -> House:
-    """Open the store and start everything. What was started is stopped when a part fails."""
+async def open_house(
+    config: Config, *, supervisor: ProcessKeeper | None = None, web_dir: Path | None = None
+) -> House:
+    """Open the store and start everything. What was started is stopped when a part fails.
+
+    Without a `supervisor` the processes are children of this one.
+    """
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = await open_store(config.database_url)
-    house = House(config, store, web_dir)
+    house = House(config, store, supervisor or Supervisor(), web_dir)
     try:
         await house.open()
     except BaseException:

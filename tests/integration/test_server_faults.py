@@ -109,15 +109,6 @@ async def _answers(phone: Phone) -> PhoneCall:
     return call
 
 
-def _child(server: ServerProcess, words: str) -> psutil.Process:
-    """The server's child with these words in its command line, whose own children come after."""
-    for child in psutil.Process(server.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if words in " ".join(child.cmdline()):
-                return child
-    raise AssertionError(f"no child with {words}")
-
-
 async def _health(server: ServerProcess) -> Json:
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{server.url}/healthz") as answer:
@@ -144,7 +135,7 @@ async def test_a_recogniser_killed_while_a_caller_speaks_costs_one_question(
             async with asyncio.TaskGroup() as group:
                 speaking = group.create_task(call.audio.say(sound(0.5, _says("soporte"))))
                 await asyncio.sleep(0.8)  # in mid-word
-                _child(server, "centralita.asr").send_signal(signal.SIGKILL)
+                server.child("centralita.asr").send_signal(signal.SIGKILL)
                 await speaking
             killed = time.monotonic()
             await _asr_is(server, True)
@@ -163,7 +154,7 @@ async def test_without_any_recogniser_callers_are_served_by_keys(
     async def keep_killing() -> None:
         while True:
             with contextlib.suppress(AssertionError, psutil.NoSuchProcess):
-                _child(server, "centralita.asr").send_signal(signal.SIGKILL)
+                server.child("centralita.asr").send_signal(signal.SIGKILL)
             await asyncio.sleep(0.02)
 
     killer = Tasks("killer")
@@ -309,7 +300,7 @@ async def test_a_killed_media_worker_ends_its_calls_by_name_and_is_back_in_secon
         talk = await _answers(ana)
         await talk.audio.until(lambda frame: frame.has_tone(600))
         await asyncio.sleep(1.5)  # they talk
-        _child(server, "centralita.telephony.worker").send_signal(signal.SIGKILL)
+        server.child("centralita.telephony.worker").send_signal(signal.SIGKILL)
         killed = time.monotonic()
         entry = await sofia.call_of("+34600222008")
         assert entry["ended_by"] == "worker_lost"
@@ -353,7 +344,7 @@ async def test_a_killed_kamailio_costs_no_conversation_and_is_back_in_seconds(
             talk = await _answers(ana)
             talk.audio.hum(tone(1000, 1))
             await call.audio.until(lambda frame: frame.has_tone(1000))
-            launcher = _child(server, "edge.launcher")
+            launcher = server.child("edge.launcher")
             launcher.children()[0].send_signal(signal.SIGKILL)
             killed = time.monotonic()
             await asyncio.to_thread(launcher.wait, 5)

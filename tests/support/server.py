@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import psutil
 
 from centralita.core.clock import SteadyClock
 from centralita.server.config import Config, Overrides, load_config
@@ -72,9 +73,22 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The brain's process id."""
+        """The keeper's process id."""
         assert self._process is not None
         return self._process.pid
+
+    def child(self, words: str) -> psutil.Process:
+        """The process below with these words in its command line; its own children come after."""
+        for child in psutil.Process(self.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if words in " ".join(child.cmdline()):
+                    return child
+        raise AssertionError(f"no child with {words}")
+
+    @property
+    def brain(self) -> psutil.Process:
+        """The process that decides."""
+        return self.child("centralita.server serve")
 
     def config(self) -> Config:
         """The configuration that the process reads."""

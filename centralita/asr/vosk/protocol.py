@@ -1,21 +1,16 @@
 """What the pool and a worker say to each other: typed messages on a Unix stream socket.
 
-Each message is its length as a big-endian unsigned 32-bit number and then `core.wire` bytes.
 Live audio does not pass here: media workers send it straight to the worker's datagram socket.
 """
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from dataclasses import dataclass
 from datetime import timedelta
 
 from centralita.asr.recognizer import Partial, SpeechStarted, Utterance
-from centralita.core.errors import InvalidInput
 from centralita.core.wire import Wire
-
-LONGEST_MESSAGE = 1 << 20
 
 STREAM_HEADER = struct.Struct(">I")
 """Starts each datagram of live audio: the number of its stream."""
@@ -144,18 +139,4 @@ WIRE = Wire(
 )
 
 
-def send(writer: asyncio.StreamWriter, message: object) -> None:
-    """Queue a message. What a broken connection swallows, its reader notices."""
-    data = WIRE.encode(message)
-    writer.write(len(data).to_bytes(4, "big") + data)
-
-
-async def receive(reader: asyncio.StreamReader) -> object | None:
-    """The next message, or None at the end of the connection. Raises InvalidInput for rubbish."""
-    try:
-        length = int.from_bytes(await reader.readexactly(4), "big")
-        if length > LONGEST_MESSAGE:
-            raise InvalidInput(f"a message of {length} bytes is longer than any we send")
-        return WIRE.decode(await reader.readexactly(length))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None
+send, receive = WIRE.send, WIRE.receive

@@ -76,7 +76,7 @@ class Edge:
             ),
             # The launcher is found wherever the server's own modules are.
             env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            cwd=folder,
+            cwd=str(folder),
             grace=timedelta(seconds=6),
         )
 

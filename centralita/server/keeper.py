@@ -1,0 +1,170 @@
+"""The keeper: the parent of all processes. It starts the brain and outlives it, as calls do.
+
+Media workers, recognisers and Kamailio are its children, not the brain's: a brain that dies
+leaves them at work, and the next one finds them there. The keeper does nothing else, so that
+there is nothing in it to go wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from centralita.core.errors import InvalidInput
+from centralita.server.supervision import (
+    ALIVE_EVERY,
+    KEEPER_SOCKET,
+    WIRE,
+    Alive,
+    Children,
+    ChildState,
+    Closing,
+    Keep,
+    Kill,
+    Serving,
+)
+from centralita.server.supervisor import Supervisor, die_with_parent, pause_after
+
+log = logging.getLogger(__name__)
+
+# A brain whose loop has stood still this long is replaced; its longest pauses are a tenth of it.
+_HANGS_AFTER = 10 * ALIVE_EVERY
+# What a brain may take to end after SIGTERM: its own grace for the calls, and some.
+_BRAIN_GRACE = timedelta(seconds=60)
+
+
+async def run_keeper(run_dir: Path, arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or Ctrl-C. Returns the brain's exit code.
+
+    `arguments` are those of this command: the brain gets the same.
+    """
+    brain = (sys.executable, "-P", "-m", "centralita.server", *arguments)
+    keeper = Keeper(run_dir / "keeper.sock", brain)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, keeper.stop)
+    loop.add_signal_handler(signal.SIGHUP, keeper.pass_on, signal.SIGHUP)
+    return await keeper.run()
+
+
+class Keeper:
+    """One brain after the other, and the children that they ask for.
+
+    `brain` is the command that starts one. A brain that is silent for `hangs_after` is replaced.
+    """
+
+    def __init__(
+        self, socket: Path, brain: Sequence[str], *, hangs_after: timedelta = _HANGS_AFTER
+    ) -> None:
+        self._socket = socket
+        self._argv = tuple(brain)
+        self._hangs_after = hangs_after.total_seconds()
+        self._children = Supervisor(on_change=self._tell)
+        self._brain: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._serving = False
+        self._stopping = False
+        self._heard_at = time.monotonic()
+
+    def stop(self) -> None:
+        """End the brain, which ends its calls first; then everything else."""
+        self._stopping = True
+        self.pass_on(signal.SIGTERM)
+
+    def pass_on(self, number: signal.Signals) -> None:
+        """The signal is meant for the brain."""
+        if self._brain is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._brain.send_signal(number)
+
+    async def run(self) -> int:
+        """Keep a brain alive. One that never came to serve is not tried again: its error stands."""
+        self._socket.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._converse, self._socket)
+        self._socket.chmod(0o600)
+        try:
+            pause = 0.0
+            while True:
+                began = time.monotonic()
+                code = await self._one_brain()
+                if self._stopping or not self._serving:
+                    return code if code >= 0 else 128 - code
+                log.error("brain died, calls go on, starting it again", extra={"code": code})
+                pause = pause_after(pause, lived=time.monotonic() - began)
+                await asyncio.sleep(pause)
+        finally:
+            await self._children.close()
+            server.close()
+            self._socket.unlink(missing_ok=True)
+
+    async def _one_brain(self) -> int:
+        self._brain = brain = await asyncio.create_subprocess_exec(
+            *self._argv,
+            env={**os.environ, KEEPER_SOCKET: str(self._socket)},
+            stdin=asyncio.subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
+        )
+        if self._stopping:
+            brain.terminate()
+        self._heard_at = time.monotonic()
+        stop_by: float | None = None
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(brain.wait(), ALIVE_EVERY.total_seconds())
+            now = time.monotonic()
+            if self._stopping and stop_by is None:
+                stop_by = now + _BRAIN_GRACE.total_seconds()
+            silent = self._serving and now - self._heard_at > self._hangs_after
+            if silent or (stop_by is not None and now > stop_by):
+                log.error("brain hangs and is killed", extra={"pid": brain.pid})
+                with contextlib.suppress(ProcessLookupError):
+                    brain.kill()
+                return await brain.wait()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._tell()
+        try:
+            while (message := await WIRE.receive(reader)) is not None:
+                self._heard_at = time.monotonic()
+                match message:
+                    case Keep(spec=spec):
+                        self._children.keep(spec)
+                    case Kill(name=name):
+                        self._children.kill(name)
+                    case Serving():
+                        self._serving = True
+                    case Closing():
+                        self._children.expect_ends()
+                    case Alive():
+                        pass
+                    case _:
+                        log.error("brain said what it must not", extra={"what": repr(message)})
+        except InvalidInput as exc:
+            log.error("brain cannot be understood", extra={"error": str(exc)})
+        finally:
+            if self._writer is writer:
+                self._writer = None
+            writer.close()
+
+    def _tell(self) -> None:
+        if self._writer is None:
+            return
+        children = tuple(
+            ChildState(
+                name=name,
+                pid=self._children.pid(name),
+                restarts=self._children.restarts(name),
+                last_words=self._children.last_words(name),
+            )
+            for name in self._children.names()
+        )
+        WIRE.send(self._writer, Children(children=children))
