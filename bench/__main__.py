@@ -6,8 +6,9 @@ import asyncio
 import sys
 
 from bench import first_call
+from bench.load import main as load
 
-_BENCHES = {"first-call": first_call.main}
+_BENCHES = {"first-call": first_call.main, "load": load.main}
 
 
 def main() -> int:

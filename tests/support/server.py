@@ -46,13 +46,16 @@ class Ports:
 class ServerProcess:
     """`centralita serve` as its users run it: `async with ServerProcess(folder) as server`."""
 
-    def __init__(self, folder: Path, *, extra: str = "", demo: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, extra: str = "", media: str = "", demo: bool = True
+    ) -> None:
         self.data = folder / "data"
         self.log = folder / "server.log"
         self.ports = Ports(sip=free_port(), http=free_port())
         self.users: dict[str, str] = {}
         self.phones: dict[str, str] = {}
         self._extra = extra
+        self._media = media
         self._demo = demo
         self._config = folder / "sip.conf"
         self._process: asyncio.subprocess.Process | None = None
@@ -109,7 +112,7 @@ class ServerProcess:
             "[sip]\naddress = 127.0.0.1\n"
             f"port = {self.ports.sip}\ntls_port = {free_port()}\nworker_port = {free_port()}\n"
             "[media]\naddress = 127.0.0.1\n"
-            f"rtp_ports = {first}-{first + 1999}\n"
+            f"rtp_ports = {first}-{first + 1999}\n{self._media}\n"
             f"[http]\nport = {self.ports.http}\n"
             "[trunk:loopback]\naddresses = 127.0.0.0/8\ncaller_id = from\n" + self._extra,
             encoding="utf-8",
