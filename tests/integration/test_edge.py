@@ -513,6 +513,19 @@ async def test_an_edge_that_is_killed_leaves_the_ports_to_the_next(
             assert (await agent.register(again.address, "201", "secret"))[1].status == 200
 
 
+async def test_phones_that_were_registered_before_a_kill_are_rung_after_it(
+    tmp_path: Path, worker: Party
+) -> None:
+    config = edge_config(tmp_path, [worker.local])
+    async with udp_party() as agent:
+        async with running_edge(config, PHONES) as edge:
+            assert (await agent.register(edge.address, "201", "secret"))[1].status == 200
+            os.kill(int((config.folder / "kamailio.pid").read_text()), signal.SIGKILL)
+            await asyncio.wait_for(edge.process.wait(), 10)
+        async with running_edge(config, PHONES) as again:
+            assert list(await again.control.registrations()) == ["201"]
+
+
 def port_is_taken(address: tuple[str, int]) -> bool:
     """Whether somebody holds the UDP port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -138,6 +138,11 @@ class EdgeConfig:
         return self.folder / "control.pipe"
 
     @property
+    def registrations(self) -> Path:
+        """Where the edge keeps which phones are registered; outlives it."""
+        return self.state_dir / "edge" / "registrations.sqlite"
+
+    @property
     def uri(self) -> str:
         """Where media workers send their calls."""
         host = "127.0.0.1" if self.address in {"0.0.0.0", "::"} else self.address

@@ -20,6 +20,7 @@ from centralita.core.process import ProcessSpec
 from centralita.telephony.edge import render
 from centralita.telephony.edge.certificate import self_signed, write_private
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone
+from centralita.telephony.edge.registrations import make_registrations
 
 _SCHEMAS = Path("/usr/share/kamailio/dbtext/kamailio")
 
@@ -41,8 +42,8 @@ class Edge:
         """
         if find_kamailio(self.config.binary) is None:
             raise Unavailable(
-                "Kamailio is not installed: install the packages kamailio and "
-                "kamailio-tls-modules, or set [sip] edge = none"
+                "Kamailio is not installed: install the packages kamailio, kamailio-tls-modules "
+                "and kamailio-sqlite-modules, or set [sip] edge = none"
             )
         resolved = {
             trunk.name: await _addresses_of(trunk.registration.registrar)
@@ -91,6 +92,7 @@ class Edge:
 
     def _write(self, phones: Sequence[EdgePhone], resolved: dict[str, list[str]]) -> None:
         config, folder = self.config, self.config.folder
+        make_registrations(config.registrations)
         (folder / "db").mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         interfaces = local_addresses()

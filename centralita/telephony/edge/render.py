@@ -22,6 +22,7 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
     """
     names = {
         "EDGE_DIR": str(config.folder),
+        "EDGE_REGISTRATIONS": str(config.registrations),
         "EDGE_DOMAIN": config.domain,
         "EDGE_USER_AGENT": config.user_agent,
         "EDGE_FLOOD_REQUESTS": str(config.flood_requests),
