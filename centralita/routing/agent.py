@@ -61,14 +61,11 @@ class Agent:
     wrap_up_until: datetime | None = None
 
     @property
+    def serving(self) -> bool:
+        """Whether the agent is at work, free or busy."""
+        return self.status is AgentStatus.AVAILABLE and self.registered
+
+    @property
     def free(self) -> bool:
         """Whether a call can be offered at this instant."""
-        return (
-            self.status is AgentStatus.AVAILABLE
-            and self.state is AgentState.IDLE
-            and self.registered
-        )
-
-    def masters(self, skills: Mapping[str, int]) -> bool:
-        """Whether the agent has all of `skills` at these levels or better."""
-        return all(self.profile.skills.get(name, 0) >= level for name, level in skills.items())
+        return self.serving and self.state is AgentState.IDLE

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Protocol
 
-from centralita.routing.agent import Agent
-from centralita.routing.queue import QueuedCall
+from centralita.routing.agent import AgentProfile
 from centralita.routing.strategy.longest_idle import LongestIdle
 from centralita.routing.strategy.most_skilled import MostSkilled
 
 
 class Strategy(Protocol):
-    """Chooses among agents who are free, serve the queue and have the skills."""
+    """Tells which of the agents who serve the queue and have the skills are to be preferred."""
 
-    def choose(self, candidates: Iterable[Agent], call: QueuedCall) -> Agent | None:
-        """The agent to offer the call to; None when there is no candidate."""
+    def merit(self, profile: AgentProfile, skills: Mapping[str, int]) -> int:
+        """The agent's worth to a call that asks for `skills`. Depends on these two alone.
+
+        The free agent of the highest merit is chosen; of several the one who has been free for
+        the longest time, then the first by id, so that a replay chooses the same.
+        """
         ...
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from centralita.routing.agent import Agent
-from centralita.routing.queue import QueuedCall
+from centralita.routing.agent import AgentProfile
 
 
 class LongestIdle:
-    """Fair and predictable; ties go by id, so that a replay chooses the same."""
+    """Fair and predictable: who has the skills at all is as good as anybody."""
 
-    def choose(self, candidates: Iterable[Agent], call: QueuedCall) -> Agent | None:
-        return min(
-            candidates, key=lambda agent: (agent.idle_since, agent.profile.agent_id), default=None
-        )
+    def merit(self, profile: AgentProfile, skills: Mapping[str, int]) -> int:
+        return 0

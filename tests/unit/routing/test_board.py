@@ -14,16 +14,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from centralita.core.clock import ManualClock
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, CallId, LegId, OfferId, QueueId
-from centralita.routing.agent import AgentProfile, AgentState, AgentStatus
-from centralita.routing.board import (
+from centralita.routing.actions import (
     Action,
-    Board,
     ConnectCall,
     EndAgentLeg,
     ResumeWaiting,
     ReturnCaller,
     RingAgent,
 )
+from centralita.routing.agent import AgentProfile, AgentState, AgentStatus
+from centralita.routing.board import Board
 from centralita.routing.events import (
     AgentChanged,
     CallAbandoned,
@@ -308,13 +308,13 @@ class House(RuleBasedStateMachine):
     def nobody_waits_while_a_fitting_agent_is_free(self) -> None:
         for call in self.board.calls.values():
             if call.offer_id is None:
-                queue = self.board.queues[call.queue_id]
+                wanted = [*self.board.queues[call.queue_id].skills.items(), *call.skills.items()]
                 for agent in self.board.agents.values():
+                    skills = agent.profile.skills
                     assert not (
                         agent.free
                         and call.queue_id in agent.profile.queues
-                        and agent.masters(queue.skills)
-                        and agent.masters(call.skills)
+                        and all(skills.get(name, 0) >= level for name, level in wanted)
                     ), f"{agent.profile.name} is free and {call.call_id} waits"
 
     @invariant()
