@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import first_call, routing
+from bench import erlang, first_call, routing
 from bench.load import main as load
 
-_BENCHES = {"first-call": first_call.main, "load": load.main, "routing": routing.main}
+_BENCHES = {
+    "erlang": erlang.main,
+    "first-call": first_call.main,
+    "load": load.main,
+    "routing": routing.main,
+}
 
 
 def main() -> int:

@@ -29,6 +29,7 @@ from centralita.routing.board import (
 )
 from centralita.routing.events import LeaveReason
 from centralita.routing.offer import OfferState
+from centralita.routing.ordered import Deadlines
 from centralita.routing.queue import QueuedCall
 from centralita.telephony.call import (
     CallControl,
@@ -117,6 +118,8 @@ class Dispatcher:
         self._callers: dict[CallId, _Waiting] = {}
         self._legs: dict[LegId, OfferId] = {}
         self._offer_legs: dict[OfferId, LegId] = {}
+        # When callers are told their place. Who has left is taken out when that time comes.
+        self._announcements: Deadlines[CallId] = Deadlines()
         self._changed = asyncio.Event()
         self._stops: list[Callable[[], None]] = []
 
@@ -146,6 +149,7 @@ class Dispatcher:
             raise
         self.carry_out(actions)
         if call.call_id in self.board.calls:
+            self._announce_later(self._callers[call.call_id])
             self._tasks.spawn(self._welcome(call), name=f"welcome {call.call_id}")
 
     def choose_status(self, agent_id: AgentId, status: AgentStatus, reason: str) -> None:
@@ -154,10 +158,8 @@ class Dispatcher:
 
     def registration(self, extension: str, registered: bool) -> None:
         """A phone registered or went away."""
-        for agent in tuple(self.board.agents.values()):
-            if agent.profile.extension == extension:
-                agent_id = agent.profile.agent_id
-                self.carry_out(self.board.registration(agent_id, registered, self._clock.now()))
+        for agent_id in self.board.at_extension(extension):
+            self.carry_out(self.board.registration(agent_id, registered, self._clock.now()))
 
     def finish_wrap_up(self, agent_id: AgentId) -> None:
         """The agent is done writing up."""
@@ -247,6 +249,7 @@ class Dispatcher:
                     caller = self._callers.get(call.call_id)
                     if caller is not None:
                         caller.talking = False
+                        self._announce_later(caller)
                     self._tasks.spawn(self._music(call), name=f"music {call.call_id}")
 
     async def _ring(self, action: RingAgent, leg_id: LegId) -> None:
@@ -281,12 +284,12 @@ class Dispatcher:
                 )
             )
             return
-        if offer.offer_id not in self.board.offers and not self._in_conversation(offer.offer_id):
+        if (
+            offer.offer_id not in self.board.offers
+            and self.board.conversation_of(offer.offer_id) is None
+        ):
             # Withdrawn while the INVITE was on its way to the worker.
             await self._end_leg(offer.offer_id)
-
-    def _in_conversation(self, offer_id: OfferId) -> bool:
-        return any(talk.offer.offer_id == offer_id for talk in self.board.conversations.values())
 
     async def _end_leg(self, offer_id: OfferId) -> None:
         leg_id = self._offer_legs.get(offer_id)
@@ -307,10 +310,7 @@ class Dispatcher:
             )
 
     async def _hold(self, offer_id: OfferId, held: bool) -> None:
-        conversation = next(
-            (talk for talk in self.board.conversations.values() if talk.offer.offer_id == offer_id),
-            None,
-        )
+        conversation = self.board.conversation_of(offer_id)
         if conversation is None:
             return
         with contextlib.suppress(TelephonyError):
@@ -364,29 +364,30 @@ class Dispatcher:
         while True:
             self._changed.clear()
             wait = self._seconds_to_next()
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
             now = self._clock.now()
             deadline = self.board.next_deadline()
             if deadline is not None and deadline <= now:
                 self.carry_out(self.board.expire(now))
-            for caller in tuple(self._callers.values()):
-                if self._still_waits(caller.call) and self._announce_at(caller) <= now:
-                    caller.announced_at = now
-                    self._tasks.spawn(self._tell_position(caller), name="position")
+            for call_id in self._announcements.due(now):
+                caller = self._callers.get(call_id)
+                if caller is None or not self._still_waits(caller.call):
+                    self._announcements.drop(call_id)
+                    continue
+                caller.announced_at = now
+                self._announce_later(caller)
+                self._tasks.spawn(self._tell_position(caller), name="position")
 
-    def _announce_at(self, caller: _Waiting) -> datetime:
-        return caller.announced_at + self.board.queues[caller.call.queue_id].announce_every
+    def _announce_later(self, caller: _Waiting) -> None:
+        every = self.board.queues[caller.call.queue_id].announce_every
+        self._announcements.put(caller.call.call_id, caller.announced_at + every)
 
     def _seconds_to_next(self) -> float | None:
-        times = [
-            self._announce_at(caller)
-            for caller in self._callers.values()
-            if self._still_waits(caller.call)
-        ]
-        deadline = self.board.next_deadline()
-        if deadline is not None:
-            times.append(deadline)
-        if not times:
+        times = (self.board.next_deadline(), self._announcements.next())
+        first = min((time for time in times if time is not None), default=None)
+        if first is None:
             return None
-        return max((min(times) - self._clock.now()).total_seconds(), 0.0) + 0.001
+        return max((first - self._clock.now()).total_seconds(), 0.0) + 0.001

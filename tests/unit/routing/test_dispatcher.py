@@ -351,3 +351,26 @@ async def test_an_unknown_queue_keeps_nobody(center: Center) -> None:
     with pytest.raises(NotFound, match="no queue nowhere"):
         await center.dial("nowhere")
     assert center.board.calls == {}
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_closing_in_the_instant_of_a_change_ends_the_watch_over_time(turns: int) -> None:
+    async with open_center((PATIENT,), AGENTS) as center:
+        await center.dial("patient")
+        await center.passes(1)
+        center.agent("ana").chooses(AgentStatus.AVAILABLE)
+        for _ in range(turns):  # of the event loop
+            await center.passes(0)
+        await center.dispatcher.close()
+
+
+async def test_places_are_told_again_and_again_until_somebody_answers(center: Center) -> None:
+    ana = center.agent("ana")
+    caller = await center.dial("patient")
+    await center.passes(95)
+    heard = [path.name for path in caller.leg.played]
+    assert heard.count("position-1.wav") == 3
+    ana.signs_in()
+    await ana.answers()
+    await center.passes(120)
+    assert [path.name for path in caller.leg.played].count("position-1.wav") == 3
