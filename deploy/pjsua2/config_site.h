@@ -38,3 +38,8 @@
 /* Measured on tones: 2, the default, is 6 dB too loud inwards and 6 dB too soft outwards. */
 #define PJMEDIA_G722_DEFAULT_PCM_SHIFT          1
 #define PJMEDIA_G722_STOP_PCM_SHIFT_ON_CLIPPING 0
+
+/* A second of a recording at a time, and fewer rounds for many streams: see patch 06. */
+#define PJMEDIA_FILE_PORT_BUFSIZE            16000
+#define PJ_IOQUEUE_MAX_EVENTS_IN_SINGLE_POLL 64
+#define PJMEDIA_ENDPT_POLL_PAUSE             2
