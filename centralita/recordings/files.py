@@ -83,6 +83,7 @@ def store_flac(
             os.fsync(file.fileno())
         partial.chmod(0o600)
         partial.rename(target)
+        _sync(target.parent)
     except (OSError, soundfile.LibsndfileError) as exc:
         raise RecordingError(f"cannot write {target}: {exc}") from exc
     return StoredFile(
@@ -92,6 +93,15 @@ def store_flac(
         duration=timedelta(seconds=length / rate),
         sha256=digest,
     )
+
+
+def _sync(folder: Path) -> None:
+    """Let a name survive a power failure, not only the bytes behind it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def channels_of(path: Path) -> tuple[list[NDArray[np.int16]], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,6 +44,24 @@ class RecordingMade(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStarted(Event):
+    """What these legs say is being written. `queue` is whose message it is, if it is one."""
+
+    call_id: CallId
+    recording_id: RecordingId
+    kind: str
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingDiscarded(Event):
+    """A recording held nothing and is forgotten."""
+
+    call_id: CallId
+    recording_id: RecordingId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingFailed(Event):
     """A recording could not be made or kept; the call went on."""
 
@@ -51,10 +70,25 @@ class RecordingFailed(Event):
     reason: str
 
 
+async def _at_once() -> bool:
+    return True
+
+
 class Recorder:
     """Keeps track of the recordings that run. A failure here never touches the call."""
 
-    def __init__(self, control: CallControl, bus: Bus, clock: Clock, folder: Path) -> None:
+    def __init__(
+        self,
+        control: CallControl,
+        bus: Bus,
+        clock: Clock,
+        folder: Path,
+        *,
+        written_down: Callable[[], Awaitable[bool]] = _at_once,
+    ) -> None:
+        """`written_down` tells when what the bus has been told so far cannot be lost any more;
+        False when that takes too long: the spool then keeps the recording for the next start."""
+        self._written_down = written_down
         self._control = control
         self._bus = bus
         self._clock = clock
@@ -72,13 +106,24 @@ class Recorder:
         """Make the folders, for our eyes only."""
         self._spool.open()
 
-    async def recover(self) -> int:
-        """Store what a killed server left in the spool; returns how many recordings there are."""
+    async def recover(self, writing: Collection[str] = ()) -> int:
+        """Store what a killed server left in the spool; returns how many recordings that are.
+
+        `writing` are the files that media workers still write: those recordings go on.
+        """
         left = await asyncio.to_thread(self._spool.left_over)
+        over = 0
         for running in left:
             self._running[running.recording_id] = running
-            self._tasks.spawn(self._keep(running), name=f"recover {running.recording_id}")
-        return len(left)
+            running.finished = {
+                leg_id
+                for leg_id, name in running.tracks.items()
+                if str(self._spool.path(name)) not in writing
+            }
+            if len(running.finished) == len(running.tracks):
+                over += 1
+                self._tasks.spawn(self._keep(running), name=f"recover {running.recording_id}")
+        return over
 
     async def close(self) -> None:
         """Store what has been recorded completely, then let go.
@@ -132,6 +177,10 @@ class Recorder:
             self._running.pop(recording_id, None)
             await asyncio.to_thread(self._spool.forget, running)
             self._failed(call_id, recording_id, str(exc))
+            return recording_id
+        self._bus.publish(
+            RecordingStarted(call_id=call_id, recording_id=recording_id, kind=kind, queue=queue)
+        )
         return recording_id
 
     def runs(self, recording_id: RecordingId) -> bool:
@@ -155,6 +204,7 @@ class Recorder:
         if running is None:
             return
         running.discarded = True
+        self._bus.publish(RecordingDiscarded(call_id=running.call_id, recording_id=recording_id))
         for leg_id in running.tracks:
             if leg_id not in running.finished:
                 with contextlib.suppress(TelephonyError):
@@ -194,9 +244,9 @@ class Recorder:
         finally:
             self._running.pop(running.recording_id, None)
             self._stored.set()
-        await asyncio.to_thread(self._spool.forget, running)
         if running.discarded:
             # The caller hung up without a word, and the end of the leg was quicker than the news.
+            await asyncio.to_thread(self._spool.forget, running)
             await asyncio.to_thread((self._folder / stored.path).unlink, missing_ok=True)
             return
         self._bus.publish(
@@ -215,6 +265,8 @@ class Recorder:
                 queue=running.queue,
             )
         )
+        if await self._written_down():
+            await asyncio.to_thread(self._spool.forget, running)
 
     def _failed(self, call_id: CallId, recording_id: RecordingId, reason: str) -> None:
         log.error(

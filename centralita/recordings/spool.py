@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -51,18 +52,29 @@ class Spool:
         """Write down whose recording this is."""
         note = self._note_of(running)
         partial = note.with_suffix(".part")
-        partial.write_bytes(msgspec.json.encode(running))
+        with partial.open("wb") as file:
+            file.write(msgspec.json.encode(running))
+            file.flush()
+            os.fsync(file.fileno())
         partial.rename(note)
 
     def forget(self, running: Running) -> None:
-        """The recording is stored, or holds nothing."""
+        """The recording is stored, or holds nothing.
+
+        The note goes first: killed in between, we leave tracks that nobody asks for, and never a
+        note that knows only half of them.
+        """
+        self._note_of(running).unlink(missing_ok=True)
         for name in running.tracks.values():
             self.path(name).unlink(missing_ok=True)
-        self._note_of(running).unlink(missing_ok=True)
 
     def left_over(self) -> list[Running]:
-        """What the last run did not come to store; notes without any sound are thrown away."""
+        """What the last run did not come to store; notes without any sound, and tracks without a
+        note, are thrown away."""
         found = []
+        for track in self.folder.glob("*.wav"):
+            if not (self.folder / f"{track.stem.rpartition('-')[0]}.json").exists():
+                track.unlink(missing_ok=True)
         for note in sorted(self.folder.glob("*.json")):
             try:
                 running = msgspec.json.decode(note.read_bytes(), type=Running)

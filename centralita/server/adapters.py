@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -164,20 +163,11 @@ class Queues:
         self._dispatcher.enqueue(call, left)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A voicemail that is to become a task."""
-
-    call_id: CallId
-    queue_id: QueueId
-
-
 class Messages:
-    """`ivr.voicemail.MessageRecorder` over the recorder; remembers whose queue a message is."""
+    """`ivr.voicemail.MessageRecorder` over the recorder."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self.expected: dict[RecordingId, Message] = {}
 
     async def start(
         self, call_id: CallId, leg_id: LegId, *, language: str, queue: str
@@ -188,7 +178,6 @@ class Messages:
         )
         if not self._recorder.runs(recording_id):
             raise RecordingError("the message cannot be recorded")
-        self.expected[recording_id] = Message(call_id=call_id, queue_id=QueueId(queue))
         return recording_id
 
     async def finish(self, call_id: CallId, recording_id: RecordingId) -> None:
@@ -197,5 +186,4 @@ class Messages:
 
     async def discard(self, recording_id: RecordingId) -> None:
         """Nothing was said."""
-        self.expected.pop(recording_id, None)
         await self._recorder.discard(recording_id)

@@ -1,342 +1,241 @@
-"""From events to the timeline: each call's journal as it happens, its summary at the end."""
+"""From events to the timeline: each call's journal as it happens, its summary at the end.
+
+What happens is written to the journal on this machine's disk first (`centralita/journal`), and from
+there to the store (`call_writer.py`). A database that is slow or away costs nothing but time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.events import Event
-from centralita.core.ids import (
-    AgentId,
-    CallId,
-    InteractionId,
-    LegId,
-    NodeId,
-    QueueId,
-    TaskId,
-    new_id,
-)
-from centralita.core.tasks import Tasks
-from centralita.core.wire import Plain, to_plain
-from centralita.ivr import run
-from centralita.ivr.driver import FlowEnded, NodeEntered
+from centralita.core.ids import CallId, InteractionId, new_id
+from centralita.ivr.driver import FlowEnded
+from centralita.journal.journal import Journal
+from centralita.journal.segment import Record
 from centralita.recordings.recorder import RecordingMade
-from centralita.routing.events import (
-    AgentChanged,
-    CallAbandoned,
-    CallLeftQueue,
-    CallQueued,
-    CallRequeued,
-    ConversationEnded,
-    ConversationStarted,
-    QueueChanged,
+from centralita.server.call_records import (
+    CallBegan,
+    CallCarried,
+    CallClosed,
+    call_began,
+    decode,
+    encode,
+    is_journaled,
+    shortened,
 )
-from centralita.server.adapters import Messages
-from centralita.store.records import RecordingRecord
+from centralita.server.call_state import (
+    CallState,
+    begin,
+    changes_calls,
+    interrupted,
+    replay,
+    step,
+    task_of,
+)
+from centralita.server.call_writer import CallWriter
 from centralita.store.store import Store
-from centralita.telephony.call import CallArrived, EndReason, LegAnswered, LegEnded, LegEvent
-from centralita.timeline.directory import Caller
-from centralita.timeline.journal import CallSummary
-from centralita.timeline.model import (
-    Interaction,
-    Outcome,
-    PathStep,
-    QueueWait,
-    Talk,
-    Task,
-    TaskKind,
-    TaskState,
-)
+from centralita.telephony.call import CallArrived, LegEvent
+from centralita.timeline.directory import Caller, Directory
 
 log = logging.getLogger(__name__)
 
-_CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
-# Said by NodeEntered as often as nodes are entered; the journal needs only the step.
-_LEFT_OUT = frozenset({"call_id", "path", "learned", "variables", "headers"})
-
-
-@dataclass(slots=True)
-class CallState:
-    """What is known of a call that is going on."""
-
-    arrived: CallArrived
-    caller: Caller
-    entry: Interaction
-    answered_at: datetime | None = None
-    path: tuple[PathStep, ...] = ()
-    waits: list[QueueWait] = field(default_factory=list)
-    talks: list[Talk] = field(default_factory=list)
-    waiting: tuple[QueueId, datetime] | None = None
-    queue_id: QueueId | None = None
-    agent_id: AgentId | None = None
-    reason: EndReason | None = None
-    ended_at: datetime | None = None
-    voicemail: bool = False
-    place: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskMade(Event):
-    """Somebody of a queue has something to do."""
-
-    task: Task
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingKept(Event):
-    """A recording stands in the store and can be heard and transcribed."""
-
-    made: RecordingMade
-    task_id: TaskId | None
+# A disk slower than this must not keep a caller waiting for the answer, in seconds.
+_ON_DISK = 1.0
+# How long a stored recording waits for its journal record before its spool is kept instead.
+_RECORDING_ON_DISK = 60.0
+# What a start reads of the journal at a time, in bytes.
+_CHUNK = 1024 * 1024
+# How long a start, and an end, wait for the store to take what the journal has.
+_CATCH_UP = 10.0
 
 
 class CallLog:
-    """Writes in one task, in order, behind the calls: a slow database delays nobody's audio."""
+    """What is known of the calls that go on, and the way of what happens into the store."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, messages: Messages) -> None:
+    def __init__(
+        self, journal: Journal, store: Store, directory: Directory, bus: Bus, clock: Clock
+    ) -> None:
         self.calls: dict[CallId, CallState] = {}
+        self._journal = journal
         self._store = store
-        self._bus = bus
         self._clock = clock
-        self._messages = messages
-        self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
-        self._tasks = Tasks("call log")
+        self._writer = CallWriter(journal, store, directory, bus, identified=self._is_identified)
+        journal.carry = self._carried
         bus.subscribe(Event, self._note)
 
-    def start(self) -> None:
-        """Begin to write."""
-        self._tasks.keep(self._write, name="write")
+    async def open(self) -> None:
+        """Read the journal; `recover` comes next. Raises Conflict when another server has it."""
+        await self._journal.open()
+
+    async def recover(self, held: Collection[CallId] = ()) -> int:
+        """Bring back the calls of the last run that media workers still hold, close the others as
+        interrupted, and begin to write. Returns how many were closed."""
+        reader = self._journal.reader(after=0)
+        while records := await self._journal.read_next(reader, size=_CHUNK):
+            for record in records:
+                self._replay(record)
+        lost = [state for call_id, state in self.calls.items() if call_id not in held]
+        for state in lost:
+            self._write(self._clock.now(), interrupted(state))
+            del self.calls[state.arrived.call_id]
+        applied = await self._store.journals.applied(self._journal.identity)
+        if applied > self._journal.last:
+            log.error(
+                "journal is older than the database, going on from there",
+                extra={"journal": self._journal.last, "database": applied},
+            )
+            self._journal.skip_to(applied)
+        self._journal.rotate()
+        self._writer.start(after=applied)
+        return len(lost) + await self._close_unknown(held)
+
+    async def _close_unknown(self, held: Collection[CallId]) -> int:
+        """Calls that the store has open and the journal does not know: it was lost, or is new."""
+        try:
+            await asyncio.wait_for(self.written(), _CATCH_UP)
+        except TimeoutError:
+            log.warning("journal is not in the store yet", extra={"pending": self.pending})
+            return 0
+        return await self._store.journal.close_unfinished(keep=frozenset(held))
 
     async def close(self) -> None:
-        """Write what is pending, then stop."""
-        try:
-            await asyncio.wait_for(self.written(), 10)
-        except TimeoutError:
-            log.error("journal could not be finished", extra={"pending": self._work.qsize()})
-        await self._tasks.close()
+        """Write what is pending as far as the database takes it, then stop."""
+        if self._journal.is_open:
+            try:
+                await asyncio.wait_for(self.written(), _CATCH_UP)
+            except TimeoutError:
+                log.warning(
+                    "database does not take the journal, the next start goes on with it",
+                    extra={"pending": self.pending},
+                )
+        await self._writer.close()
+        await self._journal.close()
 
     async def written(self) -> None:
         """Wait until everything that has happened so far is in the store."""
-        await self._work.join()
+        await self._writer.written()
+
+    async def written_down(self) -> bool:
+        """Wait until everything that has happened so far is on disk; False when it takes long."""
+        return await self._journal.flushed(within=_RECORDING_ON_DISK)
 
     @property
     def pending(self) -> int:
-        """How much is still to be written."""
-        return self._work.qsize()
+        """How many records are still to be stored."""
+        return self._writer.pending
 
-    def begin(self, arrived: CallArrived, caller: Caller, entry: Interaction) -> None:
-        """A call whose entry has just been made."""
-        state = CallState(arrived=arrived, caller=caller, entry=entry)
-        self.calls[arrived.call_id] = state
-        self._journal(arrived.call_id, arrived)
+    @property
+    def store_is_away(self) -> str:
+        """Why the database does not take what happens; empty when it does."""
+        return self._writer.refusal
+
+    @property
+    def disk_refuses(self) -> str:
+        """Why the disk does not take the journal; empty when it does."""
+        return self._journal.refusal
+
+    async def begin(self, arrived: CallArrived, caller: Caller, *, looked_up: bool) -> None:
+        """A call that has just arrived; returns when it is on disk. A caller who could not be
+        looked up is looked up when the entry is stored."""
+        began = call_began(arrived, caller, InteractionId(new_id("int")), looked_up=looked_up)
+        now = self._clock.now()
+        self.calls[arrived.call_id] = begin(began, now)
+        self._write(now, began)
+        if not await self._journal.flushed(within=_ON_DISK):
+            log.error(
+                "call is taken before it is on disk",
+                extra={"call_id": arrived.call_id, "error": self._journal.refusal},
+            )
 
     def hears_late(self, event: LegEvent) -> None:
-        """What happened on a leg of the call before its entry was there."""
+        """What happened on a leg of the call before the caller was looked up."""
         self._note(event)
 
     # --- events -----------------------------------------------------------------------------
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, AgentChanged | QueueChanged | CallArrived | RecordingKept | TaskMade):
+        if not is_journaled(event):
             return
-        call_id = getattr(event, "call_id", None)
-        if isinstance(event, RecordingMade):
-            self._work.put_nowait(lambda: self._keep_recording(event))
+        call_id: CallId | None = getattr(event, "call_id", None)
         state = self.calls.get(call_id) if call_id is not None else None
-        if state is None or call_id is None:
-            return
-        self._journal(call_id, event)
-        self._update(state, event)
-
-    def _update(self, state: CallState, event: Event) -> None:
         now = self._clock.now()
-        match event:
-            case LegAnswered(leg_id=leg_id) if leg_id == state.arrived.leg_id:
-                state.answered_at = now
-            case LegEnded(leg_id=leg_id, reason=reason) if leg_id == state.arrived.leg_id:
-                state.reason, state.ended_at = reason, now
-            case NodeEntered(step=step, path=path):
-                state.place = f"{step.flow}/{step.node}"
-                state.path = _path(path)
-            case CallQueued(queue_id=queue_id, at=at):
-                state.waiting, state.queue_id = (queue_id, at), queue_id
-                state.place = f"queue {queue_id}"
-            case CallRequeued(queue_id=queue_id):
-                state.waiting = (queue_id, now)
-                state.place = f"queue {queue_id}"
-            case CallLeftQueue(reason=why):
-                self._close_wait(state, now, why.value)
-            case CallAbandoned(queue_id=queue_id):
-                self._close_wait(state, now, "abandoned")
-                self._work.put_nowait(lambda: self._missed(state, queue_id, now))
-            case ConversationStarted(agent_id=agent_id, queue_id=queue_id, call_id=call_id):
-                self._close_wait(state, now, "answered")
-                state.agent_id, state.place = agent_id, "conversation"
-                self._work.put_nowait(
-                    lambda: self._store.journal.with_agent(
-                        call_id, queue_id=queue_id, agent_id=agent_id
-                    )
-                )
-            case ConversationEnded(agent_id=agent_id, agent_leg=leg_id, at=at, talked=talked):
-                state.talks.append(
-                    Talk(agent_id=agent_id, leg_id=leg_id, since=at - talked, talked=talked)
-                )
-            case FlowEnded():
-                self._end(state, event, now)
-            case _:
-                pass
+        if state is None:
+            if isinstance(event, RecordingMade):  # of a call that is over
+                task = task_of(event, now)
+                self._write(now, event, *([task] if task is not None else []))
+            return
+        event = shortened(event)
+        follows = step(state, event, now)
+        self._write(now, event, *follows)
+        for closed in follows:
+            if isinstance(closed, CallClosed):
+                self._end(closed)
 
-    def _close_wait(self, state: CallState, now: datetime, how: str) -> None:
-        if state.waiting is not None:
-            queue_id, since = state.waiting
-            state.waits.append(
-                QueueWait(queue_id=queue_id, since=since, waited=now - since, how=how)
-            )
-            state.waiting = None
+    def _write(self, at: datetime, *events: Event) -> None:
+        data = encode(at, events)
+        state = self.calls.get(CallId(getattr(events[0], "call_id")))  # noqa: B009
+        if state is not None and changes_calls(events[0]):
+            state.records.append(data)
+        self._journal.append(data)
 
-    def _end(self, state: CallState, ended: FlowEnded, now: datetime) -> None:
-        call_id = state.arrived.call_id
-        self.calls.pop(call_id, None)
-        state.path = _path(ended.path)
-        learned: dict[str, Plain] = {
-            name: value for name, value in ended.variables.items() if value
-        }
-        # A message also counts when its caller hung up at the end of it: it is being stored.
-        messages = self._messages.expected.values()
-        state.voicemail |= any(message.call_id == call_id for message in messages)
-        summary = CallSummary(
-            call_id=call_id,
-            ended_at=state.ended_at or now,
-            outcome=_outcome(state, ended),
-            ended_by=(state.reason or EndReason.FLOW_ENDED).value,
-            ended_at_place=state.place,
-            answered_at=state.answered_at,
-            language=ended.variables.get("language", ""),
-            agent_id=state.agent_id,
-            queue_id=state.queue_id,
-            path=state.path,
-            waits=tuple(state.waits),
-            talks=tuple(state.talks),
-            learned=learned,
-        )
-
-        async def end() -> None:
-            await self._store.journal.end_call(summary)
-
-        self._work.put_nowait(end)
+    def _end(self, closed: CallClosed) -> None:
+        self.calls.pop(closed.call_id, None)
         log.info(
             "call ended",
             extra={
-                "call_id": call_id,
-                "outcome": summary.outcome.value,
-                "ended_by": summary.ended_by,
-                "place": summary.ended_at_place,
+                "call_id": closed.call_id,
+                "outcome": closed.summary.outcome.value,
+                "ended_by": closed.summary.ended_by,
+                "place": closed.summary.ended_at_place,
             },
         )
 
-    # --- writing ----------------------------------------------------------------------------
+    def _is_identified(self, call_id: CallId, caller: Caller) -> None:
+        state = self.calls.get(call_id)
+        if state is not None:
+            state.caller = caller
 
-    def _journal(self, call_id: CallId, event: Event) -> None:
-        kind = _CAMEL.sub("_", type(event).__name__).lower()
-        plain = to_plain(event)
-        assert isinstance(plain, dict)
-        data = {
-            name.removeprefix("pii_"): value
-            for name, value in plain.items()
-            if name not in _LEFT_OUT
-        }
-        at = self._clock.now()
-        self._work.put_nowait(lambda: self._store.journal.append(call_id, at, kind, data))
+    # --- the journal's files ----------------------------------------------------------------
 
-    async def _write(self) -> None:
-        while True:
-            work = await self._work.get()
-            try:
-                await work()
-            except Exception:
-                log.exception("journal line could not be written")
-            finally:
-                self._work.task_done()
-
-    async def _keep_recording(self, made: RecordingMade) -> None:
-        state = self.calls.get(made.call_id)
-        if await self._store.recordings.get(made.recording_id) is not None:
-            return  # kept by the last run, which was killed before it cleared its spool
-        await self._store.recordings.add(
-            RecordingRecord(
-                recording_id=made.recording_id,
-                call_id=made.call_id,
-                kind=made.kind,
-                path=made.path,
-                channels=made.channels,
-                duration=made.duration,
-                sha256=made.sha256,
-                created_at=made.at,
-                leg_id=LegId(made.leg_id),
-                agent_id=made.agent_id,
+    def _carried(self) -> Iterable[bytes]:
+        """The calls that go on, for the beginning of a new file."""
+        now = self._clock.now()
+        return [
+            encode(
+                now,
+                [
+                    CallCarried(
+                        call_id=call_id, heard_at=state.heard_at, records=tuple(state.records)
+                    )
+                ],
             )
-        )
-        self._messages.expected.pop(made.recording_id, None)
-        task_id = None
-        if made.queue:
-            if state is not None:
-                state.voicemail = True
-            entry = state.entry if state is not None else None
-            if entry is None:
-                entry = await self._store.interactions.by_call(made.call_id)
-            task_id = await self._make_task(TaskKind.VOICEMAIL, QueueId(made.queue), entry)
-        self._bus.publish(RecordingKept(made=made, task_id=task_id))
+            for call_id, state in self.calls.items()
+        ]
 
-    async def _missed(self, state: CallState, queue_id: QueueId, at: datetime) -> None:
-        await self._make_task(TaskKind.MISSED_CALL, queue_id, state.entry)
-
-    async def _make_task(
-        self, kind: TaskKind, queue_id: QueueId, entry: Interaction | None
-    ) -> TaskId:
-        interaction_id: InteractionId | None = entry.id if entry is not None else None
-        task = await self._store.tasks.add(
-            Task(
-                id=TaskId(new_id("task")),
-                kind=kind,
-                state=TaskState.OPEN,
-                created_at=self._clock.now(),
-                queue_id=queue_id,
-                customer_id=entry.customer_id if entry is not None else None,
-                interaction_id=interaction_id,
-                call_id=entry.call.call_id if entry is not None and entry.call else None,
-                caller=entry.call.caller if entry is not None and entry.call else "",
-            )
-        )
-        self._bus.publish(TaskMade(task=task))
-        return task.id
-
-
-def _path(steps: Iterable[run.PathStep]) -> tuple[PathStep, ...]:
-    """A flow's steps in the timeline's words."""
-    return tuple(
-        PathStep(node_id=NodeId(step.node), at=step.at, kind=step.kind, result=step.note)
-        for step in steps
-    )
-
-
-def _outcome(state: CallState, ended: FlowEnded) -> Outcome:
-    """What the call was for the caller."""
-    kinds = [step.kind for step in ended.path]
-    results = {step.note for step in ended.path if step.kind == "voicemail"}
-    if any(talk.talked > timedelta(0) for talk in state.talks):
-        return Outcome.CONVERSATION
-    if state.voicemail or "saved" in results:
-        return Outcome.VOICEMAIL
-    if kinds and kinds[-1] == "transfer":
-        return Outcome.TRANSFERRED
-    if ended.outcome == "self_service":
-        return Outcome.SELF_SERVICE
-    if "fault" in kinds or state.reason is EndReason.WORKER_LOST:
-        return Outcome.FAILED
-    return Outcome.ABANDONED
+    def _replay(self, record: Record) -> None:
+        happening = decode(record.data)
+        for event in happening.events:
+            match event:
+                case CallBegan(call_id=call_id):
+                    state = begin(event, happening.at)
+                    state.records.append(record.data)
+                    self.calls[call_id] = state
+                case CallCarried(call_id=call_id, heard_at=heard_at, records=records):
+                    brought = replay(map(decode, records))
+                    if brought is not None:
+                        brought.heard_at, brought.records = heard_at, list(records)
+                        self.calls[call_id] = brought
+                case CallClosed(call_id=call_id) | FlowEnded(call_id=call_id):
+                    self.calls.pop(call_id, None)
+                case _:
+                    known = self.calls.get(CallId(getattr(event, "call_id", None) or ""))
+                    if known is not None:
+                        step(known, event, happening.at)
+                        if changes_calls(event):
+                            known.records.append(record.data)

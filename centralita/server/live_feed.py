@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Literal
@@ -18,13 +19,19 @@ from centralita.core.tasks import Tasks
 from centralita.ivr.driver import FlowEnded, NodeEntered
 from centralita.routing import events as routing
 from centralita.routing.offer import OfferState
-from centralita.server.call_log import CallLog, CallState, TaskMade
+from centralita.server.call_log import CallLog
+from centralita.server.call_records import TaskMade
+from centralita.server.call_state import CallState
 from centralita.store.store import Store
 from centralita.telephony.call import LegHeld
+from centralita.timeline import model as timeline
 from centralita.timeline.directory import customer_of
-from centralita.timeline.model import TaskState
+from centralita.timeline.model import Customer, TaskState
 
 log = logging.getLogger(__name__)
+
+# A pop without history is better than a late one, in seconds.
+_CONTEXT = 0.5
 
 CallPhase = Literal["ivr", "queued", "offered", "bridged", "voicemail", "held", "ending"]
 _SETTLED: dict[OfferState, Literal["accepted", "declined", "no_answer", "withdrawn"]] = {
@@ -162,16 +169,26 @@ class LiveFeed:
         context = None
         customer = customer_of(state.caller)
         if customer is not None:
-            try:
-                context = views.context(await self._store.context.context_for(customer.id))
-            except Exception:
-                # A pop with the number alone is better than none.
-                log.exception("customer's context could not be read")
+            context = views.context(await self._context_of(customer))
         gone = self._unshown.pop(offer.offer_id, None)
         if gone is None or gone.how == "accepted":
             self._hub.publish(self._offer(offer, state, context))
         if gone is not None:
             self._hub.publish(gone)
+
+    async def _context_of(self, customer: Customer) -> timeline.CustomerContext:
+        """What is known of the customer; without a database, what the call knows."""
+        try:
+            async with asyncio.timeout(_CONTEXT):
+                return await self._store.context.context_for(customer.id)
+        except Exception as exc:
+            log.warning(
+                "customer's context could not be read, the pop goes on without",
+                extra={"error": str(exc) or type(exc).__name__},
+            )
+            return timeline.CustomerContext(
+                customer=customer, cases=(), recent=(), calls=0, messages=0, open_tasks=0
+            )
 
     def _offer(
         self, offer: routing.OfferMade, state: CallState, context: CustomerContext | None
@@ -186,7 +203,7 @@ class LiveFeed:
             queue_title=self._queue_title(offer.queue_id),
             ringing_since=offer.at,
             caller=state.arrived.caller,
-            interaction_id=state.entry.id,
+            interaction_id=state.interaction_id,
             customer=context,
             choices=views.choices(state.caller),
             learned={name: value for name, value in learned.items() if value},
@@ -199,7 +216,7 @@ class LiveFeed:
             live.WrapUpStarted(
                 agent_id=event.agent_id,
                 call_id=event.call_id,
-                interaction_id=state.entry.id if state is not None else "",
+                interaction_id=state.interaction_id if state is not None else "",
                 until=event.until,
                 dispositions=list(event.dispositions),
             )

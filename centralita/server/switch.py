@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 
 from centralita.core.bus import Bus
-from centralita.core.clock import Clock
 from centralita.core.errors import CentralitaError, NotFound
 from centralita.core.ids import CallId, LegId
 from centralita.core.tasks import Tasks
@@ -17,9 +16,8 @@ from centralita.ivr.driver import CallDriver, IvrPorts
 from centralita.ivr.flow import HEADER_PREFIX, Flow
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
-from centralita.store.store import Store
 from centralita.telephony.call import CallArrived, CallControl, EndReason, LegEnded, TelephonyError
-from centralita.timeline.directory import Anonymous, Caller, Directory, customer_of
+from centralita.timeline.directory import Caller, Directory, customer_of
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +42,8 @@ class Switch:
         ports: IvrPorts,
         center: Center,
         directory: Directory,
-        store: Store,
         calls: CallLog,
         bus: Bus,
-        clock: Clock,
         *,
         regions: Mapping[str, str],
     ) -> None:
@@ -58,10 +54,8 @@ class Switch:
         self._ports = ports
         self._center = center
         self._directory = directory
-        self._store = store
         self._calls = calls
         self._bus = bus
-        self._clock = clock
         self._tasks = Tasks("switch")
         self._served: set[CallId] = set()
         # Callers whose driver is not there yet, and how they ended if they did: CANCEL may come
@@ -147,21 +141,27 @@ class Switch:
             self.drivers.pop(arrived.call_id, None)
 
     async def _begin(self, arrived: CallArrived) -> Caller:
-        """Who is calling, and the entry in the timeline; both at once or not at all."""
+        """Who is calling, and the entry, which is on disk when the call is answered."""
+        caller = await self._look_up(arrived)
+        looked_up = caller is not None
+        if caller is None:
+            caller = self._directory.recall(arrived.caller, self._region(arrived))
+        await self._calls.begin(arrived, caller, looked_up=looked_up)
+        return caller
+
+    async def _look_up(self, arrived: CallArrived) -> Caller | None:
+        """Who is calling; None when the database does not say in time."""
+        if self._calls.store_is_away:
+            return None
         try:
             async with asyncio.timeout(_LOOKUP):
-                caller = await self._directory.who_is(arrived.caller, self._region(arrived))
-                entry = await self._store.journal.begin_call(
-                    arrived.call_id, self._clock.now(), caller=caller, dialled=arrived.dialled
-                )
-        except Exception:
-            log.exception(
+                return await self._directory.who_is(arrived.caller, self._region(arrived))
+        except Exception as exc:
+            log.warning(
                 "caller could not be looked up, the call goes on without",
-                extra={"call_id": arrived.call_id},
+                extra={"call_id": arrived.call_id, "error": str(exc) or type(exc).__name__},
             )
-            return Anonymous()
-        self._calls.begin(arrived, caller, entry)
-        return caller
+            return None
 
     def _region(self, arrived: CallArrived) -> str | None:
         """The country in whose form the trunk writes its callers, if it has one of its own."""

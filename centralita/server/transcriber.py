@@ -20,7 +20,7 @@ from centralita.core.ids import CallId, LegId, RecordingId
 from centralita.core.tasks import Tasks
 from centralita.recordings.files import channels_of
 from centralita.recordings.recorder import RecordingMade
-from centralita.server.call_log import RecordingKept, TaskMade
+from centralita.server.call_records import RecordingKept, TaskMade
 from centralita.store.records import TranscriptChannel, TranscriptRecord, TranscriptWord
 from centralita.store.store import Store
 

@@ -25,6 +25,7 @@ from centralita.core.tasks import Tasks
 from centralita.ivr.driver import IvrPorts
 from centralita.ivr.prompts.cache import PromptCache
 from centralita.ivr.prompts.espeak import EspeakVoice
+from centralita.journal.journal import Journal
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher
@@ -90,10 +91,16 @@ class House:
             config.data / "prompts",
             rate=config.media.clock_rate,
         )
-        self.recorder = Recorder(self.link, self.bus, self.clock, config.recordings_dir)
-        self.messages = Messages(self.recorder)
-        self.calls = CallLog(store, self.bus, self.clock, self.messages)
         self.directory = Directory(store.customers, self.clock, region=config.sip.region)
+        journal = Journal(config.data / "journal")
+        self.calls = CallLog(journal, store, self.directory, self.bus, self.clock)
+        self.recorder = Recorder(
+            self.link,
+            self.bus,
+            self.clock,
+            config.recordings_dir,
+            written_down=self.calls.written_down,
+        )
         self.feed = LiveFeed(self.hub, self.bus, self.clock, store, self.calls, self._queue_title)
         self.transcriber = Transcriber(self.pool, store, self.bus, config.recordings_dir)
         self.retention = Retention(config, store, self.clock)
@@ -113,7 +120,7 @@ class House:
             recognizer=self.pool,
             prompts=FlowPrompts(self.prompts, config.data / "prompts"),
             queues=Queues(self.dispatcher, self.clock),
-            messages=self.messages,
+            messages=Messages(self.recorder),
             targets=self.phones,
             bus=self.bus,
             clock=self.clock,
@@ -123,10 +130,8 @@ class House:
             ports,
             self.center,
             self.directory,
-            store,
             self.calls,
             self.bus,
-            self.clock,
             regions={trunk.name: trunk.region for trunk in config.trunks if trunk.region},
         )
         self.health = HealthCheck(self.link, self.pool, self.models.values(), self.watch, store)
@@ -144,10 +149,10 @@ class House:
         self.recorder.open()
         await self.center.load()
         self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
-        closed = await self.store.journal.close_unfinished()
+        await self.calls.open()
+        closed = await self.calls.recover()
         if closed:
             log.warning("calls of the last run were closed", extra={"calls": closed})
-        self.calls.start()
         self.transcriber.start()
         await self.transcriber.catch_up()
         recovered = await self.recorder.recover()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId, CallId, LegId, RecordingId
 from centralita.core.wire import Plain, to_plain
 from centralita.store.database import Database
 from centralita.store.records import RecordingRecord, TranscriptChannel, TranscriptRecord
-from centralita.store.tables import CallEventRow, RecordingRow, TranscriptRow
+from centralita.store.sql import insert_new
+from centralita.store.tables import CallEventRow, JournalRow, RecordingRow, TranscriptRow
 from centralita.timeline.model import CallEvent
 
 
@@ -29,6 +30,21 @@ class CallEvents:
         async with self._database.write() as session:
             session.add(CallEventRow(call_id=call_id, at=at, type=type, data=to_plain(data)))
 
+    async def append_many(
+        self, lines: Sequence[tuple[CallId, datetime, str, Mapping[str, Plain]]]
+    ) -> None:
+        """As `append`, of lines in the order in which they came."""
+        if not lines:
+            return
+        async with self._database.write() as session:
+            await session.execute(
+                insert(CallEventRow),
+                [
+                    {"call_id": call_id, "at": at, "type": type, "data": dict(data)}
+                    for call_id, at, type, data in lines
+                ],
+            )
+
     async def of_call(self, call_id: CallId) -> tuple[CallEvent, ...]:
         async with self._database.read() as session:
             rows = await session.scalars(
@@ -42,30 +58,54 @@ class CallEvents:
             )
 
 
+class Journals:
+    """How far the journals of servers have been applied: kept in the transaction that applies."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def applied(self, identity: str) -> int:
+        """The number of the last record of that journal that is applied; 0 when none is."""
+        async with self._database.read() as session:
+            row = await session.scalar(select(JournalRow.applied).where(JournalRow.id == identity))
+            return row or 0
+
+    async def advance(self, identity: str, number: int) -> None:
+        """Note that everything up to that record is applied."""
+        async with self._database.write() as session:
+            known = await session.scalar(
+                update(JournalRow)
+                .where(JournalRow.id == identity)
+                .values(applied=number)
+                .returning(JournalRow.id)
+            )
+            if known is None:
+                session.add(JournalRow(id=identity, applied=number))
+
+
 class Recordings:
     """Sound files and what was said in them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, recording: RecordingRecord) -> None:
-        """Keep a finished recording; raises Conflict if its id is known."""
+    async def add(self, recording: RecordingRecord) -> bool:
+        """Keep a finished recording; False if its id is known."""
+        values = {
+            "id": recording.recording_id,
+            "call_id": recording.call_id,
+            "kind": recording.kind,
+            "path": recording.path,
+            "channels": recording.channels,
+            "duration_s": recording.duration.total_seconds(),
+            "sha256": recording.sha256,
+            "created_at": recording.created_at,
+            "leg_id": recording.leg_id,
+            "agent_id": recording.agent_id,
+            "removed": recording.removed,
+        }
         async with self._database.write() as session:
-            session.add(
-                RecordingRow(
-                    id=recording.recording_id,
-                    call_id=recording.call_id,
-                    kind=recording.kind,
-                    path=recording.path,
-                    channels=recording.channels,
-                    duration_s=recording.duration.total_seconds(),
-                    sha256=recording.sha256,
-                    created_at=recording.created_at,
-                    leg_id=recording.leg_id,
-                    agent_id=recording.agent_id,
-                    removed=recording.removed,
-                )
-            )
+            return await insert_new(session, RecordingRow, values)
 
     async def get(self, recording_id: RecordingId) -> RecordingRecord | None:
         """The recording, or None."""

@@ -10,7 +10,7 @@ from centralita.core.errors import NotFound
 from centralita.core.ids import CallId, CaseId, CustomerId, InteractionId, QueueId, TaskId
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
-from centralita.store.sql import part, part_of
+from centralita.store.sql import insert_new, part, part_of
 from centralita.store.tables import CaseRow, TaskRow
 from centralita.timeline.model import Case, CaseState, Task, TaskKind, TaskState
 
@@ -115,24 +115,25 @@ class Tasks:
             return part_of(found, _task)
 
     async def add(self, task: Task) -> Task:
+        values = {
+            "id": task.id,
+            "kind": task.kind.value,
+            "state": task.state.value,
+            "created_at": task.created_at,
+            "queue_id": task.queue_id,
+            "customer_id": task.customer_id,
+            "interaction_id": task.interaction_id,
+            "call_id": task.call_id,
+            "caller": task.caller,
+            "text": task.text,
+            "done_at": task.done_at,
+            "done_by": task.done_by,
+        }
         async with self._database.write() as session:
-            session.add(
-                TaskRow(
-                    id=task.id,
-                    kind=task.kind.value,
-                    state=task.state.value,
-                    created_at=task.created_at,
-                    queue_id=task.queue_id,
-                    customer_id=task.customer_id,
-                    interaction_id=task.interaction_id,
-                    call_id=task.call_id,
-                    caller=task.caller,
-                    text=task.text,
-                    done_at=task.done_at,
-                    done_by=task.done_by,
-                )
-            )
-        return task
+            if await insert_new(session, TaskRow, values):
+                return task
+            there = await session.get(TaskRow, task.id)
+            return _task(there) if there is not None else task
 
     async def set_text(self, task_id: TaskId, text: str) -> Task:
         """Write what a voicemail says, once its transcript is there; raises NotFound."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from alembic import command
@@ -24,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from centralita.core.errors import CentralitaError, Conflict, InvalidInput, Unavailable
+from centralita.store.sqlite_connection import connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5000
@@ -60,6 +62,10 @@ def database_url(url: str) -> URL:
             raise InvalidInput(f'"{other}" is not a database that we know; write {_EXAMPLES}')
 
 
+# The transaction that the current task is in, if it is in one.
+_joined: ContextVar[tuple[Database | None, AsyncSession | None]] = ContextVar(
+    "joined", default=(None, None)
+)
 _EXAMPLES = "sqlite:///data/centralita.db or postgresql://user:password@host/name"
 
 
@@ -72,7 +78,10 @@ class Database:
             self.url = self.url.set(password=password)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            self._engine = create_async_engine(self.url, connect_args={"timeout": 5})
+            file = self.url.database or ":memory:"
+            self._engine = create_async_engine(
+                self.url, async_creator=lambda: connect(file, timeout=BUSY_TIMEOUT_MS / 1000)
+            )
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
             _make_private(self.url.database)
@@ -87,8 +96,22 @@ class Database:
         return self._engine
 
     @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One transaction for all reads and writes of this task within the block."""
+        async with self.write() as session:
+            token = _joined.set((self, session))
+            try:
+                yield session
+            finally:
+                _joined.reset(token)
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A consistent view of the data."""
+        joined = self._joined_session()
+        if joined is not None:
+            yield joined
+            return
         with Translated():
             async with AsyncSession(self._engine, expire_on_commit=False) as session:
                 yield session
@@ -96,6 +119,11 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A transaction: committed at the end of the block, undone if it raises."""
+        joined = self._joined_session()
+        if joined is not None:
+            yield joined
+            await joined.flush()
+            return
         with Translated():
             if self.is_sqlite:
                 # SQLite has one writer: waiting here costs less than its own busy loop.
@@ -104,6 +132,10 @@ class Database:
             else:
                 async with AsyncSession(self._writer) as session, session.begin():
                     yield session
+
+    def _joined_session(self) -> AsyncSession | None:
+        database, session = _joined.get()
+        return session if database is self else None
 
     async def upgrade(self) -> None:
         """Bring the tables to what this release needs. Existing data stays."""
@@ -147,7 +179,8 @@ def _prepare_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
+    # What is committed is on disk: the journal in front of us forgets what it has handed over.
+    cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()

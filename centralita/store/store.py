@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+
 from centralita.store.access import ApiTokens, Sessions, Users
-from centralita.store.calls import CallEvents, Recordings
+from centralita.store.calls import CallEvents, Journals, Recordings
 from centralita.store.cases import Cases, Tasks
 from centralita.store.centre import Agents, Flows, Queues, Settings
 from centralita.store.customers import Customers
@@ -23,6 +25,7 @@ class Store:
         self.cases = Cases(database)
         self.tasks = Tasks(database)
         self.call_events = CallEvents(database)
+        self.journals = Journals(database)
         self.recordings = Recordings(database)
         self.users = Users(database)
         self.sessions = Sessions(database)
@@ -33,6 +36,10 @@ class Store:
         self.settings = Settings(database)
         self.journal = CallJournal(self.interactions, self.call_events)
         self.context = ContextReader(self.customers, self.interactions, self.cases, self.tasks)
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        """All that this task asks of the repositories within the block happens, or none of it."""
+        return self.database.transaction()
 
     async def ping(self) -> None:
         """Raises DatabaseUnavailable when the database does not answer."""

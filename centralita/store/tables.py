@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     Float,
@@ -152,6 +153,13 @@ class CallEventRow(Base):
     at: Mapped[datetime]
     type: Mapped[str] = mapped_column(String(64))
     data: Mapped[JsonObject]
+
+
+class JournalRow(Base):
+    __tablename__ = "journals"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    applied: Mapped[int] = mapped_column(BigInteger)
 
 
 class RecordingRow(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from centralita.core.clock import Clock
@@ -42,7 +43,17 @@ class Anonymous:
     number: str = ""
 
 
-Caller = Known | Choice | Provisional | Anonymous
+@dataclass(frozen=True, slots=True)
+class Unidentified:
+    """The customers could not be asked: shown by number, and looked up when they can."""
+
+    number: str
+
+
+Caller = Known | Choice | Provisional | Anonymous | Unidentified
+
+# So many callers are known while the database is away.
+_REMEMBERED = 10_000
 
 
 def customer_of(caller: Caller) -> Customer | None:
@@ -50,7 +61,7 @@ def customer_of(caller: Caller) -> Customer | None:
     match caller:
         case Known(customer) | Provisional(customer):
             return customer
-        case Choice() | Anonymous():
+        case Choice() | Anonymous() | Unidentified():
             return None
 
 
@@ -65,13 +76,32 @@ class Directory:
     def __init__(self, customers: CustomerRepository, clock: Clock, *, region: str) -> None:
         self._customers = customers
         self._clock = clock
+        self._seen: OrderedDict[str, Caller] = OrderedDict()
         self.region = region
 
     async def who_is(self, caller: str, region: str | None = None) -> Caller:
         """Who calls from `caller`, a number as received; a new one gets a provisional customer."""
         if is_withheld(caller):
             return Anonymous()
+        return await self.identify(caller_identity(caller, region or self.region))
+
+    async def identify(self, number: str) -> Caller:
+        """As `who_is`, of a number that is normalised already."""
+        answer = await self._ask(number)
+        self._seen[number] = answer
+        self._seen.move_to_end(number)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return answer
+
+    def recall(self, caller: str, region: str | None = None) -> Caller:
+        """As `who_is`, without asking: who it was the last time, or nobody known."""
+        if is_withheld(caller):
+            return Anonymous()
         number = caller_identity(caller, region or self.region)
+        return self._seen.get(number) or Unidentified(number)
+
+    async def _ask(self, number: str) -> Caller:
         found = await self._customers.by_identity(IdentityKind.PHONE, number)
         match found:
             case ():

@@ -47,7 +47,7 @@ class CallSummary:
     path: tuple[PathStep, ...] = ()
     waits: tuple[QueueWait, ...] = ()
     talks: tuple[Talk, ...] = ()
-    learned: Mapping[str, Plain] = field(default_factory=dict)
+    learned: Mapping[str, str] = field(default_factory=dict)
 
 
 class CallJournal:
@@ -65,12 +65,13 @@ class CallJournal:
         caller: Caller,
         dialled: str,
         direction: Direction = Direction.IN,
+        interaction_id: InteractionId | None = None,
     ) -> Interaction:
-        """Make the entry of a call that has just arrived, so that a crash does not lose it."""
+        """Make the entry of a call that has arrived, under that id or a new one."""
         customer = customer_of(caller)
         entry, _ = await self._interactions.add(
             Interaction(
-                id=InteractionId(new_id("int")),
+                id=interaction_id or InteractionId(new_id("int")),
                 channel=Channel.CALL,
                 direction=direction,
                 started_at=at,

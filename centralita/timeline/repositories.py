@@ -162,7 +162,7 @@ class TaskRepository(Protocol):
         ...
 
     async def add(self, task: Task) -> Task:
-        """Keep a new task."""
+        """Keep a new task; what is there if its id is known."""
         ...
 
     async def set_state(self, task_id: TaskId, state: TaskState, at: datetime, by: str) -> Task:

@@ -31,6 +31,7 @@ from centralita.core.ids import (
     TaskId,
     UserId,
 )
+from centralita.core.tasks import Tasks
 from centralita.core.wire import Plain
 from centralita.store.database import Database, DatabaseUnavailable
 from centralita.store.records import (
@@ -360,7 +361,7 @@ def summary(call_id: CallId = CALL) -> CallSummary:
                 talked=timedelta(minutes=4),
             ),
         ),
-        learned={"order": "1234", "more": [1, {"x": None}]},
+        learned={"order": "1234", "topic": "sí"},
     )
 
 
@@ -510,6 +511,38 @@ async def test_a_task_is_done_once_and_can_be_opened_again(store: Store) -> None
 
 
 # --- recordings ---------------------------------------------------------------------------------
+
+
+async def test_a_task_cancelled_in_the_middle_of_writing_keeps_nobody_else_out(
+    store: Store,
+) -> None:
+    async def write() -> None:
+        async with store.transaction():
+            await store.journals.advance("journal", await store.journals.applied("journal") + 1)
+            await store.journal.append(CALL, NOON, "line")
+
+    for turns in range(0, 120, 3):
+        work = Tasks("test")
+        task = work.spawn(write(), name="write")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await work.close()
+        assert task.done()
+        async with asyncio.timeout(4):  # less than the database's own patience
+            await write()
+    lines = await store.call_events.of_call(CALL)
+    assert len(lines) == await store.journals.applied("journal") >= 40
+
+
+async def test_what_is_done_in_one_transaction_is_done_whole_or_not_at_all(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with store.transaction():
+            await store.journal.append(CALL, NOON, "line")
+            await store.journals.advance("journal", 7)
+            assert await store.journals.applied("journal") == 7
+            raise ZeroDivisionError
+    assert await store.journals.applied("journal") == 0
+    assert await store.call_events.of_call(CALL) == ()
 
 
 async def test_a_recording_and_its_transcript_belong_to_the_call(store: Store) -> None:

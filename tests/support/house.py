@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +16,10 @@ from centralita.asr.fake import FakeRecognizer
 from centralita.core.bus import Bus
 from centralita.core.clock import SteadyClock
 from centralita.core.events import Event
-from centralita.core.ids import AgentId, FlowId, LegId, QueueId
+from centralita.core.ids import AgentId, CallId, FlowId, LegId, QueueId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import FlowEnded, IvrPorts
+from centralita.journal.journal import Journal
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher
@@ -84,9 +85,16 @@ class House:
         self.recognizer = FakeRecognizer()
         self.hub = LiveHub()
         self.center = Center(config, store)
-        self.recorder = Recorder(self.control, self.bus, self.clock, config.recordings_dir)
-        self.messages = Messages(self.recorder)
-        self.calls = CallLog(store, self.bus, self.clock, self.messages)
+        self.directory = Directory(store.customers, self.clock, region="ES")
+        self.log_files = Journal(config.data / "journal")
+        self.calls = CallLog(self.log_files, store, self.directory, self.bus, self.clock)
+        self.recorder = Recorder(
+            self.control,
+            self.bus,
+            self.clock,
+            config.recordings_dir,
+            written_down=self.calls.written_down,
+        )
         self.feed = LiveFeed(self.hub, self.bus, self.clock, store, self.calls, str)
         self.transcriber = Transcriber(self.recognizer, store, self.bus, config.recordings_dir)
         self.board = Board([], [])
@@ -94,13 +102,12 @@ class House:
             self.board, self.control, self.bus, self.clock, Announcements(), Phones()
         )
         self.agents = Agents(self.dispatcher, store, self.bus)
-        self.directory = Directory(store.customers, self.clock, region="ES")
         ports = IvrPorts(
             control=self.control,
             recognizer=self.recognizer,
             prompts=Voice(),
             queues=Queues(self.dispatcher, self.clock),
-            messages=self.messages,
+            messages=Messages(self.recorder),
             targets=Numbers(),
             bus=self.bus,
             clock=self.clock,
@@ -110,31 +117,38 @@ class House:
             ports,
             self.center,
             self.directory,
-            store,
             self.calls,
             self.bus,
-            self.clock,
             regions={"paris": "FR"},
         )
         self._tasks = Tasks("house under test")
         self._news = asyncio.Event()
+        self._killed = False
         self.bus.subscribe(Event, self._note)
 
     def _note(self, event: Event) -> None:
         self.told.append(event)
         self._news.set()
 
-    async def open(self) -> None:
+    async def open(self, held: Collection[CallId] = ()) -> None:
         self.recorder.open()
         await self.center.load()
         self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
-        self.calls.start()
+        await self.calls.open()
+        await self.calls.recover(held)
         self.transcriber.start()
         self.switch.start()
         self.dispatcher.start()
         await self.agents.restore()
 
+    def is_killed(self) -> None:
+        """From now on nothing more is written: what is closed is what a kill leaves."""
+        self._killed = True
+
     async def close(self) -> None:
+        if self._killed:
+            await self.log_files.close()
+            await self.calls.close()
         await self.switch.close()
         await self.recorder.close()
         await self.calls.close()
@@ -206,6 +220,10 @@ class House:
     async def is_over(self, leg: FakeLeg) -> Interaction:
         """The finished entry of a call, once its flow has ended and all of it is written."""
         await self.until(lambda: any(end.call_id == leg.call_id for end in self.of(FlowEnded)))
+        return await self.entry_of(leg)
+
+    async def entry_of(self, leg: FakeLeg) -> Interaction:
+        """The entry of a call as of now."""
         await asyncio.wait_for(self.calls.written(), 5)
         entry = await self.store.interactions.by_call(leg.call_id)
         assert entry is not None
@@ -253,15 +271,17 @@ def house_config(folder: Path) -> Config:
 
 
 @asynccontextmanager
-async def open_center_house(folder: Path) -> AsyncIterator[House]:
-    """A house with its center furnished; opened again over the same folder, it remembers."""
+async def open_center_house(folder: Path, held: Collection[CallId] = ()) -> AsyncIterator[House]:
+    """A house with its center furnished; opened again over the same folder, it remembers.
+
+    `held` are calls of the last run that a media worker kept."""
     config = house_config(folder)
     store = await open_store(config.database_url)
     try:
         if not await store.queues.all():
             await furnish(store)
         house = House(store, config)
-        await house.open()
+        await house.open(held)
         try:
             yield house
         finally:

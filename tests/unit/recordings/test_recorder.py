@@ -72,8 +72,9 @@ async def test_a_conversation_is_stored_when_both_legs_have_stopped(studio: Stud
     assert (made.channels, made.duration.total_seconds(), made.kind) == (2, 1.0, "conversation")
     assert made.leg_id == caller.leg_id
     assert (studio.folder / made.path).is_file()
-    assert studio.spool == []
     assert studio.recorder.active == 0
+    await studio.recorder.close()
+    assert studio.spool == []
 
 
 async def test_stop_ends_every_track_of_the_call_and_of_no_other(studio: Studio) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from centralita.asr.fake import utterance
-from centralita.core.ids import CallId
-from centralita.core.wire import Plain
 from centralita.routing.events import CallQueued
-from centralita.server.call_log import RecordingKept, TaskMade
+from centralita.server.call_records import RecordingKept, TaskMade
+from centralita.server.call_writer import Line
 from centralita.server.transcriber import TranscriptMade
+from centralita.store.database import StoreError
 from centralita.telephony.call import EndReason
 from centralita.timeline.model import Outcome, TaskKind
 from tests.support.house import ANA, SALES, House, open_center_house
@@ -161,20 +161,18 @@ async def test_the_journal_keeps_the_order_and_leaves_out_what_is_said_elsewhere
 
 async def test_a_line_that_cannot_be_written_costs_only_itself(house: House) -> None:
     caller = await house.calls_in()
-    append = house.store.journal.append
+    append_many = house.store.call_events.append_many
     failed = []
 
-    async def refuses_digits(
-        call_id: CallId, at: datetime, type: str, data: Mapping[str, Plain] | None = None
-    ) -> None:
-        if type == "digit_received":
-            failed.append(type)
-            raise OSError("disk full")
-        await append(call_id, at, type, data)
+    async def refuses_digits(lines: Sequence[Line]) -> None:
+        if any(type == "digit_received" for _, _, type, _ in lines):
+            failed.append(len(lines))
+            raise StoreError("the database refused: DataError")
+        await append_many(lines)
 
-    house.store.journal.append = refuses_digits  # type: ignore[method-assign]
+    house.store.call_events.append_many = refuses_digits  # type: ignore[method-assign,assignment]
     house.control.presses(caller, "3")
     details = (await house.is_over(caller)).call
-    assert failed == ["digit_received"]
+    assert failed[-1] == 1
     assert details is not None
     assert details.outcome is Outcome.SELF_SERVICE

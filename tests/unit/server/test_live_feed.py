@@ -73,8 +73,7 @@ async def test_wrap_up_is_shown_with_the_entry_to_write_up(house: House) -> None
     caller, _ = await house.talks_to_ana()
     house.control.hangs_up(caller)
     (wrap_up,) = await shown(page, live.WrapUpStarted)
-    entry = await house.store.interactions.by_call(caller.call_id)
-    assert entry is not None
+    entry = await house.entry_of(caller)
     assert (wrap_up.agent_id, wrap_up.interaction_id) == (ANA, entry.id)
     await house.agents.finish_wrap_up(ANA)
     (ended,) = await shown(page, live.WrapUpEnded)

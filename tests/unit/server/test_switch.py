@@ -41,8 +41,7 @@ async def test_a_number_that_nothing_answers_is_refused_as_unreachable(house: Ho
 
 async def test_a_new_caller_gets_a_provisional_customer_and_an_entry(house: House) -> None:
     caller = await house.calls_in(caller="600111222")
-    entry = await house.store.interactions.by_call(caller.call_id)
-    assert entry is not None
+    entry = await house.entry_of(caller)
     assert entry.customer_id is not None
     customer = await house.store.customers.get(entry.customer_id)
     assert customer is not None
@@ -56,8 +55,7 @@ async def test_a_new_caller_gets_a_provisional_customer_and_an_entry(house: Hous
 
 async def test_a_trunk_with_a_region_of_its_own_is_read_in_its_form(house: House) -> None:
     caller = await house.calls_in(caller="0612345678", trunk="paris")
-    entry = await house.store.interactions.by_call(caller.call_id)
-    assert entry is not None
+    entry = await house.entry_of(caller)
     assert entry.call is not None
     assert entry.call.caller == "+33612345678"
 

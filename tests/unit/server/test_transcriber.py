@@ -6,6 +6,7 @@ from pathlib import Path
 
 from centralita.asr.fake import FakeRecognition, utterance
 from centralita.asr.recognizer import RecognizerError
+from centralita.recordings.recorder import RecordingMade
 from centralita.server.transcriber import TranscriptMade
 from centralita.timeline.model import TaskKind
 from tests.support.house import open_center_house
@@ -39,7 +40,7 @@ async def test_what_the_last_run_did_not_transcribe_is_caught_up_with_its_task(
         caller = await house.leaves_a_message()
         house.control.hangs_up(caller)
         await house.is_over(caller)
-        await house.until(lambda: house.messages.expected == {})
+        await house.hears_of(RecordingMade)
         await house.calls.written()
         (task,) = await house.tasks()
         assert (task.kind, task.text) == (TaskKind.VOICEMAIL, "")

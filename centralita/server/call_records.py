@@ -1,0 +1,235 @@
+"""What the journal of calls holds: each event as it happened, and what follows from it.
+
+A record is one event with its consequences, so that a power failure never keeps one without the
+other. Nothing of it is secret to the store: applying a record is `server/call_writer.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+
+from centralita.core.errors import InvalidInput
+from centralita.core.events import Event
+from centralita.core.ids import CallId, InteractionId, QueueId, TaskId
+from centralita.core.wire import Wire
+from centralita.ivr.driver import FlowEnded, HeardInCall, NodeEntered
+from centralita.recordings.recorder import (
+    RecordingDiscarded,
+    RecordingFailed,
+    RecordingMade,
+    RecordingStarted,
+)
+from centralita.routing import events as routing
+from centralita.telephony import call as telephony
+from centralita.timeline.directory import (
+    Anonymous,
+    Caller,
+    Choice,
+    Known,
+    Provisional,
+    Unidentified,
+)
+from centralita.timeline.journal import CallSummary
+from centralita.timeline.model import Customer, Task
+
+log = logging.getLogger(__name__)
+
+# A flow's way is said whole by each NodeEntered; the journal needs the steps that are new, and the
+# one before them, whose result is known by now.
+_NEW_STEPS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallBegan(Event):
+    """A call has arrived and got its entry. `customers` are those the caller may be.
+
+    Without `looked_up` they are from memory, or unknown: the database did not answer in time.
+    """
+
+    call_id: CallId
+    arrived: telephony.CallArrived
+    interaction_id: InteractionId
+    number: str
+    known: str
+    customers: tuple[Customer, ...]
+    looked_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallClosed(Event):
+    """The call is over; what it was."""
+
+    call_id: CallId
+    summary: CallSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskArose(Event):
+    """Somebody of a queue will have something to do. The task's entry and customer, when they are
+    not known here, are those of the call when the task is stored."""
+
+    call_id: CallId
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCarried(Event):
+    """A call that goes on while the journal begins a new file: its records once more."""
+
+    call_id: CallId
+    heard_at: datetime
+    records: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMade(Event):
+    """Somebody of a queue has something to do."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingKept(Event):
+    """A recording stands in the store and can be heard and transcribed."""
+
+    made: RecordingMade
+    task_id: TaskId | None
+
+
+# What is written down. Everything else that has a call_id is either said by one of these, or is of
+# no use after the call; a test holds the two sets together.
+JOURNALED: tuple[type[Event], ...] = (
+    CallBegan,
+    CallCarried,
+    CallClosed,
+    FlowEnded,
+    HeardInCall,
+    NodeEntered,
+    RecordingDiscarded,
+    RecordingFailed,
+    RecordingMade,
+    RecordingStarted,
+    TaskArose,
+    routing.CallAbandoned,
+    routing.CallLeftQueue,
+    routing.CallQueued,
+    routing.CallRequeued,
+    routing.ConversationEnded,
+    routing.ConversationStarted,
+    routing.OfferMade,
+    routing.OfferSettled,
+    routing.WrapUpEnded,
+    routing.WrapUpStarted,
+    telephony.DigitReceived,
+    telephony.LegAnswered,
+    telephony.LegEnded,
+    telephony.LegHeld,
+    telephony.LegRinging,
+    telephony.LegsBridged,
+    telephony.PlaybackEnded,
+    telephony.RecordingStopped,
+    telephony.TransferRequested,
+)
+_wire = Wire(JOURNALED)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(tuple[datetime, tuple[bytes, ...]])
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event with its time, and what follows from it."""
+
+    at: datetime
+    events: tuple[Event, ...]
+
+
+def is_journaled(event: Event) -> bool:
+    """Whether events of this kind are written down."""
+    return isinstance(event, JOURNALED)
+
+
+def encode(at: datetime, events: Sequence[Event]) -> bytes:
+    """A record."""
+    return _encoder.encode((at, [_wire.encode(event) for event in events]))
+
+
+def decode(data: bytes) -> Happening:
+    """What a record holds, without what only another release understands. Raises InvalidInput."""
+    try:
+        at, parts = _decoder.decode(data)
+    except msgspec.MsgspecError as exc:
+        raise InvalidInput(f"malformed record: {exc}") from exc
+    events = []
+    for part in parts:
+        try:
+            event = _wire.decode(part)
+        except InvalidInput as exc:
+            log.warning("journal holds what this release does not know", extra={"error": str(exc)})
+            continue
+        assert isinstance(event, Event)
+        events.append(event)
+    return Happening(at, tuple(events))
+
+
+def shortened(event: Event) -> Event:
+    """The event without what the records before it have said."""
+    if isinstance(event, NodeEntered):
+        return replace(event, path=event.path[-_NEW_STEPS:])
+    return event
+
+
+_KINDS: Mapping[str, type[Known | Provisional]] = {"known": Known, "provisional": Provisional}
+
+
+def call_began(
+    arrived: telephony.CallArrived,
+    caller: Caller,
+    interaction_id: InteractionId,
+    *,
+    looked_up: bool,
+) -> CallBegan:
+    """The event of a caller."""
+    match caller:
+        case Known(customer) | Provisional(customer):
+            customers: tuple[Customer, ...] = (customer,)
+        case Choice(customers):
+            pass
+        case Anonymous() | Unidentified():
+            customers = ()
+    return CallBegan(
+        call_id=arrived.call_id,
+        arrived=arrived,
+        interaction_id=interaction_id,
+        number=caller.number,
+        known=type(caller).__name__.lower(),
+        customers=customers,
+        looked_up=looked_up,
+    )
+
+
+def caller_of(began: CallBegan) -> Caller:
+    """The caller of an event."""
+    match began.known, began.customers:
+        case "choice", customers:
+            return Choice(customers, began.number)
+        case ("known" | "provisional") as kind, (customer,):
+            return _KINDS[kind](customer, began.number)
+        case "anonymous", _:
+            return Anonymous()
+        case _:
+            return Unidentified(began.number)
+
+
+def voicemail_task_id(made: RecordingMade) -> TaskId:
+    """One task for one message, however often the message is found in the spool."""
+    return TaskId("task_" + made.recording_id.removeprefix("rec_"))
+
+
+def queue_of(made: RecordingMade) -> QueueId | None:
+    """Whose message it is, if it is one."""
+    return QueueId(made.queue) if made.queue else None

@@ -1,0 +1,303 @@
+"""What is known of a call that is going on, and how an event changes it. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from centralita.core.events import Event
+from centralita.core.ids import (
+    AgentId,
+    InteractionId,
+    NodeId,
+    QueueId,
+    RecordingId,
+    TaskId,
+    new_id,
+)
+from centralita.ivr import run
+from centralita.ivr.driver import FlowEnded, NodeEntered
+from centralita.recordings.recorder import (
+    RecordingDiscarded,
+    RecordingFailed,
+    RecordingMade,
+    RecordingStarted,
+)
+from centralita.routing.events import (
+    CallAbandoned,
+    CallLeftQueue,
+    CallQueued,
+    CallRequeued,
+    ConversationEnded,
+    ConversationStarted,
+)
+from centralita.server.call_records import (
+    CallBegan,
+    CallClosed,
+    Happening,
+    TaskArose,
+    caller_of,
+    queue_of,
+    voicemail_task_id,
+)
+from centralita.telephony.call import CallArrived, EndReason, LegAnswered, LegEnded
+from centralita.timeline.directory import Caller
+from centralita.timeline.journal import CallSummary
+from centralita.timeline.model import Outcome, PathStep, QueueWait, Talk, Task, TaskKind, TaskState
+
+INTERRUPTED = "interrupted"
+# Among so many of the last steps a result may still be missing.
+_RECENT = 32
+# What a call cannot be brought back without.
+_CHANGING = (
+    CallBegan,
+    LegAnswered,
+    LegEnded,
+    NodeEntered,
+    CallQueued,
+    CallRequeued,
+    CallLeftQueue,
+    CallAbandoned,
+    ConversationStarted,
+    ConversationEnded,
+    RecordingStarted,
+    RecordingDiscarded,
+    RecordingFailed,
+    RecordingMade,
+)
+
+
+@dataclass(slots=True)
+class CallState:
+    """What is known of a call that is going on.
+
+    `records` are those that brought it here, as the journal has them: replayed, they do it again.
+    """
+
+    arrived: CallArrived
+    caller: Caller
+    interaction_id: InteractionId
+    began_at: datetime
+    heard_at: datetime
+    answered_at: datetime | None = None
+    steps: list[run.PathStep] = field(default_factory=list)
+    waits: list[QueueWait] = field(default_factory=list)
+    talks: list[Talk] = field(default_factory=list)
+    waiting: tuple[QueueId, datetime] | None = None
+    queue_id: QueueId | None = None
+    agent_id: AgentId | None = None
+    language: str = ""
+    reason: EndReason | None = None
+    ended_at: datetime | None = None
+    messages: set[RecordingId] = field(default_factory=set)
+    voicemail: bool = False
+    place: str = ""
+    records: list[bytes] = field(default_factory=list)
+
+    @property
+    def path(self) -> tuple[PathStep, ...]:
+        """The way through the flows so far."""
+        return _path(self.steps)
+
+
+def changes_calls(event: Event) -> bool:
+    """Whether an event of this kind must be there when a call is brought back."""
+    return isinstance(event, _CHANGING)
+
+
+def begin(began: CallBegan, at: datetime) -> CallState:
+    """A call that has just arrived."""
+    return CallState(
+        arrived=began.arrived,
+        caller=caller_of(began),
+        interaction_id=began.interaction_id,
+        began_at=at,
+        heard_at=at,
+    )
+
+
+def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
+    """Change the call by an event; returns what follows from it for the timeline."""
+    state.heard_at = at
+    match event:
+        case LegAnswered(leg_id=leg_id) if leg_id == state.arrived.leg_id:
+            state.answered_at = at
+        case LegEnded(leg_id=leg_id, reason=reason) if leg_id == state.arrived.leg_id:
+            state.reason, state.ended_at = reason, at
+        case NodeEntered(step=entered, path=path, learned=learned):
+            state.place = f"{entered.flow}/{entered.node}"
+            state.language = learned.get("language", state.language)
+            _walk(state, path)
+        case CallQueued(queue_id=queue_id, at=since):
+            state.waiting, state.queue_id = (queue_id, since), queue_id
+            state.place = f"queue {queue_id}"
+        case CallRequeued(queue_id=queue_id):
+            state.waiting = (queue_id, at)
+            state.place = f"queue {queue_id}"
+        case CallLeftQueue(reason=why):
+            _close_wait(state, at, why.value)
+        case CallAbandoned(queue_id=queue_id):
+            _close_wait(state, at, "abandoned")
+            return (_task(state, TaskKind.MISSED_CALL, queue_id, at),)
+        case ConversationStarted(agent_id=agent_id):
+            _close_wait(state, at, "answered")
+            state.agent_id, state.place = agent_id, "conversation"
+        case ConversationEnded(agent_id=agent_id, agent_leg=leg_id, at=ended_at, talked=talked):
+            state.talks.append(
+                Talk(agent_id=agent_id, leg_id=leg_id, since=ended_at - talked, talked=talked)
+            )
+        case RecordingStarted(recording_id=recording_id, queue=queue) if queue:
+            # A message also counts when its caller hangs up at the end of it.
+            state.messages.add(recording_id)
+        case (
+            RecordingDiscarded(recording_id=recording_id)
+            | RecordingFailed(recording_id=recording_id)
+        ):
+            state.messages.discard(recording_id)
+        case RecordingMade():
+            state.messages.discard(event.recording_id)
+            task = task_of(event, at)
+            if task is not None:
+                state.voicemail = True
+                return (task,)
+        case FlowEnded():
+            return (_closed(state, event, at),)
+        case _:
+            pass
+    return ()
+
+
+def task_of(made: RecordingMade, at: datetime) -> TaskArose | None:
+    """What a message is for the people of its queue; None for other recordings."""
+    queue_id = queue_of(made)
+    if queue_id is None:
+        return None
+    task = Task(
+        id=voicemail_task_id(made),
+        kind=TaskKind.VOICEMAIL,
+        state=TaskState.OPEN,
+        created_at=at,
+        queue_id=queue_id,
+        call_id=made.call_id,
+    )
+    return TaskArose(call_id=made.call_id, task=task)
+
+
+def interrupted(state: CallState) -> CallClosed:
+    """The end of a call that nobody holds any more: it ended when it was last heard of."""
+    _close_wait(state, state.heard_at, INTERRUPTED)
+    return CallClosed(
+        call_id=state.arrived.call_id,
+        summary=_summary(state, state.heard_at, Outcome.FAILED, INTERRUPTED),
+    )
+
+
+def replay(happenings: Iterable[Happening]) -> CallState | None:
+    """The call as these records of it leave it; None when they do not hold its beginning."""
+    state: CallState | None = None
+    for happening in happenings:
+        for event in happening.events:
+            if isinstance(event, CallBegan):
+                state = begin(event, happening.at)
+            elif state is not None:
+                step(state, event, happening.at)
+    return state
+
+
+def _walk(state: CallState, path: Iterable[run.PathStep]) -> None:
+    """Take in the newest steps of the way; a step that is known may have its result by now."""
+    first = max(len(state.steps) - _RECENT, 0)
+    known = {
+        (step.flow, step.node, step.at): place
+        for place, step in enumerate(state.steps[first:], start=first)
+    }
+    for taken in path:
+        place = known.get((taken.flow, taken.node, taken.at))
+        if place is None:
+            state.steps.append(taken)
+        else:
+            state.steps[place] = taken
+
+
+def _close_wait(state: CallState, at: datetime, how: str) -> None:
+    if state.waiting is not None:
+        queue_id, since = state.waiting
+        state.waits.append(QueueWait(queue_id=queue_id, since=since, waited=at - since, how=how))
+        state.waiting = None
+
+
+def _task(state: CallState, kind: TaskKind, queue_id: QueueId, at: datetime) -> TaskArose:
+    call_id = state.arrived.call_id
+    task = Task(
+        id=TaskId(new_id("task")),
+        kind=kind,
+        state=TaskState.OPEN,
+        created_at=at,
+        queue_id=queue_id,
+        call_id=call_id,
+        caller=state.caller.number,
+    )
+    return TaskArose(call_id=call_id, task=task)
+
+
+def _closed(state: CallState, ended: FlowEnded, at: datetime) -> CallClosed:
+    state.steps = list(ended.path)
+    state.language = ended.variables.get("language", "")
+    summary = _summary(
+        state,
+        state.ended_at or at,
+        _outcome(state, ended),
+        (state.reason or EndReason.FLOW_ENDED).value,
+        {name: value for name, value in ended.variables.items() if value},
+    )
+    return CallClosed(call_id=state.arrived.call_id, summary=summary)
+
+
+def _summary(
+    state: CallState,
+    ended_at: datetime,
+    outcome: Outcome,
+    ended_by: str,
+    learned: dict[str, str] | None = None,
+) -> CallSummary:
+    return CallSummary(
+        call_id=state.arrived.call_id,
+        ended_at=ended_at,
+        outcome=outcome,
+        ended_by=ended_by,
+        ended_at_place=state.place,
+        answered_at=state.answered_at,
+        language=state.language,
+        agent_id=state.agent_id,
+        queue_id=state.queue_id,
+        path=state.path,
+        waits=tuple(state.waits),
+        talks=tuple(state.talks),
+        learned=learned or {},
+    )
+
+
+def _path(steps: Iterable[run.PathStep]) -> tuple[PathStep, ...]:
+    """A flow's steps in the timeline's words."""
+    return tuple(
+        PathStep(node_id=NodeId(step.node), at=step.at, kind=step.kind, result=step.note)
+        for step in steps
+    )
+
+
+def _outcome(state: CallState, ended: FlowEnded) -> Outcome:
+    """What the call was for the caller."""
+    kinds = [step.kind for step in ended.path]
+    results = {step.note for step in ended.path if step.kind == "voicemail"}
+    if any(talk.talked > timedelta(0) for talk in state.talks):
+        return Outcome.CONVERSATION
+    if state.voicemail or state.messages or "saved" in results:
+        return Outcome.VOICEMAIL
+    if kinds and kinds[-1] == "transfer":
+        return Outcome.TRANSFERRED
+    if ended.outcome == "self_service":
+        return Outcome.SELF_SERVICE
+    if "fault" in kinds or state.reason is EndReason.WORKER_LOST:
+        return Outcome.FAILED
+    return Outcome.ABANDONED
