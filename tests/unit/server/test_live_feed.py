@@ -29,8 +29,7 @@ async def test_the_pop_shows_who_calls_and_goes_when_it_is_answered(house: House
     phone = await asyncio.wait_for(house.control.next_dialled(), 5)
     (pop,) = await shown(page, live.OfferMade)
     assert (pop.agent_id, pop.queue_id, pop.call_id) == (ANA, "sales", caller.call_id)
-    entry = await house.store.interactions.by_call(caller.call_id)
-    assert entry is not None
+    entry = await house.entry_of(caller)
     assert pop.interaction_id == entry.id
     assert pop.customer is not None
     house.control.answers(phone)
