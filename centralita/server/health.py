@@ -34,12 +34,14 @@ class HealthCheck:
         models: Iterable[ModelInfo],
         watch: RegistrationWatch | None,
         store: Store,
+        calls: CallLog,
     ) -> None:
         self._link = link
         self._pool = pool
         self._models = tuple(models)
         self._watch = watch
         self._store = store
+        self._calls = calls
         self.draining = False
 
     async def report(self) -> s.Health:
@@ -102,8 +104,18 @@ class HealthCheck:
             async with asyncio.timeout(0.8):
                 await self._store.ping()
         except Exception as exc:
-            return s.Part(ok=False, message=f"{type(exc).__name__}: {exc}")
-        return s.Part(ok=True)
+            return s.Part(
+                ok=False,
+                message=f"{type(exc).__name__}: {exc}; calls go on, and are stored later",
+                detail={"pending": self._calls.pending},
+            )
+        pending = self._calls.pending
+        away = self._calls.store_is_away
+        return s.Part(
+            ok=not away,
+            message=f"{away}; calls go on, and are stored later" if away else "",
+            detail={"pending": pending},
+        )
 
 
 class HouseMetrics(Collector):

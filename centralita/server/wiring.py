@@ -134,7 +134,9 @@ class House:
             self.bus,
             regions={trunk.name: trunk.region for trunk in config.trunks if trunk.region},
         )
-        self.health = HealthCheck(self.link, self.pool, self.models.values(), self.watch, store)
+        self.health = HealthCheck(
+            self.link, self.pool, self.models.values(), self.watch, store, self.calls
+        )
         self._web_dir = web_dir
         self._tasks = Tasks("house")
         self._runner: web.AppRunner | None = None

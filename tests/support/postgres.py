@@ -38,49 +38,87 @@ def _free_port() -> int:
         return port
 
 
+class Postgres:
+    """A server in a folder of its own, which a test may stop and start again."""
+
+    def __init__(self, bin_dir: Path, folder: Path) -> None:
+        # PostgreSQL refuses to run as root.
+        account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        if account is not None:
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        self._user = account.pw_uid if account is not None else None
+        self._group = account.pw_gid if account is not None else None
+        self._groups: list[int] | None = [] if account is not None else None
+        self._bin_dir = bin_dir
+        self._folder = folder
+        self._port = _free_port()
+        self._server: subprocess.Popen[bytes] | None = None
+        subprocess.run(
+            [bin_dir / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust",
+             "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            check=True, stdout=subprocess.DEVNULL, cwd=folder,
+            user=self._user, group=self._group, extra_groups=self._groups,
+        )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        """Of the empty database `postgres`."""
+        return f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self._server is not None
+        return self._server.pid
+
+    def start(self) -> None:
+        """Returns when it takes connections."""
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [self._bin_dir / "postgres", "-D", self._folder / "data", "-h", "127.0.0.1",
+                 "-p", str(self._port), "-k", self._folder,
+                 "-c", "fsync=off", "-c", "shared_buffers=32MB"],
+                stdout=subprocess.DEVNULL, stderr=log, cwd=self._folder,
+                user=self._user, group=self._group, extra_groups=self._groups,
+            )  # fmt: skip
+        _await_ready(self._bin_dir, self._port, self._server, self._folder / "log")
+
+    def stop(self) -> None:
+        """As an operator does who does not wait for its clients."""
+        if self._server is None:
+            return
+        self._server.send_signal(signal.SIGINT)
+        try:
+            self._server.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+        self._server = None
+
+
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Run a server; yields the URL of its empty database `postgres`."""
+def postgres_server() -> Iterator[Postgres]:
+    """Run a server; it is ended with the block."""
     bin_dir = binaries()
     if bin_dir is None:
         pytest.fail("PostgreSQL is not installed: apt-get install postgresql")
-    # PostgreSQL refuses to run as root.
-    account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="centralita-pg-"))
-    data = folder / "data"
-    if account is not None:
-        os.chown(folder, account.pw_uid, account.pw_gid)
-    user = account.pw_uid if account is not None else None
-    group = account.pw_gid if account is not None else None
-    groups: list[int] | None = [] if account is not None else None
-    server: subprocess.Popen[bytes] | None = None
-    log = (folder / "log").open("wb")
+    server: Postgres | None = None
     try:
-        subprocess.run(
-            [bin_dir / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-             "--locale=C.UTF-8", "--no-sync"],
-            check=True, stdout=subprocess.DEVNULL, cwd=folder,
-            user=user, group=group, extra_groups=groups,
-        )  # fmt: skip
-        port = _free_port()
-        server = subprocess.Popen(
-            [bin_dir / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder,
-             "-c", "fsync=off", "-c", "shared_buffers=32MB"],
-            stdout=subprocess.DEVNULL, stderr=log, cwd=folder,
-            user=user, group=group, extra_groups=groups,
-        )  # fmt: skip
-        _await_ready(bin_dir, port, server, folder / "log")
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        server = Postgres(bin_dir, folder)
+        server.start()
+        yield server
     finally:
-        log.close()
         if server is not None:
-            server.send_signal(signal.SIGINT)  # "fast" shutdown: does not wait for clients
-            try:
-                server.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Run a server; yields the URL of its empty database `postgres`."""
+    with postgres_server() as server:
+        yield server.url
 
 
 def _await_ready(bin_dir: Path, port: int, server: subprocess.Popen[bytes], log: Path) -> None:
