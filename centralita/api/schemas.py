@@ -592,7 +592,7 @@ class WorkerPart(Part, kw_only=True):
 
 class Health(Answer, kw_only=True):
     """`ok` when everything works, `degraded` when calls can be taken but something is missing,
-    `down` (status 503) when they can't. Parts: worker, asr, edge, database."""
+    `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings."""
 
     status: Literal["ok", "degraded", "down"]
     version: str
@@ -600,3 +600,4 @@ class Health(Answer, kw_only=True):
     asr: Part
     edge: Part
     database: Part
+    recordings: Part

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from centralita.core.errors import CentralitaError
 from centralita.core.ids import RecordingId
 
-_WAV_HEADER = 44
+# Of a WAV file, in bytes: one that has no more holds no sound.
+HEADER_SIZE = 44
 
 
 class RecordingError(CentralitaError):
@@ -46,12 +47,12 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
         data = path.read_bytes()
     except OSError as exc:
         raise RecordingError(f"cannot read {path.name}: {exc.strerror}") from exc
-    if len(data) < _WAV_HEADER or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+    if len(data) < HEADER_SIZE or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise RecordingError(f"{path.name} is no WAV file")
     (rate,) = struct.unpack_from("<I", data, 24)
     start = data.find(b"data", 12) + 8
     if start < 8:
-        start = _WAV_HEADER
+        start = HEADER_SIZE
     body = data[start : start + (len(data) - start) // 2 * 2]
     return np.frombuffer(body, dtype="<i2"), int(rate)
 
@@ -64,8 +65,11 @@ def store_flac(
     The sources start at the same instant; a shorter one is continued with silence. The file
     appears under its name only when it is whole and on disk. The sources are left alone.
     """
-    tracks = [read_wav(source) for source in sources]
-    rate = tracks[0][1]
+    heard = [source for source in sources if _holds_sound(source)] or sources
+    rate = read_wav(heard[0])[1]
+    silence: NDArray[np.int16] = np.zeros(0, dtype=np.int16)
+    # Of two files begun together, a power failure may take one: that side was silent.
+    tracks = [read_wav(source) if source in heard else (silence, rate) for source in sources]
     if any(other != rate for _, other in tracks):
         raise RecordingError(f"tracks of {recording_id} have different sample rates")
     length = max(len(samples) for samples, _ in tracks)
@@ -93,6 +97,10 @@ def store_flac(
         duration=timedelta(seconds=length / rate),
         sha256=digest,
     )
+
+
+def _holds_sound(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > HEADER_SIZE
 
 
 def _sync(folder: Path) -> None:

@@ -97,6 +97,7 @@ class Recorder:
         self._running: dict[RecordingId, Running] = {}
         self._tasks = Tasks("recorder")
         self._stored = asyncio.Event()
+        self.halted = ""
         self._stops = (
             bus.subscribe(RecordingStopped, self._stopped),
             bus.subscribe(LegEnded, self._leg_ended),
@@ -111,7 +112,7 @@ class Recorder:
 
         `writing` are the files that media workers still write: those recordings go on.
         """
-        left = await asyncio.to_thread(self._spool.left_over)
+        left = await asyncio.to_thread(self._spool.left_over, writing)
         over = 0
         for running in left:
             self._running[running.recording_id] = running
@@ -140,6 +141,16 @@ class Recorder:
         await self._tasks.settle(within=10)
         await self._tasks.close()
 
+    async def halt(self, reason: str) -> None:
+        """End what is being recorded, and record nothing until `resume`."""
+        self.halted = reason
+        for call_id in {running.call_id for running in self._running.values()}:
+            await self.stop(call_id)
+
+    def resume(self) -> None:
+        """Record again, from the next conversation or message on."""
+        self.halted = ""
+
     @property
     def active(self) -> int:
         """How many recordings run or are being stored."""
@@ -157,6 +168,9 @@ class Recorder:
     ) -> RecordingId:
         """Record each leg on a channel of its own, in this order."""
         recording_id = RecordingId(new_id("rec"))
+        if self.halted:
+            self._failed(call_id, recording_id, self.halted)
+            return recording_id
         tracks = {leg_id: f"{recording_id}-{index}.wav" for index, leg_id in enumerate(legs)}
         running = Running(
             recording_id=recording_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from centralita.core.ids import AgentId, CallId, LegId, RecordingId
+from centralita.recordings.files import HEADER_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +70,9 @@ class Spool:
         for name in running.tracks.values():
             self.path(name).unlink(missing_ok=True)
 
-    def left_over(self) -> list[Running]:
+    def left_over(self, writing: Collection[str] = ()) -> list[Running]:
         """What the last run did not come to store; notes without any sound, and tracks without a
-        note, are thrown away."""
+        note, are thrown away. `writing` are tracks that somebody still writes."""
         found = []
         for track in self.folder.glob("*.wav"):
             if not (self.folder / f"{track.stem.rpartition('-')[0]}.json").exists():
@@ -86,10 +88,11 @@ class Spool:
             running.tracks = {
                 leg_id: name for leg_id, name in running.tracks.items() if self.path(name).is_file()
             }
-            if running.tracks:
+            paths = [self.path(name) for name in running.tracks.values()]
+            if any(str(path) in writing or path.stat().st_size > HEADER_SIZE for path in paths):
                 found.append(running)
             else:
-                note.unlink(missing_ok=True)
+                self.forget(running)
         return found
 
     def _note_of(self, running: Running) -> Path:

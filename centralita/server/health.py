@@ -14,6 +14,7 @@ from centralita.asr.vosk.models import ModelInfo
 from centralita.asr.vosk.pool import VoskPool
 from centralita.core.bus import Bus
 from centralita.core.events import Event
+from centralita.recordings.recorder import Recorder
 from centralita.server.call_log import CallLog
 from centralita.server.supervision import ProcessKeeper
 from centralita.store.store import Store
@@ -35,6 +36,7 @@ class HealthCheck:
         watch: RegistrationWatch | None,
         store: Store,
         calls: CallLog,
+        recorder: Recorder,
     ) -> None:
         self._link = link
         self._pool = pool
@@ -42,6 +44,7 @@ class HealthCheck:
         self._watch = watch
         self._store = store
         self._calls = calls
+        self._recorder = recorder
         self.draining = False
 
     async def report(self) -> s.Health:
@@ -53,7 +56,14 @@ class HealthCheck:
             await self._database(),
         )
         takes_calls = worker.ok and edge.ok and not self.draining
-        good = takes_calls and asr.ok and database.ok and worker.max_calls >= _TOO_FEW_CALLS
+        recordings = self._recordings()
+        good = (
+            takes_calls
+            and asr.ok
+            and database.ok
+            and recordings.ok
+            and worker.max_calls >= _TOO_FEW_CALLS
+        )
         return s.Health(
             status="ok" if good else "degraded" if takes_calls else "down",
             version=__version__,
@@ -61,7 +71,13 @@ class HealthCheck:
             asr=asr,
             edge=edge,
             database=database,
+            recordings=recordings,
         )
+
+    def _recordings(self) -> s.Part:
+        halted, refused = self._recorder.halted, self._calls.disk_refuses
+        reason = f"nothing is recorded: {halted}" if halted else refused
+        return s.Part(ok=not reason, message=reason, detail={"active": self._recorder.active})
 
     def _worker(self) -> s.WorkerPart:
         workers = self._link.workers

@@ -130,6 +130,7 @@ class RecordingsConfig:
     dir: Path | None = setting(None, values.optional(values.path))
     announce: bool = setting(True, values.boolean)
     retention: timedelta | None = setting(_KEPT, values.duration_or_forever)
+    keep_free_mb: int = setting(500, values.integer(1, 1_000_000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

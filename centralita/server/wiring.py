@@ -35,6 +35,7 @@ from centralita.server.agents import Agents
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.config import Config
+from centralita.server.disk_watch import DiskWatch
 from centralita.server.health import HealthCheck, HouseMetrics
 from centralita.server.live_feed import LiveFeed
 from centralita.server.retention import Retention
@@ -104,6 +105,9 @@ class House:
         self.feed = LiveFeed(self.hub, self.bus, self.clock, store, self.calls, self._queue_title)
         self.transcriber = Transcriber(self.pool, store, self.bus, config.recordings_dir)
         self.retention = Retention(config, store, self.clock)
+        self.disk = DiskWatch(
+            config.recordings_dir, self.recorder, keep_free=config.recordings.keep_free_mb << 20
+        )
         self.phones = Phones(config, self._registered)
         self.board = Board([], [])
         self.dispatcher = Dispatcher(
@@ -135,7 +139,7 @@ class House:
             regions={trunk.name: trunk.region for trunk in config.trunks if trunk.region},
         )
         self.health = HealthCheck(
-            self.link, self.pool, self.models.values(), self.watch, store, self.calls
+            self.link, self.pool, self.models.values(), self.watch, store, self.calls, self.recorder
         )
         self._web_dir = web_dir
         self._tasks = Tasks("house")
@@ -168,6 +172,7 @@ class House:
         await self.agents.restore()
         await self.feed.open()
         self.retention.start()
+        self.disk.start()
         await self._serve_http()
         await self._wait_until_ready()
         self._tasks.spawn(self._warm_prompts(), name="warm prompts")
@@ -189,6 +194,7 @@ class House:
         await self.agents.close()
         await self.feed.close()
         await self.retention.close()
+        await self.disk.close()
         await self._tasks.close()
         await self.switch.close()
         self.supervisor.expect_ends()

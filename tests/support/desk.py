@@ -91,6 +91,7 @@ def healthy() -> s.Health:
         asr=fine,
         edge=fine,
         database=fine,
+        recordings=fine,
     )
 
 

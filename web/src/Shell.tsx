@@ -5,6 +5,7 @@ import { StatusMenu } from "./agent/StatusMenu";
 import { Tasks } from "./agent/Tasks";
 import { useAnnouncer } from "./shared/announce";
 import { Connection } from "./shared/Connection";
+import { Faults } from "./shared/Faults";
 import { Customers } from "./shared/customer/Customers";
 import { Help } from "./shared/Help";
 import { Icon } from "./shared/icons";
@@ -130,6 +131,7 @@ export function Shell() {
         </div>
       </header>
       <Connection />
+      <Faults />
       <main id="main" tabIndex={-1}>
         <Page route={route} supervises={supervises} />
       </main>

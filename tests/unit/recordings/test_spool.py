@@ -183,3 +183,43 @@ async def test_a_note_left_behind_with_half_of_its_tracks_cannot_be(tmp_path: Pa
     restarted = Recorder(control, Bus(), ManualClock(), tmp_path)
     assert await restarted.recover() == 0
     assert list(spool.iterdir()) == []
+
+
+async def test_a_recording_of_which_no_sound_reached_the_disk_is_no_recording(
+    tmp_path: Path,
+) -> None:
+    control = FakeCallControl()
+    caller = control.arrives("100")
+    killed = Recorder(control, Bus(), ManualClock(), tmp_path)
+    killed.open()
+    await killed.start(caller.call_id, (caller.leg_id,), kind="voicemail", language="es")
+    assert caller.recording is not None
+    caller.recording.touch()  # the worker began the file, and the power failed
+
+    restarted = Recorder(control, Bus(), ManualClock(), tmp_path)
+    assert await restarted.recover() == 0
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+async def test_a_track_that_a_power_failure_took_is_silence_beside_the_other(
+    tmp_path: Path,
+) -> None:
+    control, bus = FakeCallControl(), Bus()
+    made: asyncio.Queue[RecordingMade] = asyncio.Queue()
+    bus.subscribe(RecordingMade, made.put_nowait)
+    caller, agent = control.arrives("100"), control.arrives("100")
+    killed = Recorder(control, Bus(), ManualClock(), tmp_path)
+    killed.open()
+    await killed.start(
+        caller.call_id, (caller.leg_id, agent.leg_id), kind="conversation", language="es"
+    )
+    assert caller.recording is not None and agent.recording is not None
+    caller.recording.touch()
+    write_wav(agent.recording, tone(440, 1.0))
+
+    restarted = Recorder(control, bus, ManualClock(), tmp_path)
+    assert await restarted.recover() == 1
+    event = await asyncio.wait_for(made.get(), 5)
+    await restarted.close()
+    channels, _ = channels_of(tmp_path / event.path)
+    assert np.abs(channels[0]).max() == 0 and np.abs(channels[1]).max() > 1000

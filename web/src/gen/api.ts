@@ -817,12 +817,13 @@ export interface components {
         };
         /**
          * @description `ok` when everything works, `degraded` when calls can be taken but something is missing,
-         *     `down` (status 503) when they can't. Parts: worker, asr, edge, database.
+         *     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings.
          */
         Health: {
             asr: components["schemas"]["Part"];
             database: components["schemas"]["Part"];
             edge: components["schemas"]["Part"];
+            recordings: components["schemas"]["Part"];
             /** @enum {unknown} */
             status: "degraded" | "down" | "ok";
             version: string;

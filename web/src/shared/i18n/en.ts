@@ -39,6 +39,9 @@ export const en: Dictionary = {
   "live.lost": "No connection to the switchboard: what you see may be out of date. Trying again in {seconds} s.",
   "live.retrying": "No connection to the switchboard: what you see may be out of date. Connecting…",
   "live.back": "Connected again",
+  "fault.database":
+    "The database does not answer. Calls go on and are stored later; until then nothing can be looked up or written.",
+  "fault.recordings": "The disk is short of space: nothing is being recorded.",
 
   "theme.light": "Light theme",
   "theme.dark": "Dark theme",

@@ -37,6 +37,9 @@ export const es = {
   "live.lost": "Sin conexión con la centralita: lo que ve puede no ser actual. Reintento en {seconds} s.",
   "live.retrying": "Sin conexión con la centralita: lo que ve puede no ser actual. Conectando…",
   "live.back": "Conexión recuperada",
+  "fault.database":
+    "La base de datos no responde. Las llamadas siguen y se guardarán después; mientras tanto no se puede buscar ni escribir.",
+  "fault.recordings": "Falta espacio en disco: no se está grabando.",
 
   "theme.light": "Tema claro",
   "theme.dark": "Tema oscuro",
