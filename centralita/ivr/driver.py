@@ -27,6 +27,7 @@ from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, PlaybackId, new_id
 from centralita.core.tasks import Tasks
 from centralita.ivr.flow import Flow
+from centralita.ivr.resume import FlowNote, describe, reenter
 from centralita.ivr.run import FlowRun, PathStep, begin, step
 from centralita.ivr.signals import (
     CancelTimer,
@@ -61,6 +62,7 @@ from centralita.telephony.call import (
     CallControl,
     DigitReceived,
     EndReason,
+    KeptLeg,
     LegAnswered,
     LegEnded,
     LegEvent,
@@ -74,6 +76,9 @@ log = logging.getLogger(__name__)
 
 # How long the phone that an agent transferred to may ring.
 _AGENT_TRANSFER = timedelta(seconds=30)
+
+NOTE = "flow"
+"""The name under which a driver leaves `resume.FlowNote` with the caller's leg."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,16 @@ class NodeEntered(Event):
 
     call_id: CallId
     step: PathStep
+    learned: Mapping[str, str]
+    path: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowResumed(Event):
+    """The flow goes on after the server's decisions were interrupted."""
+
+    call_id: CallId
+    node: str
     learned: Mapping[str, str]
     path: tuple[PathStep, ...]
 
@@ -129,6 +144,10 @@ class QueueGateway(Protocol):
         """`on_left` is called once, with the exit and, after an agent's transfer, its target."""
         ...
 
+    def rejoin(self, call_id: CallId, on_left: Callable[[QueueExit, str], None]) -> bool:
+        """As `enqueue` for a caller whom the queues have taken over; False if they have not."""
+        ...
+
 
 class Targets(Protocol):
     """Where a transfer's target is: SIP URI and, if known, the IP address behind it."""
@@ -158,6 +177,14 @@ class _TransferReturned(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answered(Event):
     """The call is up: the flow begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TakenOver(Event):
+    """The call was up before this driver; `other` is the leg of the transfer, if it is known."""
+
+    note: FlowNote
+    other: KeptLeg | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +226,8 @@ class CallDriver:
         self._tasks = Tasks(f"call {arrived.call_id}")
         self._run: FlowRun | None = None
         self._reported = 0
+        self._noted: tuple[FlowRun | None, object, LegId | None, bool] = (None, None, None, False)
+        self._queued = False
         self._playback: PlaybackId | None = None
         self._timers: dict[Timer, tuple[int, asyncio.TimerHandle]] = {}
         self._timers_set = 0
@@ -214,8 +243,9 @@ class CallDriver:
     async def run(self) -> None:
         """Serve the call until the caller's leg has ended."""
         try:
-            await self._ports.control.answer(self.arrived.leg_id)
-            await self._take(_Answered())
+            if self._run is None:
+                await self._ports.control.answer(self.arrived.leg_id)
+                await self._take(_Answered())
             while not self._hung_up:
                 await self._take(await self._events.get())
         except NoSuchLeg:
@@ -228,6 +258,28 @@ class CallDriver:
             await self._hang_up(EndReason.FLOW_ENDED)
         finally:
             await self._clean_up()
+
+    def take_over(
+        self, run: FlowRun, note: FlowNote, leg: KeptLeg, transfer: KeptLeg | None
+    ) -> None:
+        """Go on with a call that a driver before this one served; `run` comes next.
+
+        `leg` is the caller's, as its worker kept it, and `transfer` the one of `note`, if known.
+        """
+        self._run, self._reported = run, len(run.path)
+        if note.transfer_leg is not None and transfer is not None:
+            self._transfer_leg, self._transfer_answered = note.transfer_leg, note.transfer_answered
+        elif run.node_state == "waiting":
+            self._queued = self._ports.queues.rejoin(self.arrived.call_id, self._left_queue)
+        self._ports.bus.publish(
+            FlowResumed(
+                call_id=self.arrived.call_id,
+                node=run.node,
+                learned=run.variables,
+                path=run.path,
+            )
+        )
+        self._events.put_nowait(leg.ended or _TakenOver(note=note, other=transfer))
 
     def end(self, reason: EndReason) -> None:
         """End the call from outside (shutdown)."""
@@ -266,6 +318,29 @@ class CallDriver:
                 await self._hang_up(EndReason.FLOW_ENDED)
             else:  # also when a way out failed: each fault goes one further, down to the end
                 self._events.put_nowait(Failed(what=f"{type(exc).__name__}: {exc}"))
+        self._remember()
+
+    def _remember(self) -> None:
+        """Leave with the leg where the caller is, should another driver have to go on."""
+        run = self._run
+        if run is None or run.over or self._hung_up:
+            return
+        state = run.node_state if isinstance(run.node_state, str) else ""
+        noted = (run, state, self._transfer_leg, self._transfer_answered)
+        before = self._noted[0]
+        if (
+            before is not None
+            # Paths and variables are new objects whenever they change.
+            and before.path is run.path
+            and before.variables is run.variables
+            and noted[1:] == self._noted[1:]
+        ):
+            return
+        self._noted = noted
+        text = describe(
+            self.arrived, run, self._transfer_leg, transfer_answered=self._transfer_answered
+        )
+        self._ports.control.remember(self.arrived.leg_id, NOTE, text)
 
     async def _handle(self, event: Event) -> None:
         match event:
@@ -278,6 +353,8 @@ class CallDriver:
                     default_queue=self._default_queue,
                 )
                 await self._carry_out(commands)
+            case _TakenOver(note=note, other=other):
+                await self._go_on(note, other)
             case LegEnded(leg_id=leg_id) if leg_id == self.arrived.leg_id:
                 self._hung_up = True
             case _Due(timer=timer, number=number):
@@ -308,6 +385,22 @@ class CallDriver:
                 pass
             case _:
                 await self._feed(event)
+
+    async def _go_on(self, note: FlowNote, other: KeptLeg | None) -> None:
+        """Pick up a call taken over: where it waits it goes on, anything else begins its node."""
+        if note.transfer_leg is not None and other is None:
+            await self._transfer_failed("interrupted")
+        elif other is not None:
+            if not self._transfer_answered:  # whether it has been meanwhile is told by its event
+                self._limit_transfer(other.leg_id, _AGENT_TRANSFER)
+            elif other.ended is None and other.other != self.arrived.leg_id:
+                await self._ports.control.bridge(self.arrived.leg_id, other.leg_id)
+        elif self._run is not None and not self._queued:
+            for quiet in (self._ports.control.stop_listening, self._ports.control.stop_playing):
+                with contextlib.suppress(TelephonyError):
+                    await quiet(self.arrived.leg_id)
+            self._run, commands = reenter(self._run, self._ports.clock.now())
+            await self._carry_out(commands)
 
     async def _feed(self, event: Event) -> None:
         """Let the flow react, unless a message is being taken."""
@@ -537,8 +630,12 @@ class CallDriver:
         except CentralitaError as exc:
             await self._transfer_failed(str(exc))
             return
+        self._ports.control.remember(leg_id, NOTE, self.arrived.leg_id)
+        self._limit_transfer(leg_id, command.timeout)
+
+    def _limit_transfer(self, leg_id: LegId, after: timedelta) -> None:
         self._transfer_timer = asyncio.get_running_loop().call_later(
-            command.timeout.total_seconds(),
+            after.total_seconds(),
             lambda: self._tasks.spawn(self._give_up_transfer(leg_id), name="transfer timeout"),
         )
 

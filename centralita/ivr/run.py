@@ -74,7 +74,7 @@ def begin(
     """Start `flow`. `library` holds the sub-flows in the versions this run keeps."""
     known = {"language": flow.language, **flow.variables, **variables}
     run = FlowRun(flow=flow, library=library, variables=known, default_queue=default_queue)
-    return _go(run, Step(goto=flow.start), now, ())
+    return follow(run, Step(goto=flow.start), now)
 
 
 def step(run: FlowRun, event: Event, now: datetime) -> Outcome:
@@ -82,15 +82,17 @@ def step(run: FlowRun, event: Event, now: datetime) -> Outcome:
     if run.over:
         return run, ()
     if isinstance(event, Failed):
-        return _go(run, Step(fault=event.what), now, ())
+        return follow(run, Step(fault=event.what), now)
     try:
         reaction = _node(run).react(run.node_state, event, _scene(run, now))
     except Exception as exc:  # a node that raises must not cost the caller the call
         reaction = Step(fault=f"{type(exc).__name__}: {exc}")
-    return _go(run, reaction, now, ())
+    return follow(run, reaction, now)
 
 
-def _go(run: FlowRun, reaction: Step, now: datetime, before: tuple[Command, ...]) -> Outcome:
+def follow(
+    run: FlowRun, reaction: Step, now: datetime, before: tuple[Command, ...] = ()
+) -> Outcome:
     """Follow a reaction until a node waits or the run is over."""
     commands = before
     for _ in range(_MAX_HOPS):
@@ -128,7 +130,7 @@ def _go(run: FlowRun, reaction: Step, now: datetime, before: tuple[Command, ...]
             commands += (Quiet(),)
         run, reaction = _enter(run, reaction.goto, now)
     run, reaction, quiet = _fault(run, "the flow goes round in circles", now)
-    return _go(run, reaction, now, commands + quiet)
+    return follow(run, reaction, now, commands + quiet)
 
 
 def _enter(run: FlowRun, name: str, now: datetime) -> tuple[FlowRun, Step]:
@@ -154,26 +156,29 @@ def _fault(run: FlowRun, what: str, now: datetime) -> tuple[FlowRun, Step, tuple
     quiet = (Quiet(),)
     if run.faults == 1 and run.flow.fault and run.flow.fault != run.node:
         return run, Step(goto=run.flow.fault), quiet
+    run = replace(run, emergency=emergency_nodes(run))
+    if run.faults > 5:
+        return run, Step(ended=True, note="fault"), quiet
+    order = [name for name in ("fault-agent", "fault-voicemail") if name in run.emergency]
+    tried = {past.node for past in run.path}
+    target = next((name for name in order if name not in tried), "fault-goodbye")
+    return run, Step(goto=target), quiet
+
+
+def emergency_nodes(run: FlowRun) -> Mapping[str, Node]:
+    """The ways out that need no flow: a person, a voicemail, good-bye."""
     language = run.variables.get("language", "es")
-    emergency: dict[str, Node] = {
+    nodes: dict[str, Node] = {
         "fault-goodbye": HangUp(prompt=_GOODBYE.get(language, _GOODBYE["en"]), outcome="gave_up")
     }
     if run.default_queue:
-        emergency["fault-voicemail"] = Voicemail(
-            queue=run.default_queue, on_failure="fault-goodbye"
-        )
-        emergency["fault-agent"] = Enqueue(
+        nodes["fault-voicemail"] = Voicemail(queue=run.default_queue, on_failure="fault-goodbye")
+        nodes["fault-agent"] = Enqueue(
             queue=run.default_queue,
             prompt=_SORRY.get(language, _SORRY["en"]),
             otherwise="fault-voicemail",
         )
-    run = replace(run, emergency=emergency)
-    if run.faults > 5:
-        return run, Step(ended=True, note="fault"), quiet
-    order = [name for name in ("fault-agent", "fault-voicemail") if name in emergency]
-    tried = {past.node for past in run.path}
-    target = next((name for name in order if name not in tried), "fault-goodbye")
-    return run, Step(goto=target), quiet
+    return nodes
 
 
 def _node(run: FlowRun) -> Node:

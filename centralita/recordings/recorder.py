@@ -124,6 +124,9 @@ class Recorder:
             if len(running.finished) == len(running.tracks):
                 over += 1
                 self._tasks.spawn(self._keep(running), name=f"recover {running.recording_id}")
+            elif running.kind == "voicemail":
+                # Its caller is asked again: what has been said stays a message of its own.
+                await self.stop(running.call_id)
         return over
 
     async def close(self) -> None:
@@ -200,6 +203,13 @@ class Recorder:
     def runs(self, recording_id: RecordingId) -> bool:
         """Whether a recording did start and is not stored yet."""
         return recording_id in self._running
+
+    def records(self, call_id: CallId) -> bool:
+        """Whether a recording of this call is being made."""
+        return any(
+            running.call_id == call_id and len(running.finished) < len(running.tracks)
+            for running in self._running.values()
+        )
 
     async def stop(self, call_id: CallId) -> None:
         """End the recordings of a call; RecordingMade follows."""

@@ -27,12 +27,14 @@ from centralita.routing.events import (
     AgentChanged,
     CallAbandoned,
     CallQueued,
+    CallTakenOver,
     ConversationStarted,
     LeaveReason,
+    OfferMade,
 )
 from centralita.routing.floor import Floor
 from centralita.routing.moves import Moves
-from centralita.routing.offer import OfferState
+from centralita.routing.offer import Offer, OfferState
 from centralita.routing.queue import QueueConfig, QueuedCall
 
 __all__ = [
@@ -113,6 +115,53 @@ class Board:
         for agent in sorted(self.agents.values(), key=lambda a: (a.idle_since, a.profile.agent_id)):
             actions += self._moves.serve(agent.profile.agent_id, now)
         return actions + self._moves.leave_empty_queues(now)
+
+    def take_over(
+        self, call: QueuedCall, offer: Offer | None, talking_since: datetime | None
+    ) -> list[Action]:
+        """Put back a call of the board before this one; `match_all` follows when all are there.
+
+        `offer` is the one that rings, or the one that led to the conversation. Raises NotFound
+        when the queue, or the agent, is no longer known.
+        """
+        if call.queue_id not in self.queues:
+            raise NotFound(f"there is no queue {call.queue_id}")
+        actions: list[Action] = []
+        if offer is not None:
+            agent = replace(
+                self._floor.agent(offer.agent_id),
+                state=AgentState.OFFERED if talking_since is None else AgentState.IN_CALL,
+                since=talking_since or offer.made_at,
+                offer_id=offer.offer_id,
+                call_id=call.call_id,
+            )
+            actions += self._moves.put(agent)
+        if offer is not None and talking_since is not None and offer.leg_id is not None:
+            self._floor.put_conversation(
+                Conversation(
+                    call=call, offer=offer, agent_leg=offer.leg_id, started_at=talking_since
+                )
+            )
+        else:
+            self._floor.put_call(call)
+            if offer is not None:
+                self._floor.put_offer(offer)
+        made = None
+        if offer is not None:
+            made = OfferMade(
+                offer_id=offer.offer_id,
+                call_id=call.call_id,
+                agent_id=offer.agent_id,
+                queue_id=call.queue_id,
+                at=offer.made_at,
+            )
+        told = CallTakenOver(
+            call_id=call.call_id,
+            queue_id=call.queue_id,
+            offer=made,
+            talking=talking_since is not None,
+        )
+        return [*actions, told, self._floor.figures(call.queue_id)]
 
     # --- agents -----------------------------------------------------------------------------
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
-from centralita.core.errors import CentralitaError
+from centralita.core.errors import CentralitaError, NotFound
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, LegId, OfferId, new_id
 from centralita.core.tasks import Tasks
@@ -27,7 +27,15 @@ from centralita.routing.board import (
     ReturnCaller,
     RingAgent,
 )
-from centralita.routing.events import LeaveReason
+from centralita.routing.events import (
+    CallQueued,
+    CallRequeued,
+    ConversationStarted,
+    LeaveReason,
+    OfferMade,
+    OfferSettled,
+)
+from centralita.routing.notes import NOTE, QueueNote, write_note
 from centralita.routing.offer import OfferState
 from centralita.routing.ordered import Deadlines
 from centralita.routing.queue import QueuedCall
@@ -35,6 +43,7 @@ from centralita.telephony.call import (
     CallControl,
     DigitReceived,
     EndReason,
+    KeptLeg,
     LegAnswered,
     LegEnded,
     LegEvent,
@@ -56,6 +65,8 @@ _REFUSALS = {
     EndReason.DECLINED: OfferState.DECLINED,
 }
 _BROKEN = frozenset({EndReason.MEDIA_TIMEOUT, EndReason.WORKER_LOST})
+# After these a caller's note is written anew.
+_NOTED = CallQueued | CallRequeued | OfferMade | OfferSettled | ConversationStarted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,11 @@ class _Waiting:
     announced_at: datetime
     music: bool = False
     talking: bool = False
+
+
+def _nobody(returned: Returned) -> None:
+    """Who hears of a caller taken over until its flow has rejoined."""
+    log.error("a caller came back from the queue, and no flow was there")
 
 
 class Dispatcher:
@@ -151,6 +167,76 @@ class Dispatcher:
         if call.call_id in self.board.calls:
             self._announce_later(self._callers[call.call_id])
             self._tasks.spawn(self._welcome(call), name=f"welcome {call.call_id}")
+
+    def take_over(self, note: QueueNote, legs: Mapping[LegId, KeptLeg]) -> bool:
+        """Put back a caller of the server before this one, with place, wait, offer and agent.
+
+        `legs` are those that the media workers kept. Nothing is decided before `go_on`. False
+        when queue or agent are gone: the flow asks again.
+        """
+        ringing = note.offer is not None and note.talking_since is None
+        if note.offer is not None and ringing and note.offer.leg_id not in legs:
+            # Its phone was never rung: the caller waits, and is offered anew.
+            note = QueueNote(call=replace(note.call, offer_id=None))
+        try:
+            actions = self.board.take_over(note.call, note.offer, note.talking_since)
+        except NotFound as exc:
+            log.warning(
+                "call cannot go back to its queue",
+                extra={"call_id": note.call.call_id, "error": str(exc)},
+            )
+            return False
+        self._callers[note.call.call_id] = _Waiting(
+            call=note.call,
+            on_return=_nobody,
+            announced_at=self._clock.now(),
+            talking=note.talking_since is not None,
+        )
+        if note.offer is not None and note.offer.leg_id is not None:
+            self._legs[note.offer.leg_id] = note.offer.offer_id
+            self._offer_legs[note.offer.offer_id] = note.offer.leg_id
+        self.carry_out(actions)
+        return True
+
+    def rejoin(self, call_id: CallId, on_return: Callable[[Returned], None]) -> bool:
+        """As `enqueue` for a caller taken over; False when there is none of that name."""
+        caller = self._callers.get(call_id)
+        if caller is None:
+            return False
+        caller.on_return = on_return
+        return True
+
+    def go_on(self, legs: Mapping[LegId, KeptLeg]) -> None:
+        """All are back, and what they missed was told: music for the waiting, and decide again."""
+        for leg_id, offer_id in tuple(self._legs.items()):
+            conversation = self.board.conversation_of(offer_id)
+            if conversation is None:
+                continue
+            leg = legs.get(leg_id)
+            if leg is None:
+                lost = LegEnded(
+                    leg_id=leg_id, call_id=conversation.call.call_id, reason=EndReason.WORKER_LOST
+                )
+                self._agent_leg(offer_id, lost)
+            elif leg.ended is None and leg.other != conversation.call.leg_id:
+                self.carry_out([ConnectCall(conversation=conversation)])
+        for caller in self._callers.values():
+            if not caller.talking:
+                # What it heard may have ended meanwhile.
+                self._tasks.spawn(self._music(caller.call), name=f"music {caller.call.call_id}")
+        self.carry_out(self.board.match_all(self._clock.now()))
+
+    @property
+    def ringing_legs(self) -> frozenset[LegId]:
+        """The legs of agents that have not been answered."""
+        return frozenset(
+            leg_id for leg_id, offer_id in self._legs.items() if offer_id in self.board.offers
+        )
+
+    @property
+    def agent_legs(self) -> frozenset[LegId]:
+        """The legs of agents, ringing or talking."""
+        return frozenset(self._legs)
 
     def choose_status(self, agent_id: AgentId, status: AgentStatus, reason: str) -> None:
         """The agent, or a supervisor, chose a status."""
@@ -217,6 +303,7 @@ class Dispatcher:
         if conversation is None:
             return
         caller = self._callers.pop(call_id)
+        self._control.remember(caller.call.leg_id, NOTE, "")
         self.carry_out(self.board.transferred(call_id, self._clock.now()))
         caller.on_return(Returned(reason=None, transfer_to=target))
 
@@ -225,13 +312,17 @@ class Dispatcher:
     def carry_out(self, actions: Sequence[Action]) -> None:
         """Do and tell what the board wants."""
         self._changed.set()
+        changed: set[CallId] = set()
         for action in actions:
             match action:
                 case Event():
+                    if isinstance(action, _NOTED):
+                        changed.add(action.call_id)
                     self._bus.publish(action)
                 case ReturnCaller(call_id=call_id, reason=reason):
                     caller = self._callers.pop(call_id, None)
                     if caller is not None:
+                        self._control.remember(caller.call.leg_id, NOTE, "")
                         caller.on_return(Returned(reason=reason))
                 case RingAgent():
                     leg_id = LegId(new_id("leg"))
@@ -251,6 +342,26 @@ class Dispatcher:
                         caller.talking = False
                         self._announce_later(caller)
                     self._tasks.spawn(self._music(call), name=f"music {call.call_id}")
+        for call_id in changed:
+            self._remember(call_id)
+
+    def _remember(self, call_id: CallId) -> None:
+        """Leave with the caller's leg where the caller is, should a server have to take over."""
+        conversation = self.board.conversations.get(call_id)
+        if conversation is not None:
+            note = QueueNote(
+                call=conversation.call,
+                offer=conversation.offer,
+                talking_since=conversation.started_at,
+            )
+        elif (call := self.board.calls.get(call_id)) is not None:
+            offer = self.board.offers.get(call.offer_id) if call.offer_id is not None else None
+            if offer is not None:
+                offer = replace(offer, leg_id=self._offer_legs.get(offer.offer_id))
+            note = QueueNote(call=call, offer=offer)
+        else:
+            return
+        self._control.remember(note.call.leg_id, NOTE, write_note(note))
 
     async def _ring(self, action: RingAgent, leg_id: LegId) -> None:
         call, offer = action.call, action.offer
@@ -266,6 +377,8 @@ class Dispatcher:
                 headers={"X-Centralita-Call": call.call_id},
                 peer=peer,
             )
+            # With a note its end is told to whoever takes over, too.
+            self._control.remember(leg_id, NOTE, offer.offer_id)
         except NoSuchLeg:
             # The caller hung up in this instant; that leg's end withdraws the offer, and nobody
             # is to blame.

@@ -111,6 +111,19 @@ class CallRequeued(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallTakenOver(Event):
+    """After an interruption of the server's decisions: the call waits, or talks, as before.
+
+    `offer` is the one that rings, or the one that led to the conversation.
+    """
+
+    call_id: CallId
+    queue_id: QueueId
+    offer: OfferMade | None
+    talking: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrapUpStarted(Event):
     """After a conversation: time to write it up, until `until`."""
 

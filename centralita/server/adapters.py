@@ -154,13 +154,23 @@ class Queues:
             caller_name=arrived.caller_name,
         )
 
-        def left(returned: Returned) -> None:
-            if returned.reason is None:
-                on_left(QueueExit.CONVERSATION_ENDED, returned.transfer_to)
-            else:
-                on_left(QueueExit(returned.reason.value), "")
+        self._dispatcher.enqueue(call, _teller(on_left))
 
-        self._dispatcher.enqueue(call, left)
+    def rejoin(self, call_id: CallId, on_left: Callable[[QueueExit, str], None]) -> bool:
+        """Hear of a caller whom the dispatcher has taken over."""
+        return self._dispatcher.rejoin(call_id, _teller(on_left))
+
+
+def _teller(on_left: Callable[[QueueExit, str], None]) -> Callable[[Returned], None]:
+    """Routing's return of a caller in the flow's words."""
+
+    def left(returned: Returned) -> None:
+        if returned.reason is None:
+            on_left(QueueExit.CONVERSATION_ENDED, returned.transfer_to)
+        else:
+            on_left(QueueExit(returned.reason.value), "")
+
+    return left
 
 
 class Messages:

@@ -17,7 +17,7 @@ from centralita.core.errors import InvalidInput
 from centralita.core.events import Event
 from centralita.core.ids import CallId, InteractionId, QueueId, TaskId
 from centralita.core.wire import Wire
-from centralita.ivr.driver import FlowEnded, HeardInCall, NodeEntered
+from centralita.ivr.driver import FlowEnded, FlowResumed, HeardInCall, NodeEntered
 from centralita.recordings.recorder import (
     RecordingDiscarded,
     RecordingFailed,
@@ -108,6 +108,7 @@ JOURNALED: tuple[type[Event], ...] = (
     CallCarried,
     CallClosed,
     FlowEnded,
+    FlowResumed,
     HeardInCall,
     NodeEntered,
     RecordingDiscarded,
@@ -119,6 +120,7 @@ JOURNALED: tuple[type[Event], ...] = (
     routing.CallLeftQueue,
     routing.CallQueued,
     routing.CallRequeued,
+    routing.CallTakenOver,
     routing.ConversationEnded,
     routing.ConversationStarted,
     routing.OfferMade,

@@ -17,7 +17,7 @@ from centralita.core.ids import (
     new_id,
 )
 from centralita.ivr import run
-from centralita.ivr.driver import FlowEnded, NodeEntered
+from centralita.ivr.driver import FlowEnded, FlowResumed, NodeEntered
 from centralita.recordings.recorder import (
     RecordingDiscarded,
     RecordingFailed,
@@ -29,8 +29,10 @@ from centralita.routing.events import (
     CallLeftQueue,
     CallQueued,
     CallRequeued,
+    CallTakenOver,
     ConversationEnded,
     ConversationStarted,
+    OfferMade,
 )
 from centralita.server.call_records import (
     CallBegan,
@@ -56,6 +58,8 @@ _CHANGING = (
     LegEnded,
     NodeEntered,
     CallQueued,
+    FlowResumed,
+    CallTakenOver,
     CallRequeued,
     CallLeftQueue,
     CallAbandoned,
@@ -129,6 +133,12 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
             state.place = f"{entered.flow}/{entered.node}"
             state.language = learned.get("language", state.language)
             _walk(state, path)
+        case FlowResumed(path=path, learned=learned):
+            # The last moments of a server that was killed may not have come to the disk.
+            state.language = learned.get("language", state.language)
+            _walk(state, path)
+        case CallTakenOver(queue_id=queue_id, offer=offer, talking=talking):
+            _take_over(state, queue_id, offer if talking else None, at)
         case CallQueued(queue_id=queue_id, at=since):
             state.waiting, state.queue_id = (queue_id, since), queue_id
             state.place = f"queue {queue_id}"
@@ -218,6 +228,17 @@ def _walk(state: CallState, path: Iterable[run.PathStep]) -> None:
             state.steps.append(taken)
         else:
             state.steps[place] = taken
+
+
+def _take_over(
+    state: CallState, queue_id: QueueId, answered: OfferMade | None, at: datetime
+) -> None:
+    if answered is not None:
+        _close_wait(state, at, "answered")
+        state.agent_id, state.queue_id, state.place = answered.agent_id, queue_id, "conversation"
+    elif state.waiting is None:
+        state.waiting, state.queue_id = (queue_id, at), queue_id
+        state.place = f"queue {queue_id}"
 
 
 def _close_wait(state: CallState, at: datetime, how: str) -> None:

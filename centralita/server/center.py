@@ -138,6 +138,19 @@ class Center:
             raise NotFound(f"no published flow answers {dialled}")
         return flow
 
+    async def flow(self, name: str, version: int) -> Flow:
+        """One version of a flow, published or not: a call keeps the one it began with.
+
+        Raises NotFound when the store has lost it.
+        """
+        current = self.flows.get(name)
+        if current is not None and current.version == version:
+            return current
+        record = await self._store.flows.get(FlowId(name), version)
+        if record is None:
+            raise NotFound(f"there is no version {version} of flow {name}")
+        return load(dict(record.document), version=record.version)
+
     @property
     def default_queue(self) -> str:
         """Where callers go when a flow fails: the first queue there is."""

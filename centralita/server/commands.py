@@ -52,9 +52,16 @@ def web_folder() -> Path | None:
 async def serve(config: Config, options: argparse.Namespace) -> int:
     """The brain, below its keeper: run until SIGTERM or Ctrl-C; drain, and end with 0."""
     stop = asyncio.Event()
+    left_to_the_next = False
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+    def leave() -> None:
+        nonlocal left_to_the_next
+        left_to_the_next = True
+        stop.set()
+
     credentials: dict[str, dict[str, str]] = {}
     if options.demo:
         config = demo_config(config)
@@ -68,8 +75,14 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
     supervisor = await KeeperLink.connect(Path(os.environ[KEEPER_SOCKET]))
     house = await open_house(config, supervisor=supervisor, web_dir=web_folder())
     loop.add_signal_handler(signal.SIGHUP, _reload, house)
+    loop.add_signal_handler(signal.SIGUSR2, leave)
     _announce(config, credentials if fresh else {}, demo=options.demo)
     await stop.wait()
+    if left_to_the_next:
+        await house.leave()
+        # What serves calls is still here, and must not do what it does at the end of a call.
+        logging.shutdown()
+        os._exit(0)
     print("Stopping: no new calls, waiting for those that are left.", flush=True)
     await house.close(grace=_GRACE)
     print("Stopped.", flush=True)

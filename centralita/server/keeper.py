@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 _HANGS_AFTER = 10 * ALIVE_EVERY
 # What a brain may take to end after SIGTERM: its own grace for the calls, and some.
 _BRAIN_GRACE = timedelta(seconds=60)
+# What it may take to leave its calls to the next: they are served by nobody meanwhile.
+_LEAVING = timedelta(seconds=4)
 
 
 async def run_keeper(run_dir: Path, arguments: Sequence[str]) -> int:
@@ -52,6 +54,7 @@ async def run_keeper(run_dir: Path, arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, keeper.stop)
     loop.add_signal_handler(signal.SIGHUP, keeper.pass_on, signal.SIGHUP)
+    loop.add_signal_handler(signal.SIGUSR2, keeper.renew)
     return await keeper.run()
 
 
@@ -72,12 +75,19 @@ class Keeper:
         self._writer: asyncio.StreamWriter | None = None
         self._serving = False
         self._stopping = False
+        self._renewing = False
         self._heard_at = time.monotonic()
 
     def stop(self) -> None:
         """End the brain, which ends its calls first; then everything else."""
         self._stopping = True
         self.pass_on(signal.SIGTERM)
+
+    def renew(self) -> None:
+        """Let the brain leave its calls to a new one: new code, or a changed `sip.conf`."""
+        if self._serving and not self._stopping:
+            self._renewing = True
+            self.pass_on(signal.SIGUSR2)
 
     def pass_on(self, number: signal.Signals) -> None:
         """The signal is meant for the brain."""
@@ -97,6 +107,10 @@ class Keeper:
                 code = await self._one_brain()
                 if self._stopping or not self._serving:
                     return code if code >= 0 else 128 - code
+                if self._renewing:
+                    self._renewing = False
+                    log.info("brain has left, calls go on, starting the next", extra={"code": code})
+                    continue
                 log.error("brain died, calls go on, starting it again", extra={"code": code})
                 pause = pause_after(pause, lived=time.monotonic() - began)
                 await asyncio.sleep(pause)
@@ -120,8 +134,9 @@ class Keeper:
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(brain.wait(), ALIVE_EVERY.total_seconds())
             now = time.monotonic()
-            if self._stopping and stop_by is None:
-                stop_by = now + _BRAIN_GRACE.total_seconds()
+            if stop_by is None and (self._stopping or self._renewing):
+                grace = _BRAIN_GRACE if self._stopping else _LEAVING
+                stop_by = now + grace.total_seconds()
             silent = self._serving and now - self._heard_at > self._hangs_after
             if silent or (stop_by is not None and now > stop_by):
                 log.error("brain hangs and is killed", extra={"pid": brain.pid})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from centralita.api import live_messages as live
@@ -16,7 +16,7 @@ from centralita.core.clock import Clock
 from centralita.core.events import Event
 from centralita.core.ids import CallId, OfferId, QueueId
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import FlowEnded, NodeEntered
+from centralita.ivr.driver import FlowEnded, FlowResumed, NodeEntered
 from centralita.routing import events as routing
 from centralita.routing.offer import OfferState
 from centralita.server.call_log import CallLog
@@ -61,7 +61,7 @@ class LiveFeed:
         self._clock = clock
         self._store = store
         self._calls = calls
-        self._learned: dict[CallId, NodeEntered] = {}
+        self._learned: dict[CallId, Mapping[str, str]] = {}
         self._tasks = Tasks("live feed")
         # Offers whose pop is not out yet, and how they ended if they did: a phone that answers by
         # itself is faster than the database, and its agent wants to see the caller all the same.
@@ -109,8 +109,13 @@ class LiveFeed:
             case routing.CallQueued(call_id=call_id) | routing.CallRequeued(call_id=call_id):
                 self._call(call_id, "queued")
             case NodeEntered(call_id=call_id):
-                self._learned[call_id] = event
+                self._learned[call_id] = event.learned
                 self._call(call_id, "voicemail" if event.step.kind == "voicemail" else "ivr")
+            case FlowResumed(call_id=call_id, learned=learned):
+                self._learned[call_id] = learned
+                self._call(call_id, "ivr")
+            case routing.CallTakenOver():
+                self._taken_over(event)
             case LegHeld(call_id=call_id, held=held):
                 state = self._calls.calls.get(call_id)
                 if state is not None and state.agent_id is not None:
@@ -161,6 +166,21 @@ class LiveFeed:
             )
         )
 
+    def _taken_over(self, event: routing.CallTakenOver) -> None:
+        """The pages that connect again must find what they had: a new server knows nothing."""
+        offer = event.offer
+        if offer is None:
+            self._call(event.call_id, "queued")
+            return
+        self._unshown[offer.offer_id] = (
+            live.OfferGone(offer_id=offer.offer_id, agent_id=offer.agent_id, how="accepted")
+            if event.talking
+            else None
+        )
+        phase: CallPhase = "bridged" if event.talking else "offered"
+        self._call(event.call_id, phase, agent_id=offer.agent_id)
+        self._tasks.spawn(self._pop(offer), name=f"pop {offer.offer_id}")
+
     async def _pop(self, offer: routing.OfferMade) -> None:
         state = self._calls.calls.get(offer.call_id)
         if state is None:
@@ -193,8 +213,7 @@ class LiveFeed:
     def _offer(
         self, offer: routing.OfferMade, state: CallState, context: CustomerContext | None
     ) -> live.OfferMade:
-        entered = self._learned.get(offer.call_id)
-        learned = dict(entered.learned) if entered is not None else {}
+        learned = self._learned.get(offer.call_id, {})
         return live.OfferMade(
             offer_id=offer.offer_id,
             call_id=offer.call_id,

@@ -6,17 +6,27 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from centralita.core.bus import Bus
 from centralita.core.errors import CentralitaError, NotFound
+from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import CallDriver, IvrPorts
 from centralita.ivr.flow import HEADER_PREFIX, Flow
+from centralita.ivr.resume import FlowNote
+from centralita.ivr.run import FlowRun
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
-from centralita.telephony.call import CallArrived, CallControl, EndReason, LegEnded, TelephonyError
+from centralita.telephony.call import (
+    CallArrived,
+    CallControl,
+    EndReason,
+    KeptLeg,
+    LegEnded,
+    TelephonyError,
+)
 from centralita.timeline.directory import Caller, Directory, customer_of
 
 log = logging.getLogger(__name__)
@@ -86,12 +96,38 @@ class Switch:
 
     async def _read(self) -> None:
         async for event in self._control.events():
-            if isinstance(event, LegEnded) and event.leg_id in self._early_ends:
-                self._early_ends[event.leg_id] = event
-            if isinstance(event, CallArrived):
-                self._early_ends[event.leg_id] = None
-                self._tasks.spawn(self._serve(event), name=f"call {event.call_id}")
-            self._bus.publish(event)
+            self.hear(event)
+
+    def hear(self, event: Event) -> None:
+        """Something happened on the phone lines."""
+        if isinstance(event, LegEnded) and event.leg_id in self._early_ends:
+            self._early_ends[event.leg_id] = event
+        if isinstance(event, CallArrived):
+            self._early_ends[event.leg_id] = None
+            self._tasks.spawn(self._serve(event), name=f"call {event.call_id}")
+        self._bus.publish(event)
+
+    def take_over(
+        self, note: FlowNote, run: FlowRun, leg: KeptLeg, transfer: KeptLeg | None
+    ) -> None:
+        """Go on with a call of the server before this one; the call log has it already."""
+        arrived = note.arrived
+        flow = run.stack[0].flow if run.stack else run.flow
+        driver = self._driver(arrived, flow, self._calls.calls[arrived.call_id].caller)
+        driver.take_over(run, note, leg, transfer)
+        log.info(
+            "call taken over",
+            extra={
+                "call_id": arrived.call_id,
+                "flow": f"{flow.name}.{flow.version}",
+                "node": run.node,
+            },
+        )
+        self._tasks.spawn(self._go_on(driver), name=f"call {arrived.call_id}")
+
+    async def _go_on(self, driver: CallDriver) -> None:
+        with self._counted(driver.arrived):
+            await self._run(driver)
 
     async def _serve(self, arrived: CallArrived) -> None:
         try:
@@ -106,42 +142,51 @@ class Switch:
         if self.draining:
             await self._refuse(arrived, EndReason.SHUTDOWN)
             return
+        with self._counted(arrived):
+            caller = await self._begin(arrived)
+            driver = self._driver(arrived, flow, caller)
+            ended = self._early_ends.pop(arrived.leg_id, None)
+            if ended is not None:
+                self._calls.hears_late(ended)
+                driver.caller_gone()
+            if self._grace_is_over:
+                driver.end(EndReason.SHUTDOWN)
+            log.info(
+                "call arrived",
+                extra={
+                    "call_id": arrived.call_id,
+                    "sip_call_id": arrived.sip_call_id,
+                    "flow": f"{flow.name}.{flow.version}",
+                    "pii_caller": arrived.caller,
+                },
+            )
+            await self._run(driver)
+
+    async def _run(self, driver: CallDriver) -> None:
+        self.drivers[driver.arrived.call_id] = driver
+        try:
+            await driver.run()
+        finally:
+            del self.drivers[driver.arrived.call_id]
+
+    @contextlib.contextmanager
+    def _counted(self, arrived: CallArrived) -> Iterator[None]:
+        """A call for which the house stays open."""
         self._served.add(arrived.call_id)
         self._empty.clear()
         try:
-            await self._drive(arrived, flow)
+            yield
         finally:
             self._early_ends.pop(arrived.leg_id, None)
             self._served.discard(arrived.call_id)
             if not self._served:
                 self._empty.set()
 
-    async def _drive(self, arrived: CallArrived, flow: Flow) -> None:
-        caller = await self._begin(arrived)
-        driver = self._driver(arrived, flow, caller)
-        ended = self._early_ends.pop(arrived.leg_id, None)
-        if ended is not None:
-            self._calls.hears_late(ended)
-            driver.caller_gone()
-        if self._grace_is_over:
-            driver.end(EndReason.SHUTDOWN)
-        self.drivers[arrived.call_id] = driver
-        log.info(
-            "call arrived",
-            extra={
-                "call_id": arrived.call_id,
-                "sip_call_id": arrived.sip_call_id,
-                "flow": f"{flow.name}.{flow.version}",
-                "pii_caller": arrived.caller,
-            },
-        )
-        try:
-            await driver.run()
-        finally:
-            self.drivers.pop(arrived.call_id, None)
-
     async def _begin(self, arrived: CallArrived) -> Caller:
         """Who is calling, and the entry, which is on disk when the call is answered."""
+        known = self._calls.calls.get(arrived.call_id)
+        if known is not None:  # it arrived just before the last server was killed
+            return known.caller
         caller = await self._look_up(arrived)
         looked_up = caller is not None
         if caller is None:

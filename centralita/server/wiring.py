@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -20,7 +22,7 @@ from centralita.asr.vosk.pool import PoolSettings, VoskPool
 from centralita.core.bus import Bus
 from centralita.core.clock import SteadyClock
 from centralita.core.errors import Unavailable
-from centralita.core.ids import QueueId
+from centralita.core.ids import AgentId, CallId, LegId, QueueId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import IvrPorts
 from centralita.ivr.prompts.cache import PromptCache
@@ -42,10 +44,12 @@ from centralita.server.retention import Retention
 from centralita.server.supervision import ProcessKeeper
 from centralita.server.supervisor import Supervisor
 from centralita.server.switch import Switch
+from centralita.server.takeover import TakeOver
 from centralita.server.telephony import edge_config, worker_settings
 from centralita.server.transcriber import Transcriber
 from centralita.store.records import AgentRecord
 from centralita.store.store import Store, open_store
+from centralita.telephony.call import KeptLeg
 from centralita.telephony.edge.config import EdgePhone
 from centralita.telephony.edge.control import EdgeControl, Registration
 from centralita.telephony.edge.edge import Edge
@@ -56,6 +60,8 @@ from centralita.timeline.directory import Directory
 log = logging.getLogger(__name__)
 
 _START_WITHIN = 30.0
+# How long the edge may take to say which phones are there when calls are taken over, in seconds.
+_FIRST_LOOK = 2.0
 
 
 class House:
@@ -144,7 +150,7 @@ class House:
         self._web_dir = web_dir
         self._tasks = Tasks("house")
         self._runner: web.AppRunner | None = None
-        self.bus.subscribe(ConversationStarted, self._record)
+        self.bus.subscribe(ConversationStarted, self._started)
         self.bus.subscribe(ConversationEnded, self._stop_recording)
 
     # --- life -------------------------------------------------------------------------------
@@ -156,21 +162,25 @@ class House:
         await self.center.load()
         self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
         await self.calls.open()
-        closed = await self.calls.recover()
+        kept = await self._find_calls()
+        closed = await self.calls.recover({leg.call_id for leg in kept})
         if closed:
             log.warning("calls of the last run were closed", extra={"calls": closed})
         self.transcriber.start()
         await self.transcriber.catch_up()
-        recovered = await self.recorder.recover()
+        writing = {leg.recording for leg in kept if leg.recording and leg.ended is None}
+        recovered = await self.recorder.recover(writing)
         if recovered:
             log.warning("recordings of the last run are recovered", extra={"count": recovered})
-        self.switch.start()
         await self._start_processes()
         self.dispatcher.start()
         for event in self.board.snapshot():
             self.bus.publish(event)
         await self.agents.restore()
         await self.feed.open()
+        if kept:
+            await self._take_over(kept)
+        self.switch.start()
         self.retention.start()
         self.disk.start()
         await self._serve_http()
@@ -204,6 +214,18 @@ class House:
         await self.supervisor.close()
         await self.store.close()
 
+    async def leave(self) -> None:
+        """Write down what is pending and let go of all calls as they are: another brain follows.
+
+        The process must end at once, without a word of farewell to anything.
+        """
+        await self.link.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.agents.close()
+        await self.calls.close()
+        log.info("calls are left to the next brain", extra={"calls": len(self.switch.drivers)})
+
     async def reload(self) -> None:
         """Take a changed directory of agents, queues and flows; no call notices."""
         before = {agent.extension for agent in self.center.agents}
@@ -224,19 +246,48 @@ class House:
 
     # --- parts ------------------------------------------------------------------------------
 
-    async def _start_processes(self) -> None:
-        run_dir = self.config.run_dir
-        for spec in self.link.specs(run_dir):
+    async def _find_calls(self) -> list[KeptLeg]:
+        """Start the media workers, or find them at work; returns the legs of the last run."""
+        running = self.link.running(lambda name: self.supervisor.pid(name) is not None)
+        for spec in self.link.specs(self.config.run_dir):
             self.supervisor.keep(spec)
+        self.link.start()
+        return await self.link.take_over(running)
+
+    async def _start_processes(self) -> None:
         for spec in self.pool.specs():
             self.supervisor.keep(spec)
         if self.edge is not None:
-            await self.edge.prepare(edge_phones(self.center.agents))
-            self.supervisor.keep(self.edge.spec())
-        self.link.start()
+            phones = edge_phones(self.center.agents)
+            spec = self.edge.spec()
+            if self.supervisor.pid(spec.name) is None:
+                await self.edge.prepare(phones)
+            elif self.edge_control is not None:
+                self.edge.write_phones(phones)
+                with contextlib.suppress(Unavailable):  # it reads them when it has started again
+                    await self.edge_control.reload_phones()
+            self.supervisor.keep(spec)
         await self.pool.start_pool()
         if self.watch is not None:
             self.watch.start()
+
+    async def _take_over(self, kept: Sequence[KeptLeg]) -> None:
+        if self.watch is not None:
+            # Agents whose phones seem to be away would leave their queues empty.
+            await self.watch.looked(within=_FIRST_LOOK)
+        await TakeOver(
+            kept,
+            control=self.link,
+            calls=self.calls,
+            center=self.center,
+            dispatcher=self.dispatcher,
+            switch=self.switch,
+        ).run()
+        for talk in self.board.conversations.values():
+            queue = self.board.queues[talk.call.queue_id]
+            if queue.record and not self.recorder.records(talk.call.call_id):
+                legs = (talk.call.leg_id, talk.agent_leg)
+                self._record(talk.call.call_id, legs, talk.call.language, talk.offer.agent_id)
 
     async def _serve_http(self) -> None:
         config = self.config
@@ -300,17 +351,23 @@ class House:
         for make in (self.prompts.music_on_hold, self.prompts.beep):
             await make()
 
-    def _record(self, event: ConversationStarted) -> None:
+    def _started(self, event: ConversationStarted) -> None:
         if event.record:
-            self._tasks.spawn(self._start_recording(event), name=f"record {event.call_id}")
+            legs = (event.caller_leg, event.agent_leg)
+            self._record(event.call_id, legs, event.language, event.agent_id)
 
-    async def _start_recording(self, event: ConversationStarted) -> None:
+    def _record(
+        self, call_id: CallId, legs: tuple[LegId, LegId], language: str, agent_id: AgentId
+    ) -> None:
+        self._tasks.spawn(
+            self._start_recording(call_id, legs, language, agent_id), name=f"record {call_id}"
+        )
+
+    async def _start_recording(
+        self, call_id: CallId, legs: tuple[LegId, LegId], language: str, agent_id: AgentId
+    ) -> None:
         await self.recorder.start(
-            event.call_id,
-            (event.caller_leg, event.agent_leg),
-            kind="conversation",
-            language=event.language,
-            agent_id=event.agent_id,
+            call_id, legs, kind="conversation", language=language, agent_id=agent_id
         )
 
     def _stop_recording(self, event: ConversationEnded) -> None:

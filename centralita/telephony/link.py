@@ -138,6 +138,7 @@ class WorkerLink:
         self._greeting = asyncio.Event()
         self._kept: list[KeptLeg] = []
         self._taken_over = False
+        self._closed = False
 
     def specs(self, folder: Path) -> list[ProcessSpec]:
         """The worker processes, whose settings files are written to `folder`."""
@@ -160,6 +161,10 @@ class WorkerLink:
     async def ready(self) -> None:
         """Wait until at least one worker takes calls."""
         await self._up.wait()
+
+    def running(self, alive: Callable[[str], bool]) -> list[WorkerId]:
+        """The workers whose processes, by name, are alive."""
+        return [worker_id for worker_id in self._settings if alive(_process_name(worker_id))]
 
     async def take_over(self, running: Collection[WorkerId]) -> list[KeptLeg]:
         """What the workers that run already hold for us; asked once, before events are read.
@@ -195,7 +200,8 @@ class WorkerLink:
             await conn.send(Drain(seq=conn.next_seq()))
 
     async def close(self) -> None:
-        """Disconnect from the workers."""
+        """Disconnect from the workers; their legs go on, and nothing more is told of them."""
+        self._closed = True
         await self._tasks.close()
         for conn in self._connections.values():
             conn.fail()
@@ -422,6 +428,8 @@ class WorkerLink:
         if conn is None:
             return
         conn.fail()
+        if self._closed:
+            return
         self._events.put_nowait(WorkerLost(worker_id=worker_id))
         for leg_id, call_id in tuple(conn.legs.items()):
             self._forget(leg_id)

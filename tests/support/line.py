@@ -14,12 +14,13 @@ from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, RecordingId, new_id
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import CallDriver, FlowEnded, IvrPorts, NodeEntered
+from centralita.ivr.driver import NOTE, CallDriver, FlowEnded, IvrPorts, NodeEntered
 from centralita.ivr.flow import Flow
 from centralita.ivr.prompts.synthesizer import PromptError
+from centralita.ivr.resume import FlowVersion, read_note, restore
 from centralita.ivr.signals import Enqueue, Prompt, QueueExit
 from centralita.recordings.files import RecordingError
-from centralita.telephony.call import CallArrived, EndReason
+from centralita.telephony.call import CallArrived, EndReason, KeptLeg
 from centralita.telephony.fake import FakeCallControl, FakeLeg
 from tests.support.virtual_time import LoopClock
 
@@ -62,6 +63,10 @@ class OneQueue:
             raise NotFound(f"there is no queue {order.queue}")
         self.waiting.append(order.queue)
         self.leave = on_left
+
+    def rejoin(self, call_id: CallId, on_left: Callable[[QueueExit, str], None]) -> bool:
+        self.leave = on_left
+        return bool(self.waiting)
 
 
 class Tapes:
@@ -110,7 +115,19 @@ class Line:
         self.told: list[Event] = []
         self.bus.subscribe(Event, self.told.append)
         self.leg: FakeLeg = self.control.arrives("100")
-        self.driver = CallDriver(
+        self._flow, self._library = flow, {other.name: other for other in library}
+        self.driver = self._new_driver()
+        self._tasks = Tasks("line")
+
+    def start(self) -> None:
+        self._tasks.spawn(self._pump(), name="pump")
+        self._tasks.spawn(self.driver.run(), name="driver")
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    def _new_driver(self) -> CallDriver:
+        return CallDriver(
             CallArrived(
                 leg_id=self.leg.leg_id,
                 call_id=self.leg.call_id,
@@ -119,8 +136,8 @@ class Line:
                 caller_name="",
                 dialled="100",
             ),
-            flow,
-            {other.name: other for other in library},
+            self._flow,
+            self._library,
             {"caller": "+34600111222"},
             IvrPorts(
                 control=self.control,
@@ -134,14 +151,31 @@ class Line:
             ),
             default_queue="office",
         )
-        self._tasks = Tasks("line")
 
-    def start(self) -> None:
-        self._tasks.spawn(self._pump(), name="pump")
-        self._tasks.spawn(self.driver.run(), name="driver")
+    async def is_killed(self) -> list[KeptLeg]:
+        """The driver's process is gone, without a word; returns what the worker keeps."""
 
-    async def close(self) -> None:
+        async def nothing() -> None:
+            return None
+
+        setattr(self.driver, "_clean_up", nothing)  # noqa: B010 - who is killed does not clean up
         await self._tasks.close()
+        await self.driver._tasks.close()
+        self.driver._stop()
+        return self.control.new_brain()
+
+    def is_taken_over(self, kept: Sequence[KeptLeg]) -> None:
+        """Another driver goes on with the call, as the server would have it."""
+        leg = next(leg for leg in kept if leg.leg_id == self.leg.leg_id)
+        note = read_note(leg.notes[NOTE])
+        flows = {
+            FlowVersion(name=flow.name, version=flow.version): flow
+            for flow in (self._flow, *self._library.values())
+        }
+        transfer = next((leg for leg in kept if leg.leg_id == note.transfer_leg), None)
+        self.driver = self._new_driver()
+        self.driver.take_over(restore(note, flows, self._library), note, leg, transfer)
+        self.start()
 
     async def _pump(self) -> None:
         async for event in self.control.events():

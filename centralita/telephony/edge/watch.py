@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -52,6 +53,7 @@ class RegistrationWatch:
         self._tasks = Tasks("edge")
         self._known: dict[str, Registration] = {}
         self.answering = False
+        self._first = asyncio.Event()
 
     @property
     def registered(self) -> Mapping[str, Registration]:
@@ -61,6 +63,11 @@ class RegistrationWatch:
     def start(self) -> None:
         """Begin to watch."""
         self._tasks.spawn(self._watch(), name="watch registrations")
+
+    async def looked(self, within: float) -> None:
+        """Wait for the first answer of the edge, but not longer than `within` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._first.wait(), within)
 
     async def close(self) -> None:
         """Stop watching; says nothing more."""
@@ -83,6 +90,7 @@ class RegistrationWatch:
                 answered_at = loop.time()
                 self.answering = True
                 self._take(current)
+                self._first.set()
                 pause = self._interval
             await asyncio.sleep(pause)
 
