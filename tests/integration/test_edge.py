@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import secrets
 import signal
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -520,10 +522,40 @@ async def test_phones_that_were_registered_before_a_kill_are_rung_after_it(
     async with udp_party() as agent:
         async with running_edge(config, PHONES) as edge:
             assert (await agent.register(edge.address, "201", "secret"))[1].status == 200
+            async with asyncio.timeout(10):
+                while not registrations_on_disk(config.registrations):
+                    await asyncio.sleep(0.05)
             os.kill(int((config.folder / "kamailio.pid").read_text()), signal.SIGKILL)
             await asyncio.wait_for(edge.process.wait(), 10)
         async with running_edge(config, PHONES) as again:
             assert list(await again.control.registrations()) == ["201"]
+
+
+async def test_phones_that_register_in_the_same_instant_are_all_registered(
+    tmp_path: Path, worker: Party
+) -> None:
+    extensions = [str(1000 + number) for number in range(100)]
+    config = replace(edge_config(tmp_path, [worker.local]), flood_requests=100000)
+
+    async with (
+        running_edge(config, [phone(extension, "p") for extension in extensions]) as edge,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        agents = [await stack.enter_async_context(udp_party()) for _ in extensions]
+        for _ in range(3):  # the first time, and as they do it again
+            answers = await asyncio.gather(
+                *(
+                    agent.register(edge.address, extension, "p")
+                    for agent, extension in zip(agents, extensions, strict=True)
+                )
+            )
+            assert [last.status for *_, last in answers] == [200] * len(extensions)
+
+
+def registrations_on_disk(file: Path) -> int:
+    """How many registrations outlive the edge."""
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        return int(database.execute("SELECT count(*) FROM location").fetchone()[0])
 
 
 def port_is_taken(address: tuple[str, int]) -> bool:
