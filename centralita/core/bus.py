@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
 from centralita.core.events import Event
+from centralita.core.ids import CallId
 
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
+_Handlers = tuple[tuple[type[Event], Callable[[Event], None]], ...]
 
 
 class Bus:
@@ -22,20 +25,28 @@ class Bus:
     """
 
     def __init__(self) -> None:
-        self._handlers: list[tuple[type[Event], Callable[[Event], None]]] = []
-        self._pending: list[Event] = []
+        self._handlers: _Handlers = ()
+        # A house with hundreds of calls has hundreds of handlers that each want one call's events:
+        # asking them all, for each event, would cost the square of the calls.
+        self._of_call: dict[CallId, _Handlers] = {}
+        self._by_type: dict[type[Event], tuple[Callable[[Event], None], ...]] = {}
+        self._pending: deque[Event] = deque()
         self._delivering = False
 
-    def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> Callable[[], None]:
-        """Call `handler` for each event of `kind` or a subclass. Returns how to stop."""
-        entry = (kind, handler)
-        self._handlers.append(entry)  # type: ignore[arg-type]  # narrowed by isinstance
+    def subscribe(
+        self, kind: type[E], handler: Callable[[E], None], *, call_id: CallId | None = None
+    ) -> Callable[[], None]:
+        """Call `handler` for each event of `kind` or a subclass. Returns how to stop.
 
-        def stop() -> None:
-            if entry in self._handlers:
-                self._handlers.remove(entry)
-
-        return stop
+        With `call_id` it hears only the events of that call, after those who hear all of them.
+        """
+        entry: tuple[type[Event], Callable[[Event], None]] = (kind, handler)  # type: ignore[assignment]  # narrowed by isinstance
+        if call_id is None:
+            self._handlers += (entry,)
+            self._by_type.clear()
+            return lambda: self._forget(entry)
+        self._of_call[call_id] = (*self._of_call.get(call_id, ()), entry)
+        return lambda: self._forget_of_call(call_id, entry)
 
     def publish(self, event: Event) -> None:
         """Deliver `event` to its subscribers."""
@@ -45,16 +56,41 @@ class Bus:
         self._delivering = True
         try:
             while self._pending:
-                current = self._pending.pop(0)
-                for kind, handler in tuple(self._handlers):
-                    if isinstance(current, kind):
-                        self._deliver(handler, current)
+                self._deliver(self._pending.popleft())
         finally:
             self._delivering = False
 
-    @staticmethod
-    def _deliver(handler: Callable[[Event], None], event: Event) -> None:
-        try:
-            handler(event)
-        except Exception:
-            log.exception("event handler failed", extra={"event": type(event).__name__})
+    def _deliver(self, event: Event) -> None:
+        kind = type(event)
+        handlers = self._by_type.get(kind)
+        if handlers is None:
+            handlers = self._by_type[kind] = tuple(
+                handler for wanted, handler in self._handlers if issubclass(kind, wanted)
+            )
+        for handler in handlers:
+            _call(handler, event)
+        call_id: CallId | None = getattr(event, "call_id", None)
+        if call_id is not None:
+            for wanted, handler in self._of_call.get(call_id, ()):
+                if issubclass(kind, wanted):
+                    _call(handler, event)
+
+    def _forget(self, entry: tuple[type[Event], Callable[[Event], None]]) -> None:
+        self._handlers = tuple(known for known in self._handlers if known is not entry)
+        self._by_type.clear()
+
+    def _forget_of_call(
+        self, call_id: CallId, entry: tuple[type[Event], Callable[[Event], None]]
+    ) -> None:
+        left = tuple(known for known in self._of_call.get(call_id, ()) if known is not entry)
+        if left:
+            self._of_call[call_id] = left
+        else:
+            self._of_call.pop(call_id, None)
+
+
+def _call(handler: Callable[[Event], None], event: Event) -> None:
+    try:
+        handler(event)
+    except Exception:
+        log.exception("event handler failed", extra={"event": type(event).__name__})

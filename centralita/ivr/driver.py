@@ -238,7 +238,7 @@ class CallDriver:
         self._transfer_answered = False
         self._transfer_timer: asyncio.TimerHandle | None = None
         self._hung_up = False
-        self._stop = ports.bus.subscribe(LegEvent, self._on_leg)
+        self._stop = ports.bus.subscribe(LegEvent, self._on_leg, call_id=arrived.call_id)
 
     async def run(self) -> None:
         """Serve the call until the caller's leg has ended."""
@@ -298,8 +298,6 @@ class CallDriver:
     # --- what happens -------------------------------------------------------------------------
 
     def _on_leg(self, event: LegEvent) -> None:
-        if event.call_id != self.arrived.call_id:
-            return
         if event.leg_id in (self.arrived.leg_id, self._transfer_leg):
             self._events.put_nowait(event)
 

@@ -41,7 +41,7 @@ from centralita.server.call_state import (
 from centralita.server.call_writer import CallWriter
 from centralita.store.store import Store
 from centralita.telephony.call import CallArrived, LegEvent
-from centralita.timeline.directory import Caller, Directory
+from centralita.timeline.directory import Caller, Directory, Unidentified
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class CallLog:
         self._journal = journal
         self._store = store
         self._clock = clock
+        self._directory = directory
         self._writer = CallWriter(journal, store, directory, bus, identified=self._is_identified)
         journal.carry = self._carried
         bus.subscribe(Event, self._note)
@@ -91,9 +92,18 @@ class CallLog:
                 extra={"journal": self._journal.last, "database": applied},
             )
             self._journal.skip_to(applied)
+        await self._know_again()
         self._journal.rotate()
         self._writer.start(after=applied)
         return len(lost) + await self._close_unknown(held)
+
+    async def _know_again(self) -> None:
+        """The callers of calls that go on, who were not in the store yet when they called."""
+        for state in self.calls.values():
+            caller = state.caller
+            if isinstance(caller, Unidentified):
+                caller = await self._directory.identify(caller.number)
+            state.caller = await self._directory.keep(caller)
 
     async def _close_unknown(self, held: Collection[CallId]) -> int:
         """Calls that the store has open and the journal does not know: it was lost, or is new."""

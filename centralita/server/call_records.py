@@ -208,10 +208,14 @@ def call_began(
         arrived=arrived,
         interaction_id=interaction_id,
         number=caller.number,
-        known=type(caller).__name__.lower(),
+        known="new" if _is_new(caller) else type(caller).__name__.lower(),
         customers=customers,
         looked_up=looked_up,
     )
+
+
+def _is_new(caller: Caller) -> bool:
+    return isinstance(caller, Provisional) and caller.new
 
 
 def caller_of(began: CallBegan) -> Caller:
@@ -219,6 +223,8 @@ def caller_of(began: CallBegan) -> Caller:
     match began.known, began.customers:
         case "choice", customers:
             return Choice(customers, began.number)
+        case "new", (customer,):
+            return Provisional(customer, began.number, new=True)
         case ("known" | "provisional") as kind, (customer,):
             return _KINDS[kind](customer, began.number)
         case "anonymous", _:

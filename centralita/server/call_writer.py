@@ -33,7 +33,7 @@ from centralita.server.call_records import (
 )
 from centralita.store.records import RecordingRecord
 from centralita.store.store import Store
-from centralita.timeline.directory import Caller, Directory
+from centralita.timeline.directory import Caller, Directory, Provisional
 from centralita.timeline.model import Task
 
 log = logging.getLogger(__name__)
@@ -201,10 +201,13 @@ class CallWriter:
             case CallCarried():
                 pass
             case CallBegan(call_id=call_id, arrived=arrived):
+                caller = callers.get(call_id) or caller_of(event)
+                if isinstance(caller, Provisional) and caller.new:
+                    caller = callers[call_id] = await self._directory.keep(caller)
                 await journal.begin_call(
                     call_id,
                     at,
-                    caller=callers.get(call_id) or caller_of(event),
+                    caller=caller,
                     dialled=arrived.dialled,
                     interaction_id=event.interaction_id,
                 )

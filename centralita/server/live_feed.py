@@ -13,6 +13,7 @@ from centralita.api.live import LiveHub
 from centralita.api.schemas import CustomerContext
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
+from centralita.core.errors import NotFound
 from centralita.core.events import Event
 from centralita.core.ids import CallId, OfferId, QueueId
 from centralita.core.tasks import Tasks
@@ -201,14 +202,16 @@ class LiveFeed:
         try:
             async with asyncio.timeout(_CONTEXT):
                 return await self._store.context.context_for(customer.id)
+        except NotFound:
+            pass  # who calls for the first time is stored with the entry of the call
         except Exception as exc:
             log.warning(
                 "customer's context could not be read, the pop goes on without",
                 extra={"error": str(exc) or type(exc).__name__},
             )
-            return timeline.CustomerContext(
-                customer=customer, cases=(), recent=(), calls=0, messages=0, open_tasks=0
-            )
+        return timeline.CustomerContext(
+            customer=customer, cases=(), recent=(), calls=0, messages=0, open_tasks=0
+        )
 
     def _offer(
         self, offer: routing.OfferMade, state: CallState, context: CustomerContext | None

@@ -14,7 +14,7 @@ from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
 from centralita.store.sql import containing, folded, insert_new, part
 from centralita.store.tables import CaseRow, CustomerRow, IdentityRow, InteractionRow, TaskRow
-from centralita.timeline.model import Customer, Identity, IdentityKind
+from centralita.timeline.model import Customer, Identity, IdentityKind, new_provisional
 
 
 class Customers:
@@ -80,21 +80,20 @@ class Customers:
         return customer
 
     async def provisional(self, kind: IdentityKind, value: str, at: datetime) -> Customer:
-        customer_id = CustomerId(new_id("cus"))
-        identity = Identity(
-            id=IdentityId(new_id("idn")), customer_id=customer_id, kind=kind, value=value
-        )
-        customer = Customer(
-            id=customer_id, name="", created_at=at, provisional=True, identities=(identity,)
-        )
-        key = f"{kind.value}:{value}"
+        return await self.keep_provisional(new_provisional(kind, value, at))
+
+    async def keep_provisional(self, customer: Customer) -> Customer:
+        (identity,) = customer.identities
+        key = f"{identity.kind.value}:{identity.value}"
         async with self._database.write() as session:
             if await insert_new(session, CustomerRow, _values(customer) | {"provisional_for": key}):
                 await _add_identities(session, customer)
                 return customer
-            # Two calls from the same new number at once: the other one made it.
+            # Somebody else made one for this identity, or this very one was stored before.
             rows = await session.scalars(
-                select(CustomerRow).where(CustomerRow.provisional_for == key)
+                select(CustomerRow)
+                .where(or_(CustomerRow.provisional_for == key, CustomerRow.id == customer.id))
+                .order_by(CustomerRow.provisional_for.is_(None))
             )
             return next(iter(await _customers(session, rows)))
 

@@ -22,13 +22,12 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from centralita.core.errors import CentralitaError, Conflict, InvalidInput, Unavailable
-from centralita.store.sqlite_connection import connect
+from centralita.store.sqlite_connection import WholeStatements, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_TIMEOUT_MS = 5000
+BUSY_TIMEOUT = 5.0
 # Any number of ours: keeps two servers that start at once from migrating at once.
 MIGRATION_LOCK = 0x43_45_4E_54
 
@@ -80,9 +79,8 @@ class Database:
         if self.is_sqlite:
             file = self.url.database or ":memory:"
             self._engine = create_async_engine(
-                self.url, async_creator=lambda: connect(file, timeout=BUSY_TIMEOUT_MS / 1000)
+                self.url, async_creator=lambda: connect(file, timeout=BUSY_TIMEOUT)
             )
-            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
             _make_private(self.url.database)
         else:
@@ -142,7 +140,10 @@ class Database:
         with Translated():
             await self._try_to_connect()
             async with self._writer.begin() as connection:
-                if not self.is_sqlite:
+                # Alembic's context is one for the process: nobody may be in it while we wait.
+                if self.is_sqlite:
+                    await connection.execute(text("SELECT 1"))  # with it, the transaction begins
+                else:
                     await connection.execute(
                         text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK}
                     )
@@ -174,23 +175,13 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _prepare_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
-    # The driver's own idea of when a transaction begins is not ours: see _begin_sqlite.
-    connection.isolation_level = None  # type: ignore[attr-defined]
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA journal_mode = WAL")
-    # What is committed is on disk: the journal in front of us forgets what it has handed over.
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once when another process has
     # written in between, whatever the busy timeout: writers say so at the beginning.
     write = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, WholeStatements)
+    driver.begin("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 def _make_private(file: str | None) -> None:

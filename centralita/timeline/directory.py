@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from centralita.core.clock import Clock
 from centralita.core.ids import CustomerId
 from centralita.timeline.identity import caller_identity, is_withheld
-from centralita.timeline.model import Customer, IdentityKind
+from centralita.timeline.model import Customer, IdentityKind, new_provisional
 from centralita.timeline.repositories import CustomerRepository
 
 
@@ -30,10 +30,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Provisional:
-    """Nobody had this number: a customer without a name stands for it from now on."""
+    """Nobody had this number: a customer without a name stands for it from now on.
+
+    A `new` one was made for this call and may not be stored yet; see `Directory.keep`.
+    """
 
     customer: Customer
     number: str
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,24 @@ def candidates_of(caller: Caller) -> tuple[CustomerId, ...]:
 
 
 class Directory:
-    """Finds customers by what telephony says about a caller. `region` is the site's (ISO 3166)."""
+    """Finds customers by what telephony says about a caller. `region` is the site's (ISO 3166).
+
+    Who calls for the first time gets a customer at once and in memory: a call must not wait for a
+    database to write. `keep` stores that customer, together with the entry of the call.
+    """
 
     def __init__(self, customers: CustomerRepository, clock: Clock, *, region: str) -> None:
         self._customers = customers
         self._clock = clock
         self._seen: OrderedDict[str, Caller] = OrderedDict()
+        self._unstored: dict[str, Customer] = {}
         self.region = region
 
     async def who_is(self, caller: str, region: str | None = None) -> Caller:
-        """Who calls from `caller`, a number as received; a new one gets a provisional customer."""
+        """Who calls from `caller`, a number as received; a new one gets a provisional customer.
+
+        Reads, and writes nothing.
+        """
         if is_withheld(caller):
             return Anonymous()
         return await self.identify(caller_identity(caller, region or self.region))
@@ -88,11 +100,18 @@ class Directory:
     async def identify(self, number: str) -> Caller:
         """As `who_is`, of a number that is normalised already."""
         answer = await self._ask(number)
-        self._seen[number] = answer
-        self._seen.move_to_end(number)
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
+        self._remember(answer)
         return answer
+
+    async def keep(self, caller: Caller) -> Caller:
+        """Store the customer of a caller who is new; returns the caller as the store has it."""
+        if not isinstance(caller, Provisional) or not caller.new:
+            return caller
+        stored = await self._customers.keep_provisional(caller.customer)
+        self._unstored.pop(caller.number, None)
+        kept = (Provisional if stored.provisional else Known)(stored, caller.number)
+        self._remember(kept)
+        return kept
 
     def recall(self, caller: str, region: str | None = None) -> Caller:
         """As `who_is`, without asking: who it was the last time, or nobody known."""
@@ -101,14 +120,22 @@ class Directory:
         number = caller_identity(caller, region or self.region)
         return self._seen.get(number) or Unidentified(number)
 
+    def _remember(self, caller: Caller) -> None:
+        self._seen[caller.number] = caller
+        self._seen.move_to_end(caller.number)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+
     async def _ask(self, number: str) -> Caller:
         found = await self._customers.by_identity(IdentityKind.PHONE, number)
         match found:
             case ():
-                made = await self._customers.provisional(
-                    IdentityKind.PHONE, number, self._clock.now()
-                )
-                return Provisional(made, number)
+                # Two calls from one new number are one new customer.
+                made = self._unstored.get(number)
+                if made is None:
+                    made = new_provisional(IdentityKind.PHONE, number, self._clock.now())
+                    self._unstored[number] = made
+                return Provisional(made, number, new=True)
             case (customer,) if customer.provisional:
                 return Provisional(customer, number)
             case (customer,):

@@ -19,6 +19,7 @@ from centralita.core.ids import (
     QueueId,
     RecordingId,
     TaskId,
+    new_id,
 )
 from centralita.core.wire import Plain
 
@@ -110,6 +111,17 @@ class Customer:
     provisional: bool = False
     external_id: str | None = None
     identities: tuple[Identity, ...] = ()
+
+
+def new_provisional(kind: IdentityKind, value: str, at: datetime) -> Customer:
+    """The customer who stands for an identity that nobody has."""
+    customer_id = CustomerId(new_id("cus"))
+    identity = Identity(
+        id=IdentityId(new_id("idn")), customer_id=customer_id, kind=kind, value=value
+    )
+    return Customer(
+        id=customer_id, name="", created_at=at, provisional=True, identities=(identity,)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,11 @@ class CustomerRepository(Protocol):
         """The provisional customer for an identity that nobody has; made if need be, only once."""
         ...
 
+    async def keep_provisional(self, customer: Customer) -> Customer:
+        """Store a customer of `new_provisional`; returns the one who stands for that identity,
+        which is another one when somebody else was faster."""
+        ...
+
     async def save(self, customer: Customer) -> Customer:
         """Keep name, segment, language, notes, provisional; add identities that are new."""
         ...

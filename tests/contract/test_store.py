@@ -243,20 +243,39 @@ async def test_a_known_number_is_its_customer_however_it_is_written(store: Store
 
 
 async def test_an_unknown_number_becomes_one_provisional_customer(store: Store) -> None:
-    first, second = await asyncio.gather(
-        directory(store).who_is("699000111"), directory(store).who_is("+34699000111")
-    )
+    who = directory(store)
+    first, second = await asyncio.gather(who.who_is("699000111"), who.who_is("+34699000111"))
     assert isinstance(first, Provisional)
     assert first == second
     assert first.customer.identities[0].value == "+34699000111"
-    assert await directory(store).who_is("699000111") == first
+    assert await store.customers.get(first.customer.id) is None  # a call waits for no writing
+    kept = await who.keep(first)
+    assert kept == replace(first, new=False)
+    assert await who.keep(second) == kept
+    assert await directory(store).who_is("699000111") == kept
+    assert who.recall("699000111") == kept
+
+
+async def test_who_makes_a_new_customer_first_makes_the_only_one(store: Store) -> None:
+    found, other = [await directory(store).who_is("699000111") for _ in range(2)]
+    assert isinstance(found, Provisional) and isinstance(other, Provisional)
+    assert found.customer.id != other.customer.id  # of two servers, say
+    kept = await directory(store).keep(other)
+    assert await directory(store).keep(found) == kept == replace(other, new=False)
 
 
 async def test_a_provisional_customer_who_gets_a_name_is_known(store: Store) -> None:
-    found = await directory(store).who_is("699000111")
-    assert isinstance(found, Provisional)
+    found = await kept(store, "699000111")
     named = await store.customers.save(replace(found.customer, name="Luis", provisional=False))
     assert await directory(store).who_is("699000111") == Known(named, "+34699000111")
+
+
+async def kept(store: Store, number: str) -> Provisional:
+    """A caller who is new, stored."""
+    who = directory(store)
+    found = await who.keep(await who.who_is(number))
+    assert isinstance(found, Provisional)
+    return found
 
 
 async def test_a_shared_number_is_a_choice_never_a_guess(store: Store) -> None:
@@ -279,8 +298,7 @@ async def test_an_extension_has_no_e164_form_and_is_kept_as_it_is(store: Store) 
 
 async def test_merging_a_provisional_customer_moves_all_it_had(store: Store) -> None:
     await store.customers.add(customer("cus_ana", "+34600111222"))
-    found = await directory(store).who_is("699000111")
-    assert isinstance(found, Provisional)
+    found = await kept(store, "699000111")
     entry = replace(message("int_1"), customer_id=found.customer.id)
     await store.interactions.add(entry)
     await store.customers.merge(found.customer.id, ANA)
@@ -332,7 +350,7 @@ async def test_a_timeline_is_read_in_parts_without_gaps_or_repeats(store: Store)
 
 
 async def begin(store: Store, caller: str = "600111222", call_id: CallId = CALL) -> Interaction:
-    who = await directory(store).who_is(caller)
+    who = await directory(store).keep(await directory(store).who_is(caller))
     return await store.journal.begin_call(call_id, NOON, caller=who, dialled="100")
 
 

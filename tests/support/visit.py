@@ -216,7 +216,8 @@ class Visit:
         began = ago(seconds=41)
         call_id, interaction_id = CallId("call_now"), InteractionId("int_now")
         store = self.desk.store
-        who = await self.desk.ports.directory.who_is(caller)
+        directory = self.desk.ports.directory
+        who = await directory.keep(await directory.who_is(caller))
         known = customer_of(who)
         customer_id = known.id if known is not None else None
         await store.interactions.add(

@@ -40,7 +40,8 @@ async def new_customer(person: Person, name: str = "Julia Ríos", phone: str = "
 
 async def call(desk: Desk, caller: str = "600111222", call_id: CallId = CALL) -> None:
     """A call that ana took, with a recording and what was said."""
-    who = await desk.ports.directory.who_is(caller)
+    directory = desk.ports.directory
+    who = await directory.keep(await directory.who_is(caller))
     await desk.store.journal.begin_call(call_id, desk.clock.now(), caller=who, dialled="100")
     await desk.store.journal.append(call_id, NOON, "digit", {"digit": "1"})
     await desk.store.journal.end_call(

@@ -16,7 +16,7 @@ from centralita.core.bus import Bus
 from centralita.core.clock import ManualClock, SteadyClock
 from centralita.core.errors import InvalidInput
 from centralita.core.events import Event
-from centralita.core.ids import new_id
+from centralita.core.ids import CallId, new_id
 from centralita.core.tasks import Tasks
 from centralita.core.wire import parse_duration, to_plain
 
@@ -29,6 +29,11 @@ class Said(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shouted(Said):
     pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidInCall(Said):
+    call_id: CallId
 
 
 # --- bus ------------------------------------------------------------------------------------------
@@ -46,6 +51,26 @@ def test_everybody_hears_the_kinds_they_asked_for() -> None:
     bus.publish(loud)
     assert said == [quiet, loud, loud]
     assert shouted == [loud]
+
+
+def test_who_asked_for_one_call_hears_no_other() -> None:
+    bus, heard, all_heard = Bus(), list[str](), list[str]()
+
+    def first(event: SaidInCall) -> None:
+        heard.append(f"first {event.text}")
+        stop_first()  # the other one of the same call hears this event all the same
+
+    stop_first = bus.subscribe(SaidInCall, first, call_id=CallId("one"))
+    stop_second = bus.subscribe(Event, lambda event: heard.append("second"), call_id=CallId("one"))
+    bus.subscribe(SaidInCall, lambda event: all_heard.append(event.call_id))
+    for call_id in ("one", "two", "one"):
+        bus.publish(SaidInCall(call_id=CallId(call_id), text="hi"))
+    bus.publish(Said(text="outside of calls"))
+    stop_second()
+    stop_second()
+    bus.publish(SaidInCall(call_id=CallId("one"), text="too late"))
+    assert heard == ["first hi", "second", "second"]
+    assert all_heard == ["one", "two", "one", "one"]
 
 
 def test_what_a_handler_publishes_comes_after_what_all_are_hearing() -> None:

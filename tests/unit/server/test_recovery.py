@@ -37,6 +37,7 @@ async def test_a_call_that_nobody_holds_any_more_is_closed_as_interrupted(tmp_pa
     async with open_center_house(tmp_path) as house:
         await house.ana_is_available()
         caller, _ = await house.talks_to_ana()
+        await house.calls.written()  # or else the caller would still be one who is not stored
         before = copy.deepcopy(of_call(house, caller.call_id))
         house.is_killed()
     async with open_center_house(tmp_path) as house:
@@ -55,6 +56,7 @@ async def test_a_held_call_goes_on_and_is_one_call_in_the_timeline(tmp_path: Pat
         await house.ana_is_available()
         caller, phone = await house.talks_to_ana()
         started = await house.hears_of(ConversationStarted)
+        await house.calls.written()  # or else the caller would still be one who is not stored
         before = copy.deepcopy(of_call(house, caller.call_id))
         house.is_killed()
     async with open_center_house(tmp_path, held={caller.call_id}) as house:
@@ -93,6 +95,7 @@ async def test_a_held_call_survives_any_number_of_restarts(tmp_path: Path) -> No
     async with open_center_house(tmp_path) as house:
         await house.ana_is_available()
         caller, _ = await house.talks_to_ana()
+        await house.calls.written()  # or else the caller would still be one who is not stored
         before = copy.deepcopy(of_call(house, caller.call_id))
         house.is_killed()
     for _ in range(3):
