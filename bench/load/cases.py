@@ -37,7 +37,8 @@ class Case:
 
     `sizes` are the runs it is measured in: calls at once when they are held, new calls a second
     when they pass; `total` ends a run after so many calls instead of after some seconds. `agents`
-    is how many pick up for each call at once. `hold` is after how many seconds a caller hangs up;
+    is how many pick up for each call at once, and `record` whether their conversations are kept and
+    transcribed. `hold` is after how many seconds a caller hangs up;
     0 leaves it to the server, or to the end of the run.
     """
 
@@ -46,6 +47,7 @@ class Case:
     sizes: tuple[int, ...]
     flow: Mapping[str, Plain]
     agents: bool = False
+    record: bool = True
     hold: float = 0
     key_every: float = 0
     speech: bool = False
@@ -126,6 +128,15 @@ CASES = {
             name="queued",
             shape=Shape.PASSING,
             sizes=(5, 20),
+            flow=_QUEUE_FLOW,
+            agents=True,
+            record=False,
+            hold=2,
+        ),
+        Case(
+            name="recorded",
+            shape=Shape.PASSING,
+            sizes=(5,),
             flow=_QUEUE_FLOW,
             agents=True,
             hold=2,

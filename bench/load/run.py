@@ -191,7 +191,12 @@ async def _prepare(server: ServerProcess, case: Case, agents: int) -> None:
             title="Load",
             language="es",
             agents=tuple(AgentId(f"agent_{extension}") for extension in extensions),
-            settings={"wrap_up": "0s", "announce_recording": False, "exit_when_empty": False},
+            settings={
+                "wrap_up": "0s",
+                "record": case.record,
+                "announce_recording": False,
+                "exit_when_empty": False,
+            },
         )
     )
     flow = await store.flows.add_version(FlowId("load"), case.flow, at=SteadyClock().now())

@@ -42,7 +42,7 @@ _CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
 # Said by NodeEntered as often as nodes are entered; the journal's line needs only the step.
 _LEFT_OUT = frozenset({"call_id", "path", "learned", "variables", "headers"})
 # A record may wait so long for others to share its transaction, in seconds.
-_GATHER = 0.1
+_GATHER = 0.25
 # What one transaction takes of the journal, in bytes: some hundred records.
 _BATCH = 128 * 1024
 # A transaction that takes longer than this is given up, and tried again.

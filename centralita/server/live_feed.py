@@ -13,7 +13,6 @@ from centralita.api.live import LiveHub
 from centralita.api.schemas import CustomerContext
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
-from centralita.core.errors import NotFound
 from centralita.core.events import Event
 from centralita.core.ids import CallId, OfferId, QueueId
 from centralita.core.tasks import Tasks
@@ -26,7 +25,7 @@ from centralita.server.call_state import CallState
 from centralita.store.store import Store
 from centralita.telephony.call import LegHeld
 from centralita.timeline import model as timeline
-from centralita.timeline.directory import customer_of
+from centralita.timeline.directory import Caller, Provisional, customer_of
 from centralita.timeline.model import Customer, TaskState
 
 log = logging.getLogger(__name__)
@@ -190,28 +189,29 @@ class LiveFeed:
         context = None
         customer = customer_of(state.caller)
         if customer is not None:
-            context = views.context(await self._context_of(customer))
+            context = views.context(await self._context_of(state.caller, customer))
         gone = self._unshown.pop(offer.offer_id, None)
         if gone is None or gone.how == "accepted":
             self._hub.publish(self._offer(offer, state, context))
         if gone is not None:
             self._hub.publish(gone)
 
-    async def _context_of(self, customer: Customer) -> timeline.CustomerContext:
+    async def _context_of(self, caller: Caller, customer: Customer) -> timeline.CustomerContext:
         """What is known of the customer; without a database, what the call knows."""
+        empty = timeline.CustomerContext(
+            customer=customer, cases=(), recent=(), calls=0, messages=0, open_tasks=0
+        )
+        if isinstance(caller, Provisional) and caller.new:
+            return empty
         try:
             async with asyncio.timeout(_CONTEXT):
                 return await self._store.context.context_for(customer.id)
-        except NotFound:
-            pass  # who calls for the first time is stored with the entry of the call
         except Exception as exc:
             log.warning(
                 "customer's context could not be read, the pop goes on without",
                 extra={"error": str(exc) or type(exc).__name__},
             )
-        return timeline.CustomerContext(
-            customer=customer, cases=(), recent=(), calls=0, messages=0, open_tasks=0
-        )
+            return empty
 
     def _offer(
         self, offer: routing.OfferMade, state: CallState, context: CustomerContext | None

@@ -61,7 +61,7 @@ def database_url(url: str) -> URL:
             raise InvalidInput(f'"{other}" is not a database that we know; write {_EXAMPLES}')
 
 
-# The transaction that the current task is in, if it is in one.
+# The transaction or view that the current task is in, if it is in one.
 _joined: ContextVar[tuple[Database | None, AsyncSession | None]] = ContextVar(
     "joined", default=(None, None)
 )
@@ -97,6 +97,16 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One transaction for all reads and writes of this task within the block."""
         async with self.write() as session:
+            token = _joined.set((self, session))
+            try:
+                yield session
+            finally:
+                _joined.reset(token)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """One consistent view for all reads of this task within the block, and one connection."""
+        async with self.read() as session:
             token = _joined.set((self, session))
             try:
                 yield session

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import cast
 
 import msgspec
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import NotFound
@@ -36,6 +37,21 @@ from centralita.timeline.model import (
 )
 from centralita.timeline.repositories import Annotation, CallFilter
 
+_COMPLETED = ("ended_at", "agent_id", "queue_id", "subject", "body", "outcome", "details")
+_TABLE = cast(Table, InteractionRow.__table__)
+# Executed for each call, and made once: to make a statement takes longer than to execute it.
+_COMPLETE = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("entry"), _TABLE.c.ended_at.is_(None))
+    .values({name: bindparam(name) for name in _COMPLETED})
+)
+_BY_CALL = select(InteractionRow).where(InteractionRow.call_id == bindparam("call"))
+_RECORDINGS = (
+    select(RecordingRow.call_id, RecordingRow.id)
+    .where(RecordingRow.call_id.in_(bindparam("calls", expanding=True)))
+    .order_by(RecordingRow.created_at, RecordingRow.id)
+)
+
 
 class Interactions:
     """Implements timeline.repositories.InteractionRepository, and the lists the API shows."""
@@ -49,7 +65,8 @@ class Interactions:
 
     async def by_call(self, call_id: CallId) -> Interaction | None:
         async with self._database.read() as session:
-            return await _one(session, InteractionRow.call_id == call_id)
+            rows = await session.scalars(_BY_CALL, {"call": call_id})
+            return next(iter(await _interactions(session, rows)), None)
 
     async def by_external_id(self, external_id: str) -> Interaction | None:
         """The entry that came from another system under that id."""
@@ -70,16 +87,12 @@ class Interactions:
                 raise NotFound(f"interaction {interaction.id} clashes with one that is not there")
             return there, False
 
-    async def complete(self, interaction: Interaction) -> Interaction:
+    async def complete(self, interaction: Interaction) -> None:
         values = _values(interaction)
-        written = ("ended_at", "agent_id", "queue_id", "subject", "body", "outcome", "details")
         async with self._database.write() as session:
             await session.execute(
-                update(InteractionRow)
-                .where(InteractionRow.id == interaction.id, InteractionRow.ended_at.is_(None))
-                .values({name: values[name] for name in written})
+                _COMPLETE, {"entry": interaction.id} | {name: values[name] for name in _COMPLETED}
             )
-            return await _existing(session, interaction.id)
 
     async def touch(
         self, call_id: CallId, *, queue_id: QueueId | None, agent_id: AgentId | None
@@ -252,12 +265,7 @@ async def _interactions(
     recordings: dict[str, list[RecordingId]] = {}
     calls = [row.call_id for row in found if row.call_id is not None]
     if calls:
-        pairs = await session.execute(
-            select(RecordingRow.call_id, RecordingRow.id)
-            .where(RecordingRow.call_id.in_(calls))
-            .order_by(RecordingRow.created_at, RecordingRow.id)
-        )
-        for call_id, recording_id in pairs:
+        for call_id, recording_id in await session.execute(_RECORDINGS, {"calls": calls}):
             recordings.setdefault(call_id, []).append(RecordingId(recording_id))
     return [_interaction(row, tuple(recordings.get(row.call_id or "", ()))) for row in found]
 

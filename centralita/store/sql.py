@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Select, and_, or_
+from sqlalchemy import Executable, FromClause, Select, Table, and_, bindparam, or_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -39,11 +40,22 @@ async def insert_new(
     session: AsyncSession, table: type[Base], values: Mapping[str, object]
 ) -> bool:
     """Insert a row unless it clashes with one that is there; says whether it was inserted."""
-    bind = session.get_bind()
-    insert = sqlite.insert if bind.dialect.name == "sqlite" else postgresql.insert
-    key = next(iter(table.__table__.primary_key))
-    statement = insert(table).values(**values).on_conflict_do_nothing().returning(key)
-    return (await session.execute(statement)).first() is not None
+    dialect = session.get_bind().dialect.name
+    statement = _insert_new(dialect, table.__table__, tuple(sorted(values)))
+    return (await session.execute(statement, dict(values))).first() is not None
+
+
+@functools.cache
+def _insert_new(dialect: str, table: FromClause, columns: tuple[str, ...]) -> Executable:
+    """Made once: to make a statement takes longer than to execute it."""
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    assert isinstance(table, Table)
+    return (
+        insert(table)
+        .values({column: bindparam(column) for column in columns})
+        .on_conflict_do_nothing()
+        .returning(*table.primary_key)
+    )
 
 
 async def part(

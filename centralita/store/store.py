@@ -35,7 +35,9 @@ class Store:
         self.flows = Flows(database)
         self.settings = Settings(database)
         self.journal = CallJournal(self.interactions, self.call_events)
-        self.context = ContextReader(self.customers, self.interactions, self.cases, self.tasks)
+        self.context = ContextReader(
+            self.customers, self.interactions, self.cases, self.tasks, database.snapshot
+        )
 
     def transaction(self) -> AbstractAsyncContextManager[object]:
         """All that this task asks of the repositories within the block happens, or none of it."""

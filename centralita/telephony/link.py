@@ -74,6 +74,7 @@ class _Connection:
         self.legs: dict[LegId, CallId] = {}
         self._writer = writer
         self._seq = 0
+        self._out = bytearray()
         self._waiting: dict[int, asyncio.Future[Done]] = {}
 
     def next_seq(self) -> int:
@@ -83,13 +84,21 @@ class _Connection:
 
     def post(self, command: Command) -> None:
         """Send what is not answered."""
-        self._writer.write(frame(COMMANDS.encode(command)))
+        if not self._out:
+            # What one turn of the loop has to say goes in one write.
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._out += frame(COMMANDS.encode(command))
+
+    def _flush(self) -> None:
+        out, self._out = self._out, bytearray()
+        if not self._writer.is_closing():
+            self._writer.write(out)
 
     async def send(self, command: Command) -> None:
         """Send and wait until the worker has accepted; raises what it answered."""
         answer = asyncio.get_running_loop().create_future()
         self._waiting[command.seq] = answer
-        self._writer.write(frame(COMMANDS.encode(command)))
+        self.post(command)
         try:
             done: Done = await asyncio.wait_for(answer, _COMMAND_TIMEOUT)
         except TimeoutError as exc:
@@ -112,6 +121,7 @@ class _Connection:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(NoSuchLeg(f"worker {self.worker_id} was lost in mid-command"))
+        self._flush()
         self._writer.close()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from centralita.core.errors import NotFound
 from centralita.core.ids import CustomerId
@@ -20,7 +21,7 @@ SPOKEN = (Channel.CALL, Channel.VOICEMAIL)
 
 
 class ContextReader:
-    """Reads the context of a customer; one round of queries at the same time."""
+    """Reads the context of a customer. `together` makes what is read within it one view."""
 
     def __init__(
         self,
@@ -28,23 +29,24 @@ class ContextReader:
         interactions: InteractionRepository,
         cases: CaseRepository,
         tasks: TaskRepository,
+        together: Callable[[], AbstractAsyncContextManager[object]],
     ) -> None:
         self._customers = customers
         self._interactions = interactions
         self._cases = cases
         self._tasks = tasks
+        self._together = together
 
     async def context_for(self, customer_id: CustomerId) -> CustomerContext:
         """The customer, cases (open first), the last entries (newest first); raises NotFound."""
-        customer, recent, cases, counts, open_tasks = await asyncio.gather(
-            self._customers.get(customer_id),
-            self._interactions.recent(customer_id, RECENT),
-            self._cases.of_customer(customer_id, CASES),
-            self._interactions.counts(customer_id),
-            self._tasks.open_for(customer_id),
-        )
-        if customer is None:
-            raise NotFound(f"no customer {customer_id}")
+        async with self._together():
+            customer = await self._customers.get(customer_id)
+            if customer is None:
+                raise NotFound(f"no customer {customer_id}")
+            recent = await self._interactions.recent(customer_id, RECENT)
+            cases = await self._cases.of_customer(customer_id, CASES)
+            counts = await self._interactions.counts(customer_id)
+            open_tasks = await self._tasks.open_for(customer_id)
         return CustomerContext(
             customer=customer,
             cases=cases,

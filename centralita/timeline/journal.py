@@ -118,17 +118,17 @@ class CallJournal:
             talks=summary.talks,
             learned=summary.learned,
         )
-        return await self._interactions.complete(
-            replace(
-                entry,
-                ended_at=summary.ended_at,
-                agent_id=summary.agent_id or entry.agent_id,
-                queue_id=summary.queue_id or entry.queue_id,
-                subject=summary.subject or entry.subject,
-                body=summary.body or entry.body,
-                call=call,
-            )
+        completed = replace(
+            entry,
+            ended_at=summary.ended_at,
+            agent_id=summary.agent_id or entry.agent_id,
+            queue_id=summary.queue_id or entry.queue_id,
+            subject=summary.subject or entry.subject,
+            body=summary.body or entry.body,
+            call=call,
         )
+        await self._interactions.complete(completed)
+        return completed
 
     async def close_unfinished(self, *, keep: frozenset[CallId] = frozenset()) -> int:
         """After a crash: end the calls that nobody ended, at the time of their last journal line.

@@ -105,7 +105,7 @@ class InteractionRepository(Protocol):
         """Keep an entry; False and what is there if its external_id or call id is known."""
         ...
 
-    async def complete(self, interaction: Interaction) -> Interaction:
+    async def complete(self, interaction: Interaction) -> None:
         """Write end, agent, queue, subject, body and call details, once: later ones change nothing.
 
         What agents write (customer, case, notes, disposition) is not touched.
