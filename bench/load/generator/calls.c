@@ -374,8 +374,8 @@ void hang_up_all(void) {
 
 static void start_calls(int64_t now) {
     static int search;
-    if (stopping || options.rate <= 0 || registered() < options.agents) {
-        next_call_at = now;
+    if (stopping || options.rate <= 0 || registered() < options.agents || !next_call_at) {
+        next_call_at = now;  /* also at first: the clock began long before us */
         return;
     }
     while (next_call_at <= now && (!options.total || serials < (unsigned)options.total)) {
