@@ -20,13 +20,17 @@ _NAME: Final = re.compile(r"\w[\w.-]*")
 
 # Changes when the way from an engine's speech to the file does.
 _VERSION: Final = "1"
+# How long a file that was there is taken to be there still, in seconds.
+_SEEN_FOR: Final = 10.0
+_SEEN_AT_MOST: Final = 1000
 
 
 class PromptCache:
     """Implements `Synthesizer`, and knows the other sounds too.
 
     Made files lie in `directory`. A sound file at `overrides`/LANGUAGE/NAME.wav replaces the
-    prompt of that name. `rate` is the clock of the media workers, in samples a second.
+    prompt of that name. A made file that is deleted is made again, 10 s later at most. `rate` is
+    the clock of the media workers, in samples a second.
     """
 
     def __init__(
@@ -38,6 +42,9 @@ class PromptCache:
         self._rate = rate
         self._tasks = Tasks("prompts")
         self._making: dict[Path, asyncio.Task[None]] = {}
+        # When a file was last seen to be there, by the loop's time: a prompt that all callers hear
+        # is not looked for each time.
+        self._seen: dict[Path, float] = {}
 
     async def close(self) -> None:
         """Give up what is being made."""
@@ -128,9 +135,15 @@ class PromptCache:
 
     async def _made(self, path: Path, make: Callable[[], Coroutine[object, object, None]]) -> Path:
         """The file at `path`, made if need be, and only once however many ask at a time."""
+        now = asyncio.get_running_loop().time()
+        if now - self._seen.get(path, -_SEEN_FOR) < _SEEN_FOR:
+            return path
         running = self._making.get(path)
         if running is None:
             if await asyncio.to_thread(path.is_file):
+                if len(self._seen) >= _SEEN_AT_MOST:
+                    self._seen.clear()
+                self._seen[path] = now
                 return path
             running = self._making.get(path)  # somebody may have begun while we looked
         if running is None:
