@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import Conflict, NotFound
@@ -15,6 +15,20 @@ from centralita.store.records import Cursor, Part
 from centralita.store.sql import containing, folded, insert_new, part
 from centralita.store.tables import CaseRow, CustomerRow, IdentityRow, InteractionRow, TaskRow
 from centralita.timeline.model import Customer, Identity, IdentityKind, new_provisional
+
+
+# Asked for each call, and made once: to make a statement takes longer than to execute it.
+_BY_IDENTITY = (
+    select(CustomerRow)
+    .join(IdentityRow, IdentityRow.customer_id == CustomerRow.id)
+    .where(IdentityRow.kind == bindparam("kind"), IdentityRow.value == bindparam("value"))
+    .order_by(CustomerRow.created_at, CustomerRow.id)
+)
+_IDENTITIES = (
+    select(IdentityRow.id, IdentityRow.customer_id, IdentityRow.kind, IdentityRow.value)
+    .where(IdentityRow.customer_id.in_(bindparam("customers", expanding=True)))
+    .order_by(IdentityRow.kind.desc(), IdentityRow.value)
+)
 
 
 class Customers:
@@ -35,12 +49,7 @@ class Customers:
 
     async def by_identity(self, kind: IdentityKind, value: str) -> tuple[Customer, ...]:
         async with self._database.read() as session:
-            rows = await session.scalars(
-                select(CustomerRow)
-                .join(IdentityRow, IdentityRow.customer_id == CustomerRow.id)
-                .where(IdentityRow.kind == kind.value, IdentityRow.value == value)
-                .order_by(CustomerRow.created_at, CustomerRow.id)
-            )
+            rows = await session.scalars(_BY_IDENTITY, {"kind": kind.value, "value": value})
             return tuple(await _customers(session, rows))
 
     async def by_external_id(self, external_id: str) -> Customer | None:
@@ -163,17 +172,15 @@ async def _customers(session: AsyncSession, rows: Iterable[CustomerRow]) -> list
     found = list(rows)
     identities: dict[str, list[Identity]] = {row.id: [] for row in found}
     if found:
-        for row in await session.scalars(
-            select(IdentityRow)
-            .where(IdentityRow.customer_id.in_(identities))
-            .order_by(IdentityRow.kind.desc(), IdentityRow.value)
+        for ident, customer_id, kind, value in await session.execute(
+            _IDENTITIES, {"customers": list(identities)}
         ):
-            identities[row.customer_id].append(
+            identities[customer_id].append(
                 Identity(
-                    id=IdentityId(row.id),
-                    customer_id=CustomerId(row.customer_id),
-                    kind=IdentityKind(row.kind),
-                    value=row.value,
+                    id=IdentityId(ident),
+                    customer_id=CustomerId(customer_id),
+                    kind=IdentityKind(kind),
+                    value=value,
                 )
             )
     return [
