@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import erlang, first_call, routing
+from bench import asr, erlang, first_call, routing
 from bench.load import main as load
 
 _BENCHES = {
+    "asr": asr.main,
     "erlang": erlang.main,
     "first-call": first_call.main,
     "load": load.main,

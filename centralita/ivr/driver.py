@@ -16,6 +16,7 @@ from centralita.asr.recognizer import (
     Recognition,
     RecognitionFailed,
     Recognizer,
+    RecognizerBusy,
     RecognizerError,
     SpeechStarted,
     Utterance,
@@ -559,7 +560,8 @@ class CallDriver:
                 "cannot listen to the caller",
                 extra={"call_id": self.arrived.call_id, "error": str(exc)},
             )
-            self._overhear(turn, ListeningFailed(reason=str(exc)))
+            busy = isinstance(exc, RecognizerBusy)
+            self._overhear(turn, ListeningFailed(reason=str(exc), busy=busy))
         finally:
             if recognition is not None:
                 await recognition.close()

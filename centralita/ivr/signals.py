@@ -66,9 +66,13 @@ class Heard(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListeningFailed(Event):
-    """Nobody listens: the recogniser is gone, full, or has no model for the language."""
+    """Nobody listens: the recogniser is gone, full, or has no model for the language.
+
+    `busy`: there are more callers than it can listen to; asking again at once would not help.
+    """
 
     reason: str
+    busy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,6 @@ from centralita.store.sql import containing, folded, insert_new, part
 from centralita.store.tables import CaseRow, CustomerRow, IdentityRow, InteractionRow, TaskRow
 from centralita.timeline.model import Customer, Identity, IdentityKind, new_provisional
 
-
 # Asked for each call, and made once: to make a statement takes longer than to execute it.
 _BY_IDENTITY = (
     select(CustomerRow)

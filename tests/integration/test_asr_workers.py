@@ -275,6 +275,35 @@ async def test_thirty_callers_who_speak_at_once_are_all_heard(pool: VoskPool) ->
     assert [getattr(utterance, "text", "") for utterance in heard] == ["ventas"] * 30
 
 
+async def test_who_would_fall_behind_takes_no_more_callers_until_it_has_caught_up(
+    tmp_path: Path,
+) -> None:
+    settings = PoolSettings(threads=1, max_streams=20)
+    async with running_pool(tmp_path, settings) as (pool, _):
+        streams = [await pool.start("es", None) for _ in range(12)]
+        speech = speak("ventas soporte ventas soporte", before=0, after=0) * 2
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as tap:
+            # Far more at once than one thread decodes in that time.
+            for start in range(0, len(speech) - FRAME + 1, FRAME):
+                for stream in streams:
+                    frame = STREAM_HEADER.pack(stream.stream) + speech[start : start + FRAME]
+                    tap.sendto(frame, stream.sink_path)
+        with pytest.raises(RecognizerBusy, match="s behind"):
+            async with asyncio.timeout(30):
+                while True:  # it takes in what was sent in its own time
+                    await (await pool.start("es", None)).close()
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    again = await pool.start("es", ("ventas",))
+                    break
+                except RecognizerBusy:
+                    await asyncio.sleep(0.1)
+        await again.feed(speak("ventas"))
+        heard = await first(again, Utterance)
+        assert isinstance(heard, Utterance) and heard.text == "ventas"
+
+
 NASTY = [
     *(
         "[]",

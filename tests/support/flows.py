@@ -110,9 +110,9 @@ class Ride:
 
     # --- what happens around --------------------------------------------------------------------
 
-    def loses_its_ears(self) -> Ride:
+    def loses_its_ears(self, *, busy: bool = False) -> Ride:
         self.listening = False
-        return self.takes(ListeningFailed(reason="asr-1 ended"))
+        return self.takes(ListeningFailed(reason="asr-1 ended", busy=busy))
 
     def leaves_the_queue(self, how: QueueExit) -> Ride:
         self.queue = ""

@@ -125,20 +125,25 @@ class VoskPool:
         self._need_language(language)
         if phrases is not None and not phrases:
             raise GrammarError("the word list is empty; give phrases, or None for free speech")
-        link = await self._least_loaded()
-        free = phrases is None
-        return await link.open(
-            next(self._numbers) % (1 << 32),
-            language,
-            phrases,
-            hangover=self._settings.free_hangover if free else self._settings.hangover,
-            longest=self._settings.longest,
-        )
+        hangover = self._settings.hangover if phrases is not None else self._settings.free_hangover
+        busy: RecognizerBusy | None = None
+        for link in await self._by_load():
+            try:
+                return await link.open(
+                    next(self._numbers) % (1 << 32),
+                    language,
+                    phrases,
+                    hangover=hangover,
+                    longest=self._settings.longest,
+                )
+            except RecognizerBusy as exc:  # it has streams left, but not the time for one more
+                busy = exc
+        raise busy or RecognizerBusy("all recogniser streams are taken")
 
     async def known_phrases(self, language: str, phrases: tuple[str, ...]) -> tuple[str, ...]:
         """Those of `phrases` all of whose words the model knows, in order."""
         self._need_language(language)
-        link = await self._least_loaded(with_room=False)
+        link = (await self._by_load(with_room=False))[0]
         unknown = set(await link.check(language, phrases))
         return tuple(
             phrase
@@ -151,8 +156,11 @@ class VoskPool:
             known = ", ".join(self._models)
             raise RecognizerError(f'no speech model for "{language}"; there is one for {known}')
 
-    async def _least_loaded(self, *, with_room: bool = True) -> WorkerLink:
-        """The connected worker with the fewest streams, waited for if none is connected."""
+    async def _by_load(self, *, with_room: bool = True) -> list[WorkerLink]:
+        """The connected workers, that with the fewest streams first; waited for if there is none.
+
+        Raises RecognizerError when none comes.
+        """
         try:
             async with asyncio.timeout(self._settings.patience.total_seconds()):
                 while not (up := [link for link in self._links if link.up]):
@@ -161,6 +169,4 @@ class VoskPool:
         except TimeoutError as exc:
             raise RecognizerError("no recogniser is running") from exc
         usable = [link for link in up if link.has_room or not with_room]
-        if not usable:
-            raise RecognizerBusy("all recogniser streams are taken")
-        return min(usable, key=lambda link: link.streams)
+        return sorted(usable, key=lambda link: link.streams)

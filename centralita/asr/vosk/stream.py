@@ -16,7 +16,7 @@ from centralita.asr.recognizer import Partial, SpeechStarted, Utterance, Word
 from centralita.asr.vosk.engine import Decoder
 from centralita.asr.vosk.grammar import UNKNOWN
 from centralita.asr.vosk.protocol import AudioTaken, Heard, StreamClosed
-from centralita.asr.vosk.segmenter import FRAME_BYTES, Began, Ended, More, Piece, Segmenter
+from centralita.asr.vosk.segmenter import FRAME, FRAME_BYTES, Began, Ended, More, Piece, Segmenter
 from centralita.asr.vosk.voice import RATE, VoiceDetector
 
 # How much speech is decoded at a time. Less costs a thread switch a frame, more delays Partials.
@@ -64,7 +64,7 @@ class Stream:
         self._work: deque[Piece | AudioTaken | StreamClosed] = deque()
         self._busy = False
         self._running_since = 0.0
-        self._closing = False
+        self._closing = self._given_up = False
         self._live_at = 0.0
         self._fed = 0
         # The decoder counts what it was fed; the stream also counts the silence it was spared.
@@ -100,6 +100,20 @@ class Stream:
         if self._segmenter.speaking and self._live_at and now - self._live_at > 1.0:
             self._work.extend(self._segmenter.finish())
             self._go_on()
+
+    @property
+    def behind(self) -> timedelta:
+        """How much of what a live caller has said waits to be decoded."""
+        if not self._live_at:
+            return timedelta(0)  # a recording is fed at the pace at which it is taken
+        return FRAME * sum(isinstance(piece, More) for piece in self._work)
+
+    def give_up(self, reason: str) -> None:
+        """End at once, with what has been heard so far."""
+        if not self._given_up:
+            self._given_up = self._closing = True
+            self._work.clear()
+            self._say(StreamClosed(stream=self._number, failure=reason))
 
     def stuck_for(self, now: float) -> float:
         """How long the running piece of decoding has taken, in seconds; 0 while it waits."""
@@ -174,9 +188,9 @@ class Stream:
                 return
             error = finished.exception()
             if error is not None:
-                self._work.clear()
-                self._closing = True
-                self._say(StreamClosed(stream=self._number, failure=str(error)))
+                self.give_up(str(error))
+                return
+            if self._given_up:
                 return
             then(finished.result())
             self._go_on()

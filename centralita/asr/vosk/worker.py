@@ -17,9 +17,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from centralita.asr.recognizer import RecognizerError
+from centralita.asr.recognizer import RecognizerBusy, RecognizerError
 from centralita.asr.vosk import protocol
 from centralita.asr.vosk.engine import Decoder, Model
 from centralita.asr.vosk.grammar import unknown_words
@@ -32,6 +33,11 @@ log = logging.getLogger(__name__)
 
 # A piece of decoding takes milliseconds. One that takes this long will not come back.
 _STUCK_AFTER = 3.0
+
+# Speech that waits this long to be decoded: so many callers are talking that one more would make
+# all of them wait. And so long that whoever waits for the answer is better served by keys.
+_BEHIND = timedelta(milliseconds=400)
+_HOPELESS = timedelta(seconds=3)
 
 # Nobody ends a worker whose parent was killed, so it does not outlive its pool for long.
 _ORPHANED_AFTER = 60.0
@@ -99,8 +105,11 @@ class Worker:
         while True:
             await asyncio.sleep(0.25)
             now = time.monotonic()
-            for stream in self._streams.values():
+            for stream in tuple(self._streams.values()):
                 stream.watch(now)
+                if stream.behind > _HOPELESS:
+                    log.warning("recognition is behind, ending a stream")
+                    stream.give_up("recognition is too far behind")
             if self._writer is not None:
                 self._alone_since = now
             elif now - self._alone_since > _ORPHANED_AFTER:
@@ -167,11 +176,10 @@ class Worker:
         if model is None:
             self._refuse(wish, RecognizerError(f'no speech model for "{wish.language}"'))
         elif len(self._streams) + len(self._opening) >= self._options.max_streams:
-            self._say(
-                protocol.StreamRefused(
-                    stream=wish.stream, code="recognizer_busy", reason="all streams are taken"
-                )
-            )
+            self._refuse(wish, RecognizerBusy("all streams are taken"))
+        elif (behind := self._behind()) > _BEHIND:
+            said = f"recognition is {behind.total_seconds():.1f} s behind"
+            self._refuse(wish, RecognizerBusy(said))
         else:
             self._opening.add(wish.stream)
             self._tasks.spawn(self._make(wish, model), name="open stream")
@@ -212,6 +220,10 @@ class Worker:
             threads=self._threads,
             say=say,
         )
+
+    def _behind(self) -> timedelta:
+        """How much speech waits, of the stream that waits longest."""
+        return max((stream.behind for stream in self._streams.values()), default=timedelta(0))
 
     def _refuse(self, wish: protocol.OpenStream, error: CentralitaError) -> None:
         self._say(protocol.StreamRefused(stream=wish.stream, code=error.code, reason=str(error)))

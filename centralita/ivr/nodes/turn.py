@@ -169,8 +169,8 @@ def advance(turn: Turn, state: TurnState, event: Event, scene: Scene) -> Step | 
             )
         case TimerFired(timer=Timer.MAX_SPEECH):
             return no_match(turn, state, scene)
-        case ListeningFailed():
-            failures = state.failures + 1
+        case ListeningFailed(busy=busy):
+            failures = MAX_LISTENING_FAILURES if busy else state.failures + 1
             given_up = failures >= MAX_LISTENING_FAILURES
             words = USE_THE_KEYS if given_up else SORRY_NOT_UNDERSTOOD
             # The caller is not to blame: this question does not count as a try.

@@ -95,6 +95,13 @@ def test_two_failures_of_the_ears_leave_the_keys_and_cost_no_try() -> None:
     assert ride.presses("1").outcome == "self_service"
 
 
+def test_where_too_many_speak_a_caller_is_told_to_use_the_keys_at_once() -> None:
+    ride = Ride(MENU).loses_its_ears(busy=True)
+    assert not ride.listening
+    assert ride.heard[-1].startswith("Ahora mismo no puedo escucharle")
+    assert ride.presses("1").outcome == "self_service"
+
+
 def test_without_barge_in_the_prompt_is_heard_out() -> None:
     ride = Ride(
         flow(
