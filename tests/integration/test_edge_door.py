@@ -191,14 +191,14 @@ async def test_audio_behind_a_router_is_expected_from_where_the_call_comes(
         assert int(invite["content-length"]) == len(invite.body)
 
 
-async def test_audio_by_ipv6_alone_is_refused_clearly(tmp_path: Path) -> None:
+async def test_audio_to_a_group_is_refused_clearly(tmp_path: Path) -> None:
     async with _edge(tmp_path) as (edge, _), udp_party("127.0.0.2") as provider:
-        offer = SDP.replace("IN IP4 127.0.0.1", "IN IP6 2001:db8::7")
+        offer = SDP.replace("c=IN IP4 127.0.0.1", "c=IN IP4 224.2.1.1/127")
         uri = f"sip:100@127.0.0.1:{edge.address[1]}"
         provider.send(provider.request("INVITE", uri, body=offer), edge.address)
         answer = await provider.receive()
         assert answer.status == 488
-        assert "IPv4 only" in answer["warning"]
+        assert "Multicast not available" in answer["warning"]
 
 
 # --- connections ------------------------------------------------------------------------------
