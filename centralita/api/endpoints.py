@@ -135,4 +135,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
           role="admin"),
     _send("publish_flow", "POST", "/flows/{id}/publish", s.PublishRequest, {200: s.FlowDetail},
           "Let a version answer calls.", role="admin"),
+    # the edge
+    _get("bans", "/edge/bans", s.Page[s.Ban], "The addresses that are ignored, the latest first.",
+         role="admin"),
+    _send("lift_ban", "DELETE", "/edge/bans/{id}", None, {204: None},
+          "Listen to an address again.", role="admin"),
 )  # fmt: skip

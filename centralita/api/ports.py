@@ -54,6 +54,18 @@ class HealthReport(Protocol):
         ...
 
 
+class BanControl(Protocol):
+    """The addresses that the edge ignores."""
+
+    async def all(self) -> Sequence[s.Ban]:
+        """As of now, the latest first."""
+        ...
+
+    async def lift(self, address: str, by: str) -> None:
+        """Listen to it again; NotFound when it is not banned. `by` is who forgives, for the log."""
+        ...
+
+
 class FlowControl(Protocol):
     """Judges flow documents and is told of new ones."""
 
@@ -106,5 +118,6 @@ class ApiPorts:
     agents: AgentControl
     health: HealthReport
     flows: FlowControl
+    bans: BanControl
     metrics: CollectorRegistry
     passwords: Passwords = field(default_factory=Passwords)

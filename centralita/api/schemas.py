@@ -571,6 +571,18 @@ class Me(Answer, kw_only=True):
     agent: Agent | None
 
 
+# --- the edge -----------------------------------------------------------------------------------
+
+
+class Ban(Answer, kw_only=True):
+    """An address that the edge ignores: for too many requests, or too many guesses at passwords."""
+
+    address: str
+    reason: Literal["requests", "guesses"]
+    since: Time
+    until: Time
+
+
 # --- health -------------------------------------------------------------------------------------
 
 

@@ -100,6 +100,15 @@ def parser() -> argparse.ArgumentParser:
     add_user.add_argument("--skill", action="append", default=[], help="german or german:3")
     add_user.set_defaults(run="user_add")
 
+    ban = verbs.add_parser("ban", help="addresses that a running server ignores").add_subparsers(
+        required=True
+    )
+    list_bans = ban.add_parser("list", parents=[common], help="since when, and why")
+    list_bans.set_defaults(run="ban_list")
+    lift_ban = ban.add_parser("lift", parents=[common], help="listen to an address again")
+    lift_ban.add_argument("address")
+    lift_ban.set_defaults(run="ban_lift")
+
     queue = verbs.add_parser("queue", help="queues").add_subparsers(required=True)
     add_queue = queue.add_parser("add", parents=[common], help="make or change a queue")
     add_queue.add_argument("queue")

@@ -25,16 +25,19 @@ from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import AgentId, FlowId, QueueId, UserId
 from centralita.core.wire import Plain
 from centralita.ivr.loader import BadFlow, load_file
+from centralita.server.bans import Bans
 from centralita.server.center import ANY_NUMBER, queue_config
 from centralita.server.config import Config
 from centralita.server.demo.call import demo_call
 from centralita.server.demo.company import NUMBERS, demo_config, found_company
 from centralita.server.keeper_link import KeeperLink
 from centralita.server.supervision import KEEPER_SOCKET
+from centralita.server.telephony import edge_config
 from centralita.server.wiring import House, open_house
 from centralita.store.records import AgentRecord, QueueRecord, Role, UserRecord
 from centralita.store.store import Store, open_store
 from centralita.telephony.edge.config import ha1
+from centralita.telephony.edge.control import EdgeControl
 from centralita.timeline.importers import Importer
 
 log = logging.getLogger(__name__)
@@ -259,6 +262,25 @@ async def _queue(store: Store, queue_id: str) -> QueueRecord:
     if queue is None:
         raise NotFound(f'there is no queue "{queue_id}"; make it with: queue add')
     return queue
+
+
+async def ban_list(config: Config, options: argparse.Namespace) -> int:
+    """A line for each address, the latest first."""
+    for ban in await _bans(config).all():
+        why = "guessing passwords" if ban.reason == "guesses" else "too many requests"
+        print(f"{ban.address}: {why}, from {ban.since:%F %T} to {ban.until:%F %T} UTC")
+    return 0
+
+
+async def ban_lift(config: Config, options: argparse.Namespace) -> int:
+    """A running server listens to the address again."""
+    await _bans(config).lift(options.address, "cli")
+    print(f"{options.address} is listened to again")
+    return 0
+
+
+def _bans(config: Config) -> Bans:
+    return Bans(EdgeControl(edge_config(config).control_pipe), config.limits.ban)
 
 
 async def queue_add(config: Config, options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from centralita.core.process import ProcessSpec
 from centralita.core.tasks import Tasks
+from centralita.server.line_budget import LineBudget
 
 log = logging.getLogger(__name__)
 
@@ -201,6 +202,7 @@ class Supervisor:
             transport.close()
 
     async def _hear(self, child: _Child, reader: asyncio.StreamReader) -> None:
+        budget = LineBudget()
         while True:
             try:
                 line = await reader.readline()
@@ -211,6 +213,13 @@ class Supervisor:
             text = line.decode(errors="replace").rstrip()
             if text:
                 child.last_words = text
+                if not budget.take(time.monotonic()):
+                    continue
+                if withheld := budget.withheld():
+                    log.warning(
+                        "process said more than is written down",
+                        extra={"child": child.spec.name, "lines": withheld},
+                    )
                 level = logging.DEBUG if self._stopping else _level_of(text)
                 log.log(level, "process says", extra={"child": child.spec.name, "line": text})
 

@@ -34,6 +34,7 @@ from centralita.routing.dispatcher import Dispatcher
 from centralita.routing.events import ConversationEnded, ConversationStarted
 from centralita.server.adapters import FlowPrompts, Messages, Phones, QueueAnnouncer, Queues
 from centralita.server.agents import Agents
+from centralita.server.bans import Bans
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.config import Config
@@ -52,6 +53,7 @@ from centralita.store.store import Store, open_store
 from centralita.telephony.call import KeptLeg
 from centralita.telephony.edge.config import EdgePhone
 from centralita.telephony.edge.control import EdgeControl, Registration
+from centralita.telephony.edge.doorman import Doorman
 from centralita.telephony.edge.edge import Edge
 from centralita.telephony.edge.watch import RegistrationWatch
 from centralita.telephony.link import WorkerLink
@@ -87,10 +89,12 @@ class House:
         self.link = WorkerLink(worker_settings(config), on_hung=self.supervisor.kill)
         self.edge = Edge(edge_config(config)) if config.sip.edge == "kamailio" else None
         self.watch: RegistrationWatch | None = None
+        self.doorman: Doorman | None = None
         self.edge_control: EdgeControl | None = None
         if self.edge is not None:
             self.edge_control = EdgeControl(self.edge.config.control_pipe)
             self.watch = RegistrationWatch(self.edge_control, self.bus.publish)
+            self.doorman = Doorman(self.edge_control, self.edge.config)
         voices = {"es": config.tts.voice_es, "en": config.tts.voice_en}
         self.prompts = PromptCache(
             EspeakVoice(voices, words_per_minute=config.tts.rate),
@@ -200,6 +204,8 @@ class House:
             await self._runner.cleanup()
         if self.watch is not None:
             await self.watch.close()
+        if self.doorman is not None:
+            await self.doorman.close()
         await self.dispatcher.close()
         await self.agents.close()
         await self.feed.close()
@@ -270,6 +276,8 @@ class House:
         await self.pool.start_pool()
         if self.watch is not None:
             self.watch.start()
+        if self.doorman is not None:
+            self.doorman.start()
 
     async def _take_over(self, kept: Sequence[KeptLeg]) -> None:
         if self.watch is not None:
@@ -310,6 +318,7 @@ class House:
             agents=self.agents,
             health=self.health,
             flows=self.center,
+            bans=Bans(self.edge_control, config.limits.ban),
             metrics=registry,
         )
         self._runner = web.AppRunner(make_app(ports), access_log=None)

@@ -22,7 +22,7 @@ from centralita.api.live_messages import AgentChanged
 from centralita.api.passwords import Passwords
 from centralita.api.ports import ApiPorts, ApiSettings
 from centralita.core.clock import ManualClock
-from centralita.core.errors import Conflict
+from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, FlowId, QueueId, UserId
 from centralita.core.wire import Plain
 from centralita.store.records import AgentRecord, FlowRecord, QueueRecord, Role, UserRecord
@@ -45,6 +45,7 @@ class Floor:
     health: s.Health
     wrapping_up: set[str] = field(default_factory=set)
     published_flows: list[FlowRecord] = field(default_factory=list)
+    banned: dict[str, s.Ban] = field(default_factory=dict)
 
     async def set_status(self, agent_id: AgentId, status: s.AgentStatus, reason: str) -> None:
         agent = self.hub.agents[agent_id]
@@ -77,6 +78,13 @@ class Floor:
         if "start" in document:
             return ()
         return (s.FlowProblem(place="start", message="a flow needs a start node"),)
+
+    async def all(self) -> Sequence[s.Ban]:
+        return list(self.banned.values())
+
+    async def lift(self, address: str, by: str) -> None:
+        if self.banned.pop(address, None) is None:
+            raise NotFound(f"{address} is not banned")
 
     async def published(self, flow: FlowRecord) -> None:
         self.published_flows.append(flow)
@@ -177,6 +185,7 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         agents=floor,
         health=floor,
         flows=floor,
+        bans=floor,
         metrics=registry,
         passwords=Passwords(FAST),
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,14 +14,7 @@ from centralita.core.errors import Unavailable
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk, ha1
 from centralita.telephony.edge.control import EdgeControl
 from centralita.telephony.edge.edge import Edge
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port that was free a moment ago, for UDP and TCP."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.support.server import free_port
 
 
 def phone(extension: str, password: str, domain: str = "centralita") -> EdgePhone:
@@ -64,7 +56,7 @@ def edge_config(tmp_path: Path, workers: Sequence[tuple[str, int]]) -> EdgeConfi
         workers=tuple(workers),
         address="127.0.0.1",
         port=free_port(),
-        tls_port=free_port(socket.SOCK_STREAM),
+        tls_port=free_port(),
         processes=1,
         trunks=(EdgeTrunk(name="acme", addresses=("127.0.0.2",)),),
     )
@@ -72,11 +64,22 @@ def edge_config(tmp_path: Path, workers: Sequence[tuple[str, int]]) -> EdgeConfi
 
 @contextlib.asynccontextmanager
 async def running_edge(
-    config: EdgeConfig, phones: Sequence[EdgePhone] = ()
+    config: EdgeConfig,
+    phones: Sequence[EdgePhone] = (),
+    *,
+    change: Callable[[str], str] | None = None,
 ) -> AsyncIterator[RunningEdge]:
-    """Start it, wait until it answers, and end it by its process id."""
+    """Start it, wait until it answers, and end it by its process id.
+
+    `change` breaks kamailio.cfg, to see that somebody notices.
+    """
     edge = Edge(config)
     await edge.prepare(phones)
+    if change is not None:
+        file = config.folder / "kamailio.cfg"
+        before = file.read_text(encoding="utf-8")
+        assert change(before) != before
+        file.write_text(change(before), encoding="utf-8")
     spec = edge.spec()
     log = config.run_dir / "edge.log"
     with log.open("wb") as output:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from centralita.api.handlers import calls, centre, customers, flows, interactions, signing_in
+from centralita.api.handlers import calls, centre, customers, edge, flows, interactions, signing_in
 from centralita.api.http import Handler
 from centralita.api.ports import ApiPorts
 
@@ -16,4 +16,5 @@ def handlers(ports: ApiPorts, sign_in: signing_in.SigningIn) -> dict[str, Handle
         **interactions.Interactions(ports).handlers(),
         **centre.Centre(ports).handlers(),
         **flows.Flows(ports).handlers(),
+        **edge.Edge(ports).handlers(),
     }

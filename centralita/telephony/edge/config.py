@@ -88,7 +88,9 @@ class EdgeConfig:
     `run_dir` is for files of this start, `state_dir` for what outlives it (the self-signed
     certificate). `workers` are the media workers, as IP address and port. More than
     `flood_requests` in `flood_interval` from one address, or more than `guesses` wrong passwords,
-    means silence for `ban`; `exempt` addresses and trunks are spared.
+    means silence for `ban`; `exempt` addresses and trunks are spared. A TCP or TLS connection that
+    has not shown who it is lives for `unproven`, and one address has at most
+    `unproven_connections` of them.
     """
 
     run_dir: Path
@@ -108,6 +110,8 @@ class EdgeConfig:
     flood_interval: timedelta = timedelta(seconds=2)
     guesses: int = 30
     ban: timedelta = timedelta(minutes=5)
+    unproven: timedelta = timedelta(seconds=20)
+    unproven_connections: int = 50
     exempt: tuple[str, ...] = ()
     processes: int = 4
     binary: str = "kamailio"

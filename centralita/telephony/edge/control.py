@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,32 @@ class Registration:
     user_agent: str
     expires: timedelta
     transport: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ban:
+    """An address that is ignored: for too many `requests`, or too many `guesses` at passwords."""
+
+    address: str
+    reason: str
+    since: datetime
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """A TCP or TLS connection; `lifetime` is how many seconds it may be idle."""
+
+    id: int
+    src_ip: str
+    lifetime: int
+
+
+class _TableEntry(msgspec.Struct):
+    name: str
+    value: int | str
+
+
+class _TableSlot(msgspec.Struct):
+    slot: list[_TableEntry] = msgspec.field(default_factory=list)
 
 
 class _Contact(msgspec.Struct, rename={"address": "Address", "expires": "Expires"}):
@@ -124,11 +150,39 @@ class EdgeControl:
         with contextlib.suppress(Unavailable):  # none is registered
             await self._call("ul.rm", "location", f"{extension}@{domain}")
 
+    async def bans(self) -> list[Ban]:
+        """The addresses that are ignored at this moment, the latest first."""
+        table = msgspec.json.decode(
+            await self._call("htable.dump", "banned"), type=list[_TableSlot]
+        )
+        found = []
+        for slot in table:
+            for entry in slot.slot:
+                reason, _, seconds = str(entry.value).partition(" ")
+                since = datetime.fromtimestamp(int(seconds), UTC)
+                found.append(Ban(address=entry.name, reason=reason, since=since))
+        return sorted(found, key=lambda ban: ban.since, reverse=True)
+
+    async def lift_ban(self, address: str) -> None:
+        """Listen to an address again, as if it had never guessed. `address` as `bans` spells it."""
+        for table in ("banned", "guesses"):
+            with contextlib.suppress(Unavailable):  # it ran out in this instant
+                await self._call("htable.delete", table, address)
+
+    async def connections(self) -> list[Connection]:
+        """The TCP and TLS connections."""
+        return msgspec.json.decode(await self._call("core.tcp_list"), type=list[Connection])
+
+    async def close_connections(self, ids: Iterable[int]) -> None:
+        """Have connections closed, within a second or two."""
+        for number in ids:
+            await self._call("htable.seti", "doomed", str(number), number)
+
     async def reload_workers(self) -> None:
         """Take up the list of media workers that was written."""
         await self._call("dispatcher.reload")
 
-    async def _call(self, method: str, *params: str) -> bytes:
+    async def _call(self, method: str, *params: str | int) -> bytes:
         async with self._lock:
             # A pipe of its own for each answer: a late one cannot be taken for the next.
             name = f"answer-{secrets.token_hex(6)}"

@@ -73,7 +73,9 @@ class Edge:
                 *self._command(),
                 *("-DD", "-E"),
                 *("-P", str(folder / "kamailio.pid")),
-                *("-m", "64", "-M", "8"),
+                # Shared memory is taken as it is used: this is room for all the connections that
+                # kamailio.cfg allows.
+                *("-m", "256", "-M", "8"),
             ),
             # The launcher is found wherever the server's own modules are.
             env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

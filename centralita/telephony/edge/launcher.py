@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +24,9 @@ _libc = ctypes.CDLL(None)
 def _end_with_parent() -> None:
     """Runs in the child: the kernel sends it SIGTERM when this process is gone."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # A descriptor for each connection.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
 
 
 def run(command: Sequence[str]) -> int:

@@ -27,7 +27,9 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
         "EDGE_USER_AGENT": config.user_agent,
         "EDGE_FLOOD_REQUESTS": str(config.flood_requests),
         "EDGE_FLOOD_INTERVAL": str(max(1, round(config.flood_interval.total_seconds()))),
+        "EDGE_FLOOD_MEMORY": str(max(10, round(3 * config.flood_interval.total_seconds()))),
         "EDGE_BAN": str(max(1, round(config.ban.total_seconds()))),
+        "EDGE_UNPROVEN": str(max(1, round(config.unproven.total_seconds()))),
         "EDGE_GUESSES": str(config.guesses),
         # An HA1 that no password can give, since one is 32 hexadecimal digits.
         "EDGE_NO_PASSWORD": "x" * 32,

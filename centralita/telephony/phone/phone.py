@@ -131,6 +131,11 @@ class PhoneCall:
             "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
         )
 
+    def move_to(self, host: str, port: int) -> None:
+        """Let the next offer of ours name another address for audio."""
+        self._sdp = re.sub(r"c=IN IP4 \S+", f"c=IN IP4 {host}", self._sdp)
+        self._sdp = re.sub(r"m=audio \d+", f"m=audio {port}", self._sdp)
+
     @property
     def sdp(self) -> str:
         """Our SDP."""

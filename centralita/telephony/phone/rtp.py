@@ -76,6 +76,12 @@ class RtpAudio(asyncio.DatagramProtocol):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(loop.time(), self._tick, loop.time())
 
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Where we send to."""
+        assert self._peer is not None, "no audio was negotiated yet"
+        return self._peer
+
     def close(self) -> None:
         """Stop and free the port."""
         if self._timer is not None:

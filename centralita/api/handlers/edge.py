@@ -1,0 +1,24 @@
+"""The door of the house."""
+
+from __future__ import annotations
+
+from centralita.api import schemas as s
+from centralita.api.http import Handler, Incoming, Reply
+from centralita.api.ports import ApiPorts
+
+
+class Edge:
+    """Who is kept out."""
+
+    def __init__(self, ports: ApiPorts) -> None:
+        self._bans = ports.bans
+
+    def handlers(self) -> dict[str, Handler]:
+        return {"bans": self.bans, "lift_ban": self.lift_ban}
+
+    async def bans(self, incoming: Incoming) -> Reply:
+        return Reply(s.Page(items=list(await self._bans.all())))
+
+    async def lift_ban(self, incoming: Incoming) -> Reply:
+        await self._bans.lift(incoming.path("id"), incoming.who.user.username)
+        return Reply(None, 204)
