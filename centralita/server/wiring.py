@@ -40,6 +40,7 @@ from centralita.server.config import Config
 from centralita.server.disk_watch import DiskWatch
 from centralita.server.health import HealthCheck, HouseMetrics
 from centralita.server.live_feed import LiveFeed
+from centralita.server.media_workers import MediaWorkers, retiring_workers
 from centralita.server.retention import Retention
 from centralita.server.supervision import ProcessKeeper
 from centralita.server.supervisor import Supervisor
@@ -84,13 +85,18 @@ class House:
             PoolSettings(workers=config.asr.workers, max_streams=config.asr.max_streams),
             on_hung=self.supervisor.kill,
         )
-        self.link = WorkerLink(worker_settings(config), on_hung=self.supervisor.kill)
-        self.edge = Edge(edge_config(config)) if config.sip.edge == "kamailio" else None
+        workers, retiring = worker_settings(config), retiring_workers(config, supervisor)
+        self.link = WorkerLink(workers, retiring=retiring, on_hung=self.supervisor.kill)
+        self.edge: Edge | None = None
         self.watch: RegistrationWatch | None = None
         self.edge_control: EdgeControl | None = None
-        if self.edge is not None:
+        if config.sip.edge == "kamailio":
+            self.edge = Edge(edge_config(config, retiring))
             self.edge_control = EdgeControl(self.edge.config.control_pipe)
             self.watch = RegistrationWatch(self.edge_control, self.bus.publish)
+        self.media_workers = MediaWorkers(
+            workers, retiring, self.link, supervisor, self.edge_control, self.bus
+        )
         voices = {"es": config.tts.voice_es, "en": config.tts.voice_en}
         self.prompts = PromptCache(
             EspeakVoice(voices, words_per_minute=config.tts.rate),
@@ -206,6 +212,7 @@ class House:
         await self.retention.close()
         await self.disk.close()
         await self._tasks.close()
+        await self.media_workers.close()
         await self.switch.close()
         self.supervisor.expect_ends()
         await self.link.close()
@@ -264,8 +271,10 @@ class House:
                 await self.edge.prepare(phones)
             elif self.edge_control is not None:
                 self.edge.write_phones(phones)
+                self.edge.write_workers()
                 with contextlib.suppress(Unavailable):  # it reads them when it has started again
                     await self.edge_control.reload_phones()
+                    await self.edge_control.reload_workers()
             self.supervisor.keep(spec)
         await self.pool.start_pool()
         if self.watch is not None:

@@ -88,6 +88,16 @@ class ServerProcess:
                     return child
         raise AssertionError(f"no child with {words}")
 
+    def children(self) -> set[int]:
+        """The process ids of the keeper's children."""
+        return {child.pid for child in psutil.Process(self.pid).children()}
+
+    async def log_has(self, words: str, within: float = 20) -> None:
+        """Until the server's log has these words."""
+        async with asyncio.timeout(within):
+            while words not in self.log.read_text(errors="replace"):
+                await asyncio.sleep(0.05)  # another process: nothing to await but its file
+
     @property
     def brain(self) -> psutil.Process:
         """The process that decides."""
@@ -112,7 +122,7 @@ class ServerProcess:
             "[sip]\naddress = 127.0.0.1\n"
             f"port = {self.ports.sip}\ntls_port = {free_port()}\nworker_port = {free_port()}\n"
             "[media]\naddress = 127.0.0.1\n"
-            f"rtp_ports = {first}-{first + 1999}\n{self._media}\n"
+            f"rtp_ports = {first}-{first + 1999}\n{self._media or 'workers = 1'}\n"
             f"[http]\nport = {self.ports.http}\n"
             "[trunk:loopback]\naddresses = 127.0.0.0/8\ncaller_id = from\n" + self._extra,
             encoding="utf-8",
