@@ -38,6 +38,7 @@ from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.config import Config
 from centralita.server.disk_watch import DiskWatch
+from centralita.server.farewell import SpokenFarewell
 from centralita.server.health import HealthCheck, HouseMetrics
 from centralita.server.live_feed import LiveFeed
 from centralita.server.media_workers import MediaWorkers, retiring_workers
@@ -148,6 +149,7 @@ class House:
             self.directory,
             self.calls,
             self.bus,
+            SpokenFarewell(self.link, self.bus, self.prompts),
             regions={trunk.name: trunk.region for trunk in config.trunks if trunk.region},
         )
         self.health = HealthCheck(
