@@ -36,6 +36,7 @@ from centralita.server.adapters import FlowPrompts, Messages, Phones, QueueAnnou
 from centralita.server.agents import Agents
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
+from centralita.server.common_time import follow_time, leave_time
 from centralita.server.config import Config
 from centralita.server.disk_watch import DiskWatch
 from centralita.server.farewell import SpokenFarewell
@@ -171,6 +172,10 @@ class House:
         self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
         await self.calls.open()
         kept = await self._find_calls()
+        time_file = self.config.run_dir / "time.json"
+        if kept:
+            follow_time(self.clock, time_file)
+        leave_time(self.clock, time_file)
         closed = await self.calls.recover({leg.call_id for leg in kept})
         if closed:
             log.warning("calls of the last run were closed", extra={"calls": closed})

@@ -54,6 +54,7 @@ class ServerProcess:
         self.ports = Ports(sip=free_port(), http=free_port())
         self.users: dict[str, str] = {}
         self.phones: dict[str, str] = {}
+        self.env: dict[str, str] = {}
         self._extra = extra
         self._media = media
         self._demo = demo
@@ -146,7 +147,7 @@ class ServerProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **self.env},
             )
         async with asyncio.timeout(40), aiohttp.ClientSession() as session:
             while True:

@@ -75,6 +75,7 @@ class Edge:
             name="edge",
             argv=(
                 *(sys.executable, "-m", "centralita.telephony.edge.launcher"),
+                str(self.config.registrations),
                 *self._command(),
                 *("-DD", "-E"),
                 *("-P", str(folder / "kamailio.pid")),
