@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -15,6 +16,14 @@ class Clock(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockMark:
+    """It was `wall` when the machine's monotonic clock, in seconds, was `monotonic`."""
+
+    wall: datetime
+    monotonic: float
+
+
 class SteadyClock:
     """The wall clock as it was at start, advanced by the monotonic clock.
 
@@ -25,6 +34,17 @@ class SteadyClock:
     def __init__(self) -> None:
         self._wall = datetime.now(UTC)
         self._mark = time.monotonic()
+
+    @property
+    def mark(self) -> ClockMark:
+        """By which another process of this machine can have the same time (`follow`)."""
+        return ClockMark(wall=self._wall, monotonic=self._mark)
+
+    def follow(self, mark: ClockMark) -> timedelta:
+        """Go by the time of another clock from now on; returns by how much later it is."""
+        before = self.now()
+        self._wall, self._mark = mark.wall, mark.monotonic
+        return self.now() - before
 
     def now(self) -> datetime:
         return self._wall + timedelta(seconds=time.monotonic() - self._mark)

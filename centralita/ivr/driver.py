@@ -282,6 +282,11 @@ class CallDriver:
         )
         self._events.put_nowait(leg.ended or _TakenOver(note=note, other=transfer))
 
+    @property
+    def language(self) -> str:
+        """In which the flow speaks where it begins."""
+        return self._flow.language
+
     def end(self, reason: EndReason) -> None:
         """End the call from outside (shutdown)."""
         self._tasks.spawn(self._hang_up(reason), name="hang up")

@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.run == "serve" and KEEPER_SOCKET not in os.environ:
             given = sys.argv[1:] if arguments is None else arguments
             config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return asyncio.run(run_keeper(config.run_dir, given))
+            grace = config.limits.stop_grace
+            return asyncio.run(run_keeper(config.run_dir, given, grace=grace))
         # Here, so that the keeper stays small: it needs none of what the brain is made of.
         from centralita.server import commands
 
@@ -56,12 +57,15 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--data", type=Path, help="the folder for everything that is kept")
     verbs = top.add_subparsers(required=True, metavar="COMMAND")
 
-    serve = verbs.add_parser("serve", parents=[common], help="run the server in the foreground")
-    serve.add_argument("--demo", action="store_true", help="with a small company to try out")
-    serve.add_argument("--sip-port", type=int, help="where phones and trunks call (5060)")
-    serve.add_argument("--http-port", type=int, help="the page and the API (8080)")
-    serve.add_argument("--http-host", help="the address they listen on (127.0.0.1)")
+    serving = argparse.ArgumentParser(add_help=False, parents=[common])
+    serving.add_argument("--demo", action="store_true", help="with a small company to try out")
+    serving.add_argument("--sip-port", type=int, help="where phones and trunks call (5060)")
+    serving.add_argument("--http-port", type=int, help="the page and the API (8080)")
+    serving.add_argument("--http-host", help="the address they listen on (127.0.0.1)")
+    serve = verbs.add_parser("serve", parents=[serving], help="run the server in the foreground")
     serve.set_defaults(run="serve")
+    rehearse = verbs.add_parser("check", parents=[serving], help="say what is wrong with sip.conf")
+    rehearse.set_defaults(run="check")
 
     demo = verbs.add_parser("demo", parents=[common], help="make a whole call on this machine")
     demo.set_defaults(run="demo")

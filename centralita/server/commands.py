@@ -32,7 +32,7 @@ from centralita.server.demo.call import demo_call
 from centralita.server.demo.company import NUMBERS, demo_config, found_company
 from centralita.server.keeper_link import KeeperLink
 from centralita.server.supervision import KEEPER_SOCKET
-from centralita.server.telephony import edge_config
+from centralita.server.telephony import edge_config, worker_settings
 from centralita.server.wiring import House, open_house
 from centralita.store.records import AgentRecord, QueueRecord, Role, UserRecord
 from centralita.store.store import Store, open_store
@@ -43,7 +43,6 @@ from centralita.timeline.importers import Importer
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
-_GRACE = 30.0
 
 
 def web_folder() -> Path | None:
@@ -87,8 +86,17 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
         logging.shutdown()
         os._exit(0)
     print("Stopping: no new calls, waiting for those that are left.", flush=True)
-    await house.close(grace=_GRACE)
+    await house.close(grace=config.limits.stop_grace.total_seconds())
     print("Stopped.", flush=True)
+    return 0
+
+
+async def check(config: Config, options: argparse.Namespace) -> int:
+    """Say that `serve` could be started with this configuration; what is wrong has been said."""
+    worker_settings(config)
+    if config.sip.edge == "kamailio":
+        edge_config(config)
+    print(f"{config.source or 'the configuration without a file'} is in order")
     return 0
 
 

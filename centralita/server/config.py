@@ -6,6 +6,7 @@ The settings themselves are in `settings.py`. No file at all is a valid configur
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 DEFAULT_NAME = "sip.conf"
+# More media workers than this are run only where somebody has asked for them.
+_MOST_BY_ITSELF = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,18 @@ class Config:
         if self.database.password_file is not None:
             url = with_password(url, read_secret(self.database.password_file))
         return url
+
+    @property
+    def worker_count(self) -> int:
+        """How many media workers are run: as set, or one for each two cores.
+
+        The other half of the cores is for the brain, the recognisers and Kamailio.
+        """
+        if self.media.workers is not None:
+            return self.media.workers
+        if self.sip.edge == "none":
+            return 1
+        return max(1, min(len(os.sched_getaffinity(0)) // 2, _MOST_BY_ITSELF))
 
     def number_for(self, dialled: str) -> NumberConfig | None:
         """The most specific `[number:...]` that fits what was dialled."""
@@ -251,12 +266,12 @@ def _contradictions(config: Config, path: Path, sections: list[Section]) -> Iter
         yield at("sip", missing, "certificate and key belong together; name both files or none")
     if "tls" in sip.transports and sip.tls_port == sip.port and "tcp" in sip.transports:
         yield at("sip", "tls_port", f"{sip.tls_port} is taken by [sip] port; write another")
-    if media.workers > 1 and sip.edge == "none":
+    if config.worker_count > 1 and sip.edge == "none":
         yield at("media", "workers", "several workers need [sip] edge = kamailio before them")
-    worker_ports = range(sip.worker_port, sip.worker_port + media.workers)
+    worker_ports = range(sip.worker_port, sip.worker_port + config.worker_count)
     if sip.edge == "kamailio" and (sip.port in worker_ports or sip.tls_port in worker_ports):
         yield at("sip", "worker_port", f"{sip.worker_port} and up collide with the public ports")
-    if len(media.rtp_ports) // media.workers < 8:
+    if len(media.rtp_ports) // config.worker_count < 8:
         yield at("media", "rtp_ports", "too few for the workers; two ports are used by each leg")
     files = [
         ("sip", "tls_certificate", sip.tls_certificate),

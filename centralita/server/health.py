@@ -154,6 +154,12 @@ class HouseMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """All families."""
         yield _gauge("centralita_legs", "SIP dialogs alive", self._link.leg_count)
+        legs = GaugeMetricFamily(
+            "centralita_worker_legs", "SIP dialogs alive in a media worker", labels=["worker"]
+        )
+        for worker_id in self._link.workers:
+            legs.add_metric([worker_id], self._link.legs_of(worker_id))
+        yield legs
         yield _gauge("centralita_calls", "calls in the house", len(self._calls.calls))
         yield _gauge("centralita_journal_pending", "lines to be written", self._calls.pending)
         streams = sum(status.streams for status in self._pool.status())

@@ -3,6 +3,8 @@
 Media workers, recognisers and Kamailio are its children, not the brain's: a brain that dies
 leaves them at work, and the next one finds them there. The keeper does nothing else, so that
 there is nothing in it to go wrong.
+
+For new code it replaces itself as well, in the same process, so that its children stay its own.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
 from centralita.core.errors import InvalidInput
+from centralita.core.tasks import Tasks
+from centralita.server.child import die_with_parent
 from centralita.server.supervision import (
     ALIVE_EVERY,
     KEEPER_SOCKET,
@@ -29,52 +35,77 @@ from centralita.server.supervision import (
     Closing,
     Keep,
     Kill,
+    LetEnd,
     Serving,
 )
-from centralita.server.supervisor import Supervisor, die_with_parent, pause_after
+from centralita.server.supervisor import Inherited, Supervisor, pause_after
 
 log = logging.getLogger(__name__)
 
 # A brain whose loop has stood still this long is replaced; its longest pauses are a tenth of it.
 _HANGS_AFTER = 10 * ALIVE_EVERY
-# What a brain may take to end after SIGTERM: its own grace for the calls, and some.
-_BRAIN_GRACE = timedelta(seconds=60)
+# What a brain may take to end after SIGTERM, beyond its own grace for the calls.
+_BEYOND_GRACE = timedelta(seconds=30)
+_INHERITANCE = "CENTRALITA_CHILDREN"
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 # What it may take to leave its calls to the next: they are served by nobody meanwhile.
 _LEAVING = timedelta(seconds=4)
 
 
-async def run_keeper(run_dir: Path, arguments: Sequence[str]) -> int:
+async def run_keeper(run_dir: Path, arguments: Sequence[str], *, grace: timedelta) -> int:
     """Serve until SIGTERM or Ctrl-C. Returns the brain's exit code.
 
-    `arguments` are those of this command: the brain gets the same.
+    `arguments` are those of this command, `serve` first: the brain gets the same. `grace` is what
+    calls are given to end by themselves after SIGTERM.
     """
-    brain = (sys.executable, "-P", "-m", "centralita.server", *arguments)
-    keeper = Keeper(run_dir / "keeper.sock", brain)
+    program = (sys.executable, "-P", "-m", "centralita.server")
+    keeper = Keeper(
+        run_dir / "keeper.sock",
+        (*program, *arguments),
+        rehearsal=(*program, "check", *arguments[1:]),
+        successor=(*program, *arguments),
+        grace=grace,
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, keeper.stop)
     loop.add_signal_handler(signal.SIGHUP, keeper.pass_on, signal.SIGHUP)
     loop.add_signal_handler(signal.SIGUSR2, keeper.renew)
-    return await keeper.run()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # see `_become`
+    return await keeper.run(_inherited())
 
 
 class Keeper:
     """One brain after the other, and the children that they ask for.
 
     `brain` is the command that starts one. A brain that is silent for `hangs_after` is replaced.
+    Before it is renewed, `rehearsal` must end with 0; then this process becomes `successor`, or
+    stays as it is when there is none.
     """
 
     def __init__(
-        self, socket: Path, brain: Sequence[str], *, hangs_after: timedelta = _HANGS_AFTER
+        self,
+        socket: Path,
+        brain: Sequence[str],
+        *,
+        rehearsal: Sequence[str] = (),
+        successor: Sequence[str] = (),
+        grace: timedelta = timedelta(seconds=30),
+        hangs_after: timedelta = _HANGS_AFTER,
     ) -> None:
         self._socket = socket
         self._argv = tuple(brain)
+        self._rehearsal = tuple(rehearsal)
+        self._successor = tuple(successor)
+        self._grace = (grace + _BEYOND_GRACE).total_seconds()
         self._hangs_after = hangs_after.total_seconds()
         self._children = Supervisor(on_change=self._tell)
+        self._tasks = Tasks("keeper")
         self._brain: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._serving = False
         self._stopping = False
+        self._rehearsing = False
         self._renewing = False
         self._heard_at = time.monotonic()
 
@@ -84,10 +115,13 @@ class Keeper:
         self.pass_on(signal.SIGTERM)
 
     def renew(self) -> None:
-        """Let the brain leave its calls to a new one: new code, or a changed `sip.conf`."""
-        if self._serving and not self._stopping:
-            self._renewing = True
-            self.pass_on(signal.SIGUSR2)
+        """Let the brain leave its calls to a new one: new code, or a changed `sip.conf`.
+
+        Nothing happens when the next one would not start; the log says why.
+        """
+        if self._serving and not (self._stopping or self._rehearsing or self._renewing):
+            self._rehearsing = True
+            self._tasks.spawn(self._renew(), name="renew")
 
     def pass_on(self, number: signal.Signals) -> None:
         """The signal is meant for the brain."""
@@ -95,11 +129,18 @@ class Keeper:
             with contextlib.suppress(ProcessLookupError):
                 self._brain.send_signal(number)
 
-    async def run(self) -> int:
-        """Keep a brain alive. One that never came to serve is not tried again: its error stands."""
+    async def run(self, children: Sequence[Inherited] | None = None) -> int:
+        """Keep a brain alive. One that never came to serve is not tried again: its error stands.
+
+        With the `children` of the keeper before this one there are calls to serve: then each
+        brain that fails is followed by another.
+        """
         self._socket.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._converse, self._socket)
         self._socket.chmod(0o600)
+        if children is not None:
+            self._serving = True
+            self._children.inherit(children)
         try:
             pause = 0.0
             while True:
@@ -110,14 +151,58 @@ class Keeper:
                 if self._renewing:
                     self._renewing = False
                     log.info("brain has left, calls go on, starting the next", extra={"code": code})
+                    self._become_successor()
                     continue
                 log.error("brain died, calls go on, starting it again", extra={"code": code})
                 pause = pause_after(pause, lived=time.monotonic() - began)
                 await asyncio.sleep(pause)
         finally:
+            await self._tasks.close()
             await self._children.close()
             server.close()
             self._socket.unlink(missing_ok=True)
+
+    async def _renew(self) -> None:
+        try:
+            refusal = await self._rehearse()
+        finally:
+            self._rehearsing = False
+        if refusal:
+            log.error("not renewed, the next would not start", extra={"why": refusal})
+        elif not self._stopping:
+            self._renewing = True
+            self.pass_on(signal.SIGUSR2)
+
+    async def _rehearse(self) -> str:
+        """Why the next program would not start; empty when nothing is known against it."""
+        if not self._rehearsal:
+            return ""
+        trial = await asyncio.create_subprocess_exec(
+            *self._rehearsal,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=die_with_parent,
+        )
+        _, said = await trial.communicate()
+        return said.decode(errors="replace").strip() if trial.returncode != 0 else ""
+
+    def _become_successor(self) -> None:
+        """Replace this program by another one in the same process, which inherits the children."""
+        if not self._successor:
+            return
+        heirs = msgspec.json.encode(self._children.bequeath())
+        # Until the next program has its handlers, a signal would end it, and everything with it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        logging.shutdown()
+        sys.stdout.flush()
+        try:
+            os.execve(
+                self._successor[0], self._successor, {**os.environ, _INHERITANCE: heirs.decode()}
+            )
+        except OSError as exc:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            log.error("keeper stays as it is", extra={"error": str(exc)})
 
     async def _one_brain(self) -> int:
         self._brain = brain = await asyncio.create_subprocess_exec(
@@ -135,8 +220,7 @@ class Keeper:
                 return await asyncio.wait_for(brain.wait(), ALIVE_EVERY.total_seconds())
             now = time.monotonic()
             if stop_by is None and (self._stopping or self._renewing):
-                grace = _BRAIN_GRACE if self._stopping else _LEAVING
-                stop_by = now + grace.total_seconds()
+                stop_by = now + (self._grace if self._stopping else _LEAVING.total_seconds())
             silent = self._serving and now - self._heard_at > self._hangs_after
             if silent or (stop_by is not None and now > stop_by):
                 log.error("brain hangs and is killed", extra={"pid": brain.pid})
@@ -153,6 +237,8 @@ class Keeper:
                 match message:
                     case Keep(spec=spec):
                         self._children.keep(spec)
+                    case LetEnd(name=name):
+                        self._children.let_end(name)
                     case Kill(name=name):
                         self._children.kill(name)
                     case Serving():
@@ -183,3 +269,9 @@ class Keeper:
             for name in self._children.names()
         )
         WIRE.send(self._writer, Children(children=children))
+
+
+def _inherited() -> list[Inherited] | None:
+    """The children of the keeper that became this one; None for the first."""
+    heirs = os.environ.pop(_INHERITANCE, None)
+    return None if heirs is None else msgspec.json.decode(heirs, type=list[Inherited])

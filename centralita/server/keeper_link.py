@@ -18,6 +18,7 @@ from centralita.server.supervision import (
     Closing,
     Keep,
     Kill,
+    LetEnd,
     Serving,
 )
 
@@ -51,6 +52,9 @@ class KeeperLink:
 
     def keep(self, spec: ProcessSpec) -> None:
         self._send(Keep(spec=spec))
+
+    def let_end(self, name: str) -> None:
+        self._send(LetEnd(name=name))
 
     def pid(self, name: str) -> int | None:
         child = self._children.get(name)

@@ -14,6 +14,7 @@ from centralita.server import values
 from centralita.server.values import PortRange
 
 T = TypeVar("T")
+_AUTO: int | None = None
 _KEPT: timedelta | None = timedelta(days=90)
 
 
@@ -44,9 +45,9 @@ class SipConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaConfig:
-    """The media workers."""
+    """The media workers; how many of None are run follows the cores (`Config.worker_count`)."""
 
-    workers: int = setting(1, values.integer(1, 64))
+    workers: int | None = setting(_AUTO, values.automatic(values.integer(1, 64)))
     max_calls: int = setting(400, values.integer(1, 1000))
     clock_rate: int = setting(8000, values.number(8000, 16000))
     codecs: tuple[str, ...] = setting(
@@ -135,12 +136,16 @@ class RecordingsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsConfig:
-    """Flood control: after `sip_requests` within `sip_interval` an address is ignored for `ban`."""
+    """Flood control: after `sip_requests` within `sip_interval` an address is ignored for `ban`.
+
+    `stop_grace` is what calls are given to end by themselves when the server is stopped.
+    """
 
     sip_requests: int = setting(60, values.integer(5, 100000))
     sip_interval: timedelta = setting(timedelta(seconds=2), values.duration)
     ban: timedelta = setting(timedelta(minutes=5), values.duration)
     exempt: tuple[str, ...] = setting((), values.networks)
+    stop_grace: timedelta = setting(timedelta(seconds=30), values.duration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,10 @@ class ProcessKeeper(Protocol):
         """Have this process run from now on. One that runs already as described goes on."""
         ...
 
+    def let_end(self, name: str) -> None:
+        """A child that is going to end by itself is not started again, unless it is kept anew."""
+        ...
+
     def pid(self, name: str) -> int | None:
         """The process id of a child that runs."""
         ...
@@ -64,6 +68,13 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LetEnd:
+    """To the keeper: this child is not started again when it ends."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
     """To the keeper: this child hangs."""
 
@@ -102,4 +113,4 @@ class Children:
     children: tuple[ChildState, ...]
 
 
-WIRE = Wire((Keep, Kill, Serving, Closing, Alive, Children))
+WIRE = Wire((Keep, LetEnd, Kill, Serving, Closing, Alive, Children))

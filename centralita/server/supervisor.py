@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import logging
 import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from centralita.core.process import ProcessSpec
 from centralita.core.tasks import Tasks
+from centralita.server.child import ChildProcess
 from centralita.server.line_budget import LineBudget
 
 log = logging.getLogger(__name__)
 
-_PR_SET_PDEATHSIG = 1
 # A child that lived this long did start; one that dies sooner waits longer before the next try.
 _HEALTHY_AFTER = 10.0
 _FIRST_PAUSE = 0.1
@@ -42,19 +40,27 @@ _LEVELS = {
     "BUG": logging.ERROR,
 }
 
-_libc = ctypes.CDLL(None)
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited:
+    """A child as it passes from one image of this program to the next.
 
-def die_with_parent() -> None:
-    """Runs in the child: should its parent be killed, the kernel sends it SIGTERM."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    `pid` is None for one that is between death and start; `ears` is as in `ChildProcess`.
+    """
+
+    spec: ProcessSpec
+    pid: int | None
+    ears: int | None
+    restarts: int
+    wanted: bool
 
 
 @dataclass(slots=True)
 class _Child:
     spec: ProcessSpec
-    process: asyncio.subprocess.Process | None = None
+    process: ChildProcess | None = None
     restarts: int = 0
+    wanted: bool = True
     last_words: str = ""
 
 
@@ -82,11 +88,50 @@ class Supervisor:
         """
         known = self._children.get(spec.name)
         if known is not None:
-            known.spec = spec
+            known.spec, known.wanted = spec, True
             return
-        child = _Child(spec=spec)
-        self._children[spec.name] = child
-        self._tasks.spawn(self._keep(child), name=f"keep {spec.name}")
+        self._add(_Child(spec=spec))
+
+    def let_end(self, name: str) -> None:
+        """A child that is going to end by itself is not started again, unless it is kept anew."""
+        child = self._children.get(name)
+        if child is not None:
+            child.wanted = False
+
+    def bequeath(self) -> list[Inherited]:
+        """The children, for the program that takes the place of this one in the same process.
+
+        Nothing here may run afterwards: only what they print to us stays open.
+        """
+        heirs = []
+        for child in self._children.values():
+            process = child.process
+            if process is not None and process.ears is not None:
+                os.set_inheritable(process.ears, True)
+            heirs.append(
+                Inherited(
+                    spec=child.spec,
+                    pid=process.pid if process is not None else None,
+                    ears=process.ears if process is not None else None,
+                    restarts=child.restarts,
+                    wanted=child.wanted,
+                )
+            )
+        return heirs
+
+    def inherit(self, children: Iterable[Inherited]) -> None:
+        """Go on with the children of the program before this one."""
+        for heir in children:
+            if heir.ears is not None:
+                os.set_inheritable(heir.ears, False)
+            process = ChildProcess(heir.pid, heir.ears) if heir.pid is not None else None
+            self._add(
+                _Child(spec=heir.spec, process=process, restarts=heir.restarts, wanted=heir.wanted)
+            )
+
+    def _add(self, child: _Child) -> None:
+        self._children[child.spec.name] = child
+        self._tasks.spawn(self._keep(child), name=f"keep {child.spec.name}")
 
     def pid(self, name: str) -> int | None:
         """The process id of a child that runs."""
@@ -111,8 +156,7 @@ class Supervisor:
         child = self._children.get(name)
         if child is not None and child.process is not None:
             log.error("process hangs and is killed", extra={"child": name})
-            with contextlib.suppress(ProcessLookupError):
-                child.process.kill()
+            child.process.send(signal.SIGKILL)
 
     def serving(self) -> None:
         """Nothing to do: this supervisor lives and dies with its house."""
@@ -124,81 +168,87 @@ class Supervisor:
     async def close(self) -> None:
         """End all children, the last started first: SIGTERM, and SIGKILL after their grace."""
         self.expect_ends()
-        for child in reversed(self._children.values()):
+        for child in reversed(tuple(self._children.values())):
             process = child.process
-            if process is None or process.returncode is not None:
+            if process is None:
                 continue
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
+            process.send(signal.SIGTERM)
             try:
                 await asyncio.wait_for(process.wait(), child.spec.grace.total_seconds())
             except TimeoutError:
                 log.warning("process did not end, killing it", extra={"child": child.spec.name})
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                process.send(signal.SIGKILL)
                 await process.wait()
         await self._tasks.close()
 
     async def _keep(self, child: _Child) -> None:
         pause = 0.0
-        while not self._stopping:
-            spec = child.spec
+        while self._wants(child):
             began = time.monotonic()
-            # A pipe of our own: asyncio's would let a grandchild that holds it hide the death.
-            ears, mouth = os.pipe()
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *spec.argv,
-                    env={**os.environ, **spec.env},
-                    cwd=spec.cwd,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=mouth,
-                    preexec_fn=die_with_parent,
-                )
-            except OSError as exc:
-                os.close(ears)
-                os.close(mouth)
-                child.last_words = f"{spec.argv[0]}: {exc.strerror}"
-                log.error(
-                    "process cannot be started",
-                    extra={"child": spec.name, "error": child.last_words},
-                )
-            else:
-                os.close(mouth)
-                child.process = process
-                self._on_change()
-                log.info("process started", extra={"child": spec.name, "pid": process.pid})
-                listening = self._tasks.spawn(
-                    self._listen(child, ears), name=f"hear {spec.name} {process.pid}"
-                )
-                await process.wait()
-                child.process = None
-                await asyncio.wait({listening}, timeout=_LAST_WORDS)
-                self._on_change()
-                if self._stopping:
-                    return
-                log.error(
-                    "process died, starting it again",
-                    extra={
-                        "child": spec.name,
-                        "code": process.returncode,
-                        "last_words": child.last_words,
-                    },
-                )
-            child.restarts += 1
+            process = self._start(child) if child.process is None else child.process
+            if process is not None:
+                await self._live(child, process)
+                if not self._wants(child):
+                    break
+                if process.code == 0:
+                    log.info("process ended, starting it again", extra={"child": child.spec.name})
+                else:
+                    child.restarts += 1
+                    log.error(
+                        "process died, starting it again",
+                        extra={
+                            "child": child.spec.name,
+                            "code": process.code,
+                            "last_words": child.last_words,
+                        },
+                    )
             pause = pause_after(pause, lived=time.monotonic() - began)
             await asyncio.sleep(pause)
+        if not child.wanted:
+            del self._children[child.spec.name]
+            self._on_change()
 
-    async def _listen(self, child: _Child, ears: int) -> None:
+    def _wants(self, child: _Child) -> bool:
+        return child.wanted and not self._stopping
+
+    def _start(self, child: _Child) -> ChildProcess | None:
+        spec = child.spec
+        try:
+            process = ChildProcess.start(spec)
+        except OSError as exc:
+            child.restarts += 1
+            child.last_words = f"{spec.argv[0]}: {exc.strerror}"
+            log.error(
+                "process cannot be started", extra={"child": spec.name, "error": child.last_words}
+            )
+            return None
+        log.info("process started", extra={"child": spec.name, "pid": process.pid})
+        return process
+
+    async def _live(self, child: _Child, process: ChildProcess) -> None:
+        """From the start of a process to its end."""
+        child.process = process
+        self._on_change()
+        listening = self._tasks.spawn(
+            self._listen(child, process), name=f"hear {child.spec.name} {process.pid}"
+        )
+        await process.wait()
+        child.process = None
+        await asyncio.wait({listening}, timeout=_LAST_WORDS)
+        self._on_change()
+
+    async def _listen(self, child: _Child, process: ChildProcess) -> None:
         """Pass what the child prints on to the log."""
+        if process.ears is None:
+            return
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ears, "rb")
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(process.ears, "rb")
         )
         try:
             await self._hear(child, reader)
         finally:
+            process.ears = None
             transport.close()
 
     async def _hear(self, child: _Child, reader: asyncio.StreamReader) -> None:

@@ -19,6 +19,7 @@ from centralita.ivr.resume import FlowNote
 from centralita.ivr.run import FlowRun
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
+from centralita.server.farewell import Farewell
 from centralita.telephony.call import (
     CallArrived,
     CallControl,
@@ -54,9 +55,11 @@ class Switch:
         directory: Directory,
         calls: CallLog,
         bus: Bus,
+        farewell: Farewell,
         *,
         regions: Mapping[str, str],
     ) -> None:
+        self._farewell = farewell
         self._regions = regions
         self.drivers: dict[CallId, CallDriver] = {}
         self.draining = False
@@ -80,15 +83,28 @@ class Switch:
         self._tasks.keep(self._read, name="events")
 
     async def drain(self, grace: float) -> None:
-        """Take no new calls; wait up to `grace` seconds for the others, then end them."""
+        """Take no new calls; wait up to `grace` seconds for the others, then end them.
+
+        Each caller is told so first, at the same time as the others.
+        """
         self.draining = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), grace)
         self._grace_is_over = True
-        for driver in tuple(self.drivers.values()):
-            driver.end(EndReason.SHUTDOWN)
+        if self.drivers:
+            log.warning("the grace is over, calls are ended", extra={"calls": len(self.drivers)})
+        async with asyncio.TaskGroup() as group:
+            for driver in tuple(self.drivers.values()):
+                group.create_task(self._part_from(driver), name=f"part {driver.arrived.call_id}")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), 5)
+
+    async def _part_from(self, driver: CallDriver) -> None:
+        arrived = driver.arrived
+        state = self._calls.calls.get(arrived.call_id)
+        language = state.language if state is not None else ""
+        await self._farewell.say(arrived.call_id, arrived.leg_id, language or driver.language)
+        driver.end(EndReason.SHUTDOWN)
 
     async def close(self) -> None:
         """Stop reading."""

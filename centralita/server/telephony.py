@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from centralita.server.config import Config, read_secret
 from centralita.server.settings import TrunkConfig
 from centralita.telephony.edge.config import EdgeConfig, EdgeRegistration, EdgeTrunk
@@ -13,7 +15,7 @@ WORKER_HOST = "127.0.0.1"
 def worker_addresses(config: Config) -> tuple[tuple[str, int], ...]:
     """Where each media worker listens behind the edge: loopback, one port each."""
     first = config.sip.worker_port
-    return tuple((WORKER_HOST, first + number) for number in range(config.media.workers))
+    return tuple((WORKER_HOST, first + number) for number in range(config.worker_count))
 
 
 def worker_settings(config: Config) -> tuple[WorkerSettings, ...]:
@@ -21,7 +23,7 @@ def worker_settings(config: Config) -> tuple[WorkerSettings, ...]:
     sip, media = config.sip, config.media
     direct = sip.edge == "none"
     # Whole pairs of ports (RTP and RTCP) for each worker.
-    share = len(media.rtp_ports) // media.workers // 2 * 2
+    share = len(media.rtp_ports) // config.worker_count // 2 * 2
     return tuple(
         WorkerSettings(
             worker_id=f"worker-{number}",
@@ -46,13 +48,17 @@ def worker_settings(config: Config) -> tuple[WorkerSettings, ...]:
     )
 
 
-def edge_config(config: Config) -> EdgeConfig:
-    """What Kamailio is configured from. Reads the passwords of trunks; raises InvalidInput."""
+def edge_config(config: Config, retiring: Sequence[WorkerSettings] = ()) -> EdgeConfig:
+    """What Kamailio is configured from. Reads the passwords of trunks; raises InvalidInput.
+
+    `retiring` are workers beyond the configured ones that still have calls.
+    """
     sip, limits = config.sip, config.limits
     return EdgeConfig(
         run_dir=config.run_dir,
         state_dir=config.data,
         workers=worker_addresses(config),
+        retiring=tuple((worker.sip_address, worker.sip_port) for worker in retiring),
         address=sip.address,
         port=sip.port,
         transports=sip.transports,

@@ -152,6 +152,20 @@ def optional(parse: Parser[T]) -> Callable[[str], T | None]:
     return lambda value: parse(value) if value else None
 
 
+def automatic(parse: Parser[T]) -> Callable[[str], T | None]:
+    """The word `auto`, which is None, or what `parse` takes."""
+
+    def parse_or_auto(value: str) -> T | None:
+        if value.lower() == "auto":
+            return None
+        try:
+            return parse(value)
+        except ValueError as exc:
+            raise ValueError(f"{exc}, or auto") from None
+
+    return parse_or_auto
+
+
 def or_empty(parse: Parser[str]) -> Parser[str]:
     """Empty, or the text that `parse` takes."""
     return lambda value: parse(value) if value else ""

@@ -37,10 +37,13 @@ from centralita.server.agents import Agents
 from centralita.server.bans import Bans
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
+from centralita.server.common_time import follow_time, leave_time
 from centralita.server.config import Config
 from centralita.server.disk_watch import DiskWatch
+from centralita.server.farewell import SpokenFarewell
 from centralita.server.health import HealthCheck, HouseMetrics
 from centralita.server.live_feed import LiveFeed
+from centralita.server.media_workers import MediaWorkers, retiring_workers
 from centralita.server.retention import Retention
 from centralita.server.supervision import ProcessKeeper
 from centralita.server.supervisor import Supervisor
@@ -86,15 +89,20 @@ class House:
             PoolSettings(workers=config.asr.workers, max_streams=config.asr.max_streams),
             on_hung=self.supervisor.kill,
         )
-        self.link = WorkerLink(worker_settings(config), on_hung=self.supervisor.kill)
-        self.edge = Edge(edge_config(config)) if config.sip.edge == "kamailio" else None
+        workers, retiring = worker_settings(config), retiring_workers(config, supervisor)
+        self.link = WorkerLink(workers, retiring=retiring, on_hung=self.supervisor.kill)
+        self.edge: Edge | None = None
         self.watch: RegistrationWatch | None = None
         self.doorman: Doorman | None = None
         self.edge_control: EdgeControl | None = None
-        if self.edge is not None:
+        if config.sip.edge == "kamailio":
+            self.edge = Edge(edge_config(config, retiring))
             self.edge_control = EdgeControl(self.edge.config.control_pipe)
             self.watch = RegistrationWatch(self.edge_control, self.bus.publish)
             self.doorman = Doorman(self.edge_control, self.edge.config)
+        self.media_workers = MediaWorkers(
+            workers, retiring, self.link, supervisor, self.edge_control, self.bus
+        )
         voices = {"es": config.tts.voice_es, "en": config.tts.voice_en}
         self.prompts = PromptCache(
             EspeakVoice(voices, words_per_minute=config.tts.rate),
@@ -146,6 +154,7 @@ class House:
             self.directory,
             self.calls,
             self.bus,
+            SpokenFarewell(self.link, self.bus, self.prompts),
             regions={trunk.name: trunk.region for trunk in config.trunks if trunk.region},
         )
         self.health = HealthCheck(
@@ -167,6 +176,10 @@ class House:
         self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
         await self.calls.open()
         kept = await self._find_calls()
+        time_file = self.config.run_dir / "time.json"
+        if kept:
+            follow_time(self.clock, time_file)
+        leave_time(self.clock, time_file)
         closed = await self.calls.recover({leg.call_id for leg in kept})
         if closed:
             log.warning("calls of the last run were closed", extra={"calls": closed})
@@ -212,6 +225,7 @@ class House:
         await self.retention.close()
         await self.disk.close()
         await self._tasks.close()
+        await self.media_workers.close()
         await self.switch.close()
         self.supervisor.expect_ends()
         await self.link.close()
@@ -270,8 +284,10 @@ class House:
                 await self.edge.prepare(phones)
             elif self.edge_control is not None:
                 self.edge.write_phones(phones)
+                self.edge.write_workers()
                 with contextlib.suppress(Unavailable):  # it reads them when it has started again
                     await self.edge_control.reload_phones()
+                    await self.edge_control.reload_workers()
             self.supervisor.keep(spec)
         await self.pool.start_pool()
         if self.watch is not None:

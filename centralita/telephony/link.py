@@ -128,6 +128,7 @@ class _Connection:
 class WorkerLink:
     """Speaks with all media workers and hides which leg lives in which.
 
+    Those that are `retiring` keep the calls they have, and are not started again.
     `on_hung` is called with the process's name when a worker does not answer any more; killing
     it ends its legs and lets it be started again.
     """
@@ -136,10 +137,14 @@ class WorkerLink:
         self,
         workers: Sequence[WorkerSettings],
         *,
+        retiring: Sequence[WorkerSettings] = (),
         on_hung: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._on_hung = on_hung
-        self._settings = {WorkerId(settings.worker_id): settings for settings in workers}
+        self._settings = {
+            WorkerId(settings.worker_id): settings for settings in (*workers, *retiring)
+        }
+        self._retiring = {WorkerId(settings.worker_id) for settings in retiring}
         self._connections: dict[WorkerId, _Connection] = {}
         self._home: dict[LegId, _Connection] = {}
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -154,10 +159,12 @@ class WorkerLink:
         """The worker processes, whose settings files are written to `folder`."""
         specs = []
         for worker_id, settings in self._settings.items():
+            if worker_id in self._retiring:
+                continue
             path = folder / f"{worker_id}.json"
             settings.save(path)
             argv = (sys.executable, "-m", "centralita.telephony.worker", str(path))
-            specs.append(ProcessSpec(name=_process_name(worker_id), argv=argv))
+            specs.append(ProcessSpec(name=process_name(worker_id), argv=argv))
         return specs
 
     def start(self) -> None:
@@ -174,7 +181,7 @@ class WorkerLink:
 
     def running(self, alive: Callable[[str], bool]) -> list[WorkerId]:
         """The workers whose processes, by name, are alive."""
-        return [worker_id for worker_id in self._settings if alive(_process_name(worker_id))]
+        return [worker_id for worker_id in self._settings if alive(process_name(worker_id))]
 
     async def take_over(self, running: Collection[WorkerId]) -> list[KeptLeg]:
         """What the workers that run already hold for us; asked once, before events are read.
@@ -204,10 +211,20 @@ class WorkerLink:
         """How many legs are alive in all workers."""
         return len(self._home)
 
-    async def drain(self) -> None:
-        """Let no worker take new calls."""
-        for conn in tuple(self._connections.values()):
-            await conn.send(Drain(seq=conn.next_seq()))
+    async def drain(self, worker_id: WorkerId, *, leave: bool = False) -> None:
+        """Let a worker take no new calls and, with `leave`, end with the last of the others.
+
+        Raises TelephonyError when it is not connected or does not answer.
+        """
+        conn = self._connections.get(worker_id)
+        if conn is None:
+            raise TelephonyError(f"worker {worker_id} is not connected")
+        await conn.send(Drain(seq=conn.next_seq(), leave=leave))
+
+    def legs_of(self, worker_id: WorkerId) -> int:
+        """How many legs are alive in one worker."""
+        conn = self._connections.get(worker_id)
+        return len(conn.legs) if conn is not None else 0
 
     async def close(self) -> None:
         """Disconnect from the workers; their legs go on, and nothing more is told of them."""
@@ -345,6 +362,8 @@ class WorkerLink:
             try:
                 reader, writer = await asyncio.open_unix_connection(settings.socket)
             except OSError:
+                if worker_id in self._retiring:
+                    return  # it has ended
                 # The process is being started; its socket appears when it can take calls.
                 await asyncio.sleep(_RECONNECT)
                 continue
@@ -357,6 +376,8 @@ class WorkerLink:
                 )
             finally:
                 self._lost(worker_id)
+            if worker_id in self._retiring:
+                return
 
     async def _watch(self) -> None:
         """Ask each worker now and then whether it is alive; kill the one that is not."""
@@ -373,7 +394,7 @@ class WorkerLink:
         except TelephonyError as exc:
             if self._connections.get(conn.worker_id) is conn:
                 log.error("media worker hangs", extra={"worker": conn.worker_id, "why": str(exc)})
-                self._on_hung(_process_name(conn.worker_id))
+                self._on_hung(process_name(conn.worker_id))
 
     async def _converse(
         self, worker_id: WorkerId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -440,6 +461,9 @@ class WorkerLink:
         conn.fail()
         if self._closed:
             return
+        if worker_id in self._retiring and not conn.legs:
+            log.info("media worker has retired", extra={"worker": worker_id})
+            return
         self._events.put_nowait(WorkerLost(worker_id=worker_id))
         for leg_id, call_id in tuple(conn.legs.items()):
             self._forget(leg_id)
@@ -448,5 +472,6 @@ class WorkerLink:
             )
 
 
-def _process_name(worker_id: WorkerId) -> str:
+def process_name(worker_id: WorkerId) -> str:
+    """The name under which a worker's process is kept."""
     return f"media {worker_id}"

@@ -139,7 +139,9 @@ class HangUp(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain(Command):
-    """Take no new calls from now on."""
+    """Take no new calls from now on; with `leave`, end when the last of the others is over."""
+
+    leave: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -433,21 +433,27 @@ async def test_a_draining_worker_refuses_new_calls_and_keeps_the_others(
 ) -> None:
     prompt = write_wav(tmp_path / "prompt.wav", tone(440, 0.1))
     caller = await answered(stage)
-    await stage.link.drain()
+    (worker,) = stage.link.workers
+    await stage.link.drain(worker)
     late = await stage.caller.call("100")
     await late.wait_ended()
     assert late.status == 503
     await stage.control.play(caller.leg_id, [prompt])
     await stage.log.next(PlaybackEnded, caller.leg_id)
+    await stage.dials(caller)  # who waits here can still be given an agent
 
 
 async def test_a_full_worker_refuses_with_503() -> None:
-    async with real_stage(max_calls=2) as stage:
-        await answered(stage)
-        await answered(stage)
+    async with real_stage(max_calls=5) as stage:
+        callers = [await answered(stage), await answered(stage)]
         third = await stage.caller.call("100")
         await third.wait_ended()
         assert third.status == 503
+        for caller in callers:  # there is room for an agent for each who waits
+            await stage.dials(caller)
+        await stage.dials(callers[0])  # and for one to be asked
+        with pytest.raises(DialError, match="full"):
+            await stage.dials(callers[1])
 
 
 async def test_thirty_calls_in_a_row_leave_nothing_behind(stage: RealStage, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ async def test_power_failures_at_any_moment_lose_no_call_and_no_recording(tmp_pa
             caller = f"+34600{round_:03d}{number:03d}"
             tasks.spawn(_leaves_a_message(server, caller, answered), name=caller)
             await asyncio.sleep(0.05)
-        await asyncio.sleep(chance.uniform(0.0, 5.0))
+        await asyncio.sleep(chance.uniform(0.0, 9.0))
         await asyncio.to_thread(_power_fails, server)
         await tasks.close()
         # What the worst moment leaves: the beginning of a record.

@@ -126,25 +126,30 @@ async def _asr_is(server: ServerProcess, ok: bool) -> Json:
 # --- the recogniser -----------------------------------------------------------------------------
 
 
-async def test_a_recogniser_killed_while_a_caller_speaks_costs_one_question(
-    server: ServerProcess, sofia: Watcher
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
+async def test_a_recogniser_lost_while_a_caller_speaks_costs_one_question(
+    server: ServerProcess, sofia: Watcher, how: signal.Signals
 ) -> None:
+    caller = "+34600222001" if how is signal.SIGKILL else "+34600222021"
     async with _agents(server, sofia, "201") as (ana,):
-        async with _call(server, "+34600222001", "100") as call:
+        async with _call(server, caller, "100") as call:
             await call.audio.sound()
             async with asyncio.TaskGroup() as group:
                 speaking = group.create_task(call.audio.say(sound(0.5, _says("soporte"))))
                 await asyncio.sleep(0.8)  # in mid-word
-                server.child("centralita.asr").send_signal(signal.SIGKILL)
+                lost = server.child("centralita.asr")
+                lost.send_signal(how)
                 await speaking
             killed = time.monotonic()
+            await asyncio.to_thread(lost.wait, 20)  # one that hangs is ended by the house
+            print(f"replaced {time.monotonic() - killed:.1f} s after it was lost")
             await _asr_is(server, True)
             await call.audio.sound(within=10)  # asked again
             await call.audio.say(sound(1.0, _says("ventas")))
             talk = await _answers(ana)
             print(f"understood again {time.monotonic() - killed:.1f} s after the kill")
             await talk.audio.sound(above=-1)
-    entry = await sofia.call_of("+34600222001")
+    entry = await sofia.call_of(caller)
     assert entry["learned"]["topic"] == "ventas" and entry["outcome"] == "conversation"
 
 
@@ -339,9 +344,11 @@ async def _taken(server: ServerProcess, caller: str, number: str) -> AsyncIterat
 async def test_a_killed_kamailio_costs_no_conversation_and_is_back_in_seconds(
     server: ServerProcess, sofia: Watcher
 ) -> None:
-    async with _agents(server, sofia, "201") as (ana,):
+    async with _agents(server, sofia, "201", "202") as phones:
         async with _call(server, "+34600222010", "110") as call:
-            talk = await _answers(ana)
+            talk, other = await _first_rung(phones)
+            talk.accept()
+            await talk.wait_answered()
             talk.audio.hum(tone(1000, 1))
             await call.audio.until(lambda frame: frame.has_tone(1000))
             launcher = server.child("edge.launcher")
@@ -350,10 +357,14 @@ async def test_a_killed_kamailio_costs_no_conversation_and_is_back_in_seconds(
             await asyncio.to_thread(launcher.wait, 5)
             # What the two say does not pass through Kamailio.
             await call.audio.until(lambda frame: frame.has_tone(1000), within=1)
-            async with _taken(server, "+34600222011", "190"):
+            async with _taken(server, "+34600222011", "110") as second:
                 print(f"new calls {time.monotonic() - killed:.1f} s after the kill")
                 assert time.monotonic() - killed < 10
-            await ana.register()
+                # The other agent's phone has not registered again, and is rung.
+                answered = await _answers(other)
+                answered.audio.hum(tone(1000, 1))
+                await second.audio.until(lambda frame: frame.has_tone(1000))
+                await call.audio.until(lambda frame: frame.has_tone(1000), within=1)
             await call.hang_up()
             await talk.wait_ended()
     assert (await sofia.call_of("+34600222010"))["outcome"] == "conversation"

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -35,7 +36,7 @@ async def test_another_brain_takes_over_and_nobody_loses_the_call(
         watcher(server) as sofia,
         busy_desk(server, sofia, talking=20, waiting=10, in_menu=5) as desk,
     ):
-        first = server.brain
+        first, children = server.brain, server.children()
         if how == "killed":
             first.send_signal(signal.SIGKILL)
         else:
@@ -50,3 +51,25 @@ async def test_another_brain_takes_over_and_nobody_loses_the_call(
         await desk.menus_take_an_answer()
         await desk.first_come_is_first_served()
         await desk.ends(sofia)
+        if how == "renewed":  # the keeper, too: the same process runs the program anew
+            assert "-P" in psutil.Process(server.pid).cmdline()
+            assert len(server.children()) == len(children)
+            assert server.children() - children == {server.brain.pid}
+
+
+async def test_a_mistake_in_the_configuration_is_told_and_nothing_is_renewed(
+    server: ServerProcess,
+) -> None:
+    brain = server.brain
+    config = server.config().source
+    assert config is not None
+    text = config.read_text()
+    config.write_text(text + "\n[madia]\n", encoding="utf-8")
+    os.kill(server.pid, signal.SIGUSR2)
+    await server.log_has("not renewed, the next would not start")
+    await server.log_has("[madia]: there is no such section")
+    assert brain.is_running()
+    config.write_text(text, encoding="utf-8")
+    os.kill(server.pid, signal.SIGUSR2)
+    await asyncio.to_thread(brain.wait, 20)
+    await is_healthy(server)

@@ -61,7 +61,7 @@ async def found_desk(server: ServerProcess, agents: int) -> None:
             title="Desk",
             language="es",
             agents=tuple(AgentId(f"agent_{name}") for name in names),
-            settings={"wrap_up": "0s", "announce_recording": False},
+            settings={"wrap_up": "0s", "announce_recording": False, "exit_when_empty": False},
         )
     )
     at = SteadyClock().now()

@@ -72,6 +72,16 @@ nodes:
 """
 
 
+class Farewells:
+    """A good-bye whose words are a file that need not be there."""
+
+    def __init__(self, control: FakeCallControl) -> None:
+        self._control = control
+
+    async def say(self, call_id: CallId, leg_id: LegId, language: str) -> None:
+        await self._control.play(leg_id, [Path(f"closing-{language}.wav")])
+
+
 class House:
     """The parts of the server that keep no process, wired as the server wires them."""
 
@@ -119,6 +129,7 @@ class House:
             self.directory,
             self.calls,
             self.bus,
+            Farewells(self.control),
             regions={"paris": "FR"},
         )
         self._tasks = Tasks("house under test")

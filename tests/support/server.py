@@ -72,6 +72,7 @@ class ServerProcess:
         self.ports = Ports(sip=free_port(), http=free_port())
         self.users: dict[str, str] = {}
         self.phones: dict[str, str] = {}
+        self.env: dict[str, str] = {}
         self._extra = extra
         self._media = media
         self._trunk = trunk
@@ -107,6 +108,16 @@ class ServerProcess:
                     return child
         raise AssertionError(f"no child with {words}")
 
+    def children(self) -> set[int]:
+        """The process ids of the keeper's children."""
+        return {child.pid for child in psutil.Process(self.pid).children()}
+
+    async def log_has(self, words: str, within: float = 20) -> None:
+        """Until the server's log has these words."""
+        async with asyncio.timeout(within):
+            while words not in self.log.read_text(errors="replace"):
+                await asyncio.sleep(0.05)  # another process: nothing to await but its file
+
     @property
     def brain(self) -> psutil.Process:
         """The process that decides."""
@@ -131,7 +142,7 @@ class ServerProcess:
             "[sip]\naddress = 127.0.0.1\n"
             f"port = {self.ports.sip}\ntls_port = {free_port()}\nworker_port = {free_port()}\n"
             "[media]\naddress = 127.0.0.1\n"
-            f"rtp_ports = {first}-{first + 1999}\n{self._media}\n"
+            f"rtp_ports = {first}-{first + 1999}\n{self._media or 'workers = 1'}\n"
             f"[http]\nport = {self.ports.http}\n"
             f"[trunk:loopback]\naddresses = {self._trunk}\ncaller_id = from\n" + self._extra,
             encoding="utf-8",
@@ -155,7 +166,7 @@ class ServerProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **self.env},
             )
         async with asyncio.timeout(40), aiohttp.ClientSession() as session:
             while True:

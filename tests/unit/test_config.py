@@ -268,3 +268,19 @@ def test_the_most_specific_pattern_answers(dialled: str, flow: str, tmp_path: Pa
 
 def test_a_number_without_a_pattern_is_nobodys(tmp_path: Path) -> None:
     assert read("[number:1XX]\nflow = three\n", tmp_path).number_for("2000") is None
+
+
+def test_workers_follow_the_cores_unless_somebody_says_how_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def workers(cores: int, text: str) -> int:
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+        return read(text, tmp_path).worker_count
+
+    counts = [workers(cores, "[media]\nworkers = auto\n") for cores in (1, 2, 4, 8, 64)]
+    assert counts == [1, 1, 2, 4, 8]
+    assert workers(2, "[media]\nworkers = 12\n") == 12
+    assert workers(8, "[sip]\nedge = none\n") == 1
+    assert complaint("[media]\nworkers = many\n", tmp_path) == (
+        'sip.conf:2 [media] workers: "many" is not a number from 1 to 64; write 1-64, or auto'
+    )

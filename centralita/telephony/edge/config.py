@@ -86,7 +86,8 @@ class EdgeConfig:
     """Everything the edge needs to know, apart from the phones.
 
     `run_dir` is for files of this start, `state_dir` for what outlives it (the self-signed
-    certificate). `workers` are the media workers, as IP address and port. More than
+    certificate). `workers` are the media workers, as IP address and port; `retiring` those that
+    only keep the calls they have. More than
     `flood_requests` in `flood_interval` from one address, or more than `guesses` wrong passwords,
     means silence for `ban`; `exempt` addresses and trunks are spared. A TCP or TLS connection that
     has not shown who it is lives for `unproven`, and one address has at most
@@ -96,6 +97,7 @@ class EdgeConfig:
     run_dir: Path
     state_dir: Path
     workers: tuple[tuple[str, int], ...]
+    retiring: tuple[tuple[str, int], ...] = ()
     address: str = "0.0.0.0"
     port: int = 5060
     transports: tuple[str, ...] = ("udp", "tcp", "tls")

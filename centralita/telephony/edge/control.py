@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from centralita.core.errors import Unavailable
+from centralita.telephony.edge.render import worker_uri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +182,11 @@ class EdgeControl:
     async def reload_workers(self) -> None:
         """Take up the list of media workers that was written."""
         await self._call("dispatcher.reload")
+
+    async def worker_takes_calls(self, address: tuple[str, int], takes: bool) -> None:
+        """Send new calls to a worker, or pass it over, without waiting for a ping to tell."""
+        state = "ap" if takes else "ip"  # active or inactive, and pinged in any case
+        await self._call("dispatcher.set_state", state, 1, worker_uri(address))
 
     async def _call(self, method: str, *params: str | int) -> bytes:
         async with self._lock:

@@ -63,6 +63,11 @@ class Edge:
         changed_at = max(int(time.time()), before + 1)
         os.utime(file, (changed_at, changed_at))
 
+    def write_workers(self) -> None:
+        """Write the list of workers; a running Kamailio reads it at `reload_workers`."""
+        text = render.workers_list(self.config)
+        write_private(self.config.folder / "workers.list", text.encode())
+
     def spec(self) -> ProcessSpec:
         """The process to keep alive."""
         folder = self.config.folder
@@ -70,6 +75,7 @@ class Edge:
             name="edge",
             argv=(
                 *(sys.executable, "-m", "centralita.telephony.edge.launcher"),
+                str(self.config.registrations),
                 *self._command(),
                 *("-DD", "-E"),
                 *("-P", str(folder / "kamailio.pid")),
@@ -108,7 +114,6 @@ class Edge:
             "kamailio.cfg": Path(__file__).with_name("kamailio.cfg").read_text(encoding="utf-8"),
             "settings.cfg": render.settings_cfg(config, interfaces),
             "peers.cfg": render.peers_cfg(config, tokens, resolved),
-            "workers.list": render.workers_list(config),
         }
         if "tls" in config.transports:
             if config.tls_certificate is not None and config.tls_key is not None:
@@ -125,6 +130,7 @@ class Edge:
             files["db/uacreg"] = render.registrations_table(header, config, tokens, contact)
         for name, text in files.items():
             write_private(folder / name, text.encode())
+        self.write_workers()
         self.write_phones(phones)
 
     async def _check(self) -> None:

@@ -1,8 +1,11 @@
-"""`python -m centralita.telephony.edge.launcher KAMAILIO ARGUMENT...`: Kamailio as one process.
+"""`python -m centralita.telephony.edge.launcher REGISTRATIONS KAMAILIO ARGUMENT...`.
 
 Kamailio is a family of processes. Should its first one be killed, the others stay, keep the
 ports, and no new Kamailio can start. This one stands before the family: when the first ends, in
 whatever way, the rest is ended too; when this one is ended or killed, the family is told to end.
+
+Should the machine's clock jump, the family is started again with the registrations, in the file
+REGISTRATIONS, moved to the new time.
 """
 
 from __future__ import annotations
@@ -11,13 +14,21 @@ import contextlib
 import ctypes
 import os
 import resource
+import select
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
+from centralita.telephony.edge.clock_jumps import JumpWatch, RegistrationMemory
+
 _PR_SET_PDEATHSIG = 1
+# Registrations last half a minute at least: less of a jump only shortens one.
+_JUMP = 20.0
+_LOOK_EVERY = 0.5
 _libc = ctypes.CDLL(None)
 
 
@@ -29,27 +40,76 @@ def _end_with_parent() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
 
 
-def run(command: Sequence[str]) -> int:
-    """Run Kamailio to its end; its exit code, or 128 and the signal that ended it."""
-    family = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=_end_with_parent,
-    )
+class Launcher:
+    """Runs Kamailio by `command`; `registrations` is the file that it keeps them in."""
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        family.send_signal(number)
+    def __init__(self, registrations: Path, command: Sequence[str]) -> None:
+        self._command = command
+        self._jumps = JumpWatch()
+        self._memory = RegistrationMemory(registrations)
+        self._family: subprocess.Popen[bytes] | None = None
+        self._told_to_end = False
 
-    signal.signal(signal.SIGTERM, pass_on)
+    def end(self, number: int, _frame: FrameType | None) -> None:
+        """Tell the family."""
+        self._told_to_end = True
+        if self._family is not None:
+            self._family.send_signal(number)
+
+    def run(self) -> int:
+        """Kamailio to its end; its exit code, or 128 and the signal that ended it."""
+        while True:
+            self._family = family = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+            if self._told_to_end:
+                family.terminate()
+            jump = self._clock_jumps(family)
+            # Killed, not ended: it would write down that all have expired.
+            with contextlib.suppress(ProcessLookupError):
+                # The session is the family's own, so nobody else is in this group.
+                os.killpg(family.pid, signal.SIGKILL)
+            code = family.wait()
+            if not jump or self._told_to_end:
+                return code if code >= 0 else 128 - code
+            try:
+                kept = self._memory.put_back(jump)
+            except sqlite3.Error as exc:
+                print(f"WARNING: registrations are not kept: {exc}", file=sys.stderr)
+            else:
+                print(
+                    f"WARNING: the clock jumped by {jump:.0f} s, {kept} registrations are kept",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            self._jumps.told()
+
+    def _clock_jumps(self, family: subprocess.Popen[bytes]) -> float:
+        """By how many seconds, once it does; 0 when the family has ended."""
+        ended = os.pidfd_open(family.pid)
+        try:
+            while not select.select([ended], [], [], _LOOK_EVERY)[0]:
+                jump = self._jumps.look()
+                if abs(jump) > _JUMP:
+                    return jump
+                with contextlib.suppress(sqlite3.Error):  # busy: there is another time to look
+                    self._memory.look(self._jumps, _JUMP)
+        finally:
+            os.close(ended)
+        return 0.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run it; its exit code."""
+    launcher = Launcher(Path(arguments[0]), arguments[1:])
+    signal.signal(signal.SIGTERM, launcher.end)
     # Ctrl-C reaches everybody at the terminal; the server decides when the edge ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    code = family.wait()
-    with contextlib.suppress(ProcessLookupError):
-        # The session is the family's own, so nobody else is in this group.
-        os.killpg(family.pid, signal.SIGKILL)
-    return code if code >= 0 else 128 - code
+    return launcher.run()
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,8 @@ from centralita.core.errors import InvalidInput
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
 
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+# Flags of a destination in the dispatcher's list.
+_TAKES_CALLS, _DISABLED = 0, 4
 PHONES_HEADER = (
     "id(int,auto) key_name(string) key_type(int) value_type(int) key_value(string) expires(int)"
 )
@@ -90,7 +92,7 @@ def bracketed(host: str) -> str:
 
 
 def peers_cfg(config: EdgeConfig, tokens: dict[str, str], resolved: dict[str, list[str]]) -> str:
-    """peers.cfg: the routes that know workers and trunks.
+    """peers.cfg: the routes that know who is who.
 
     `tokens` are the secret names under which trunks registered us, by trunk; `resolved` are the
     addresses of their registrars.
@@ -101,14 +103,13 @@ def peers_cfg(config: EdgeConfig, tokens: dict[str, str], resolved: dict[str, li
         '    $var(trunk) = "";',
         "    $var(asserted) = 0;",
         "    $var(exempt) = 0;",
+        # The dispatcher's list, which is read anew when a worker is added. 2: by any transport;
+        # theirs is UDP.
+        '    if (proto == UDP && ds_is_from_list("1", "2")) {',
+        "        $var(worker) = 1;",
+        "        return;",
+        "    }",
     ]
-    for host, port in config.workers:
-        who += [
-            f"    if (src_ip == {bracketed(host)} && src_port == {port} && proto == UDP) {{",
-            "        $var(worker) = 1;",
-            "        return;",
-            "    }",
-        ]
     for trunk in config.trunks:
         sources = [*trunk.addresses, *resolved.get(trunk.name, [])]
         who += _trunk_block(trunk, [f"src_ip == {_network(source)}" for source in sources])
@@ -126,14 +127,17 @@ def peers_cfg(config: EdgeConfig, tokens: dict[str, str], resolved: dict[str, li
         "    if ($du != $null) {",
         '        $var(next) = $dd + ":" + $dp;',
         "    }",
+        # Addresses only: a name would be looked up, and the one who sent it chooses how long.
+        r'    if ($var(next) =~ "^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]+$") {',
+        '        $var(next) = "sip:" + $var(next);',
+        '        if (ds_is_from_list("1", "2", "$var(next)")) {',
+        "            $var(to_worker) = 1;",
+        "        }",
+        "    }",
+        "    return;",
+        "}",
+        "",
     ]
-    for host, port in config.workers:
-        to_worker += [
-            f'    if ($var(next) == "{bracketed(host)}:{port}") {{',
-            "        $var(to_worker) = 1;",
-            "    }",
-        ]
-    to_worker += ["    return;", "}", ""]
 
     # The name a registrar calls us by stands in the request URI; the number dialled is in To.
     proxies = ["route[TRUNK_PROXY] {"]
@@ -184,8 +188,16 @@ def _network(text: str) -> str:
 
 
 def workers_list(config: EdgeConfig) -> str:
-    """The dispatcher's list: set 1 is the media workers."""
-    return "".join(f"1 sip:{bracketed(host)}:{port}\n" for host, port in config.workers)
+    """The dispatcher's list: set 1 is the media workers; those that retire get no new calls."""
+    uris = {worker_uri(address): _TAKES_CALLS for address in config.workers}
+    uris |= {worker_uri(address): _DISABLED for address in config.retiring}
+    return "".join(f"1 {uri} {flags} 0\n" for uri, flags in uris.items())
+
+
+def worker_uri(address: tuple[str, int]) -> str:
+    """A media worker as the dispatcher knows it."""
+    host, port = address
+    return f"sip:{bracketed(host)}:{port}"
 
 
 def tls_cfg(certificate: Path, key: Path, *, trunks: bool) -> str:

@@ -158,6 +158,11 @@ class PhoneCall:
         self._cseq = 1
 
     @property
+    def remote_contact(self) -> str:
+        """Where the other side says that it is: the URI of its Contact."""
+        return self._target
+
+    @property
     def local(self) -> str:
         """Our From or To with its tag."""
         return self._local

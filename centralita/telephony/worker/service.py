@@ -59,6 +59,7 @@ from centralita.telephony.worker.endpoint import (
     start_endpoint,
 )
 from centralita.telephony.worker.leg import PjLeg, call_param
+from centralita.telephony.worker.room import room_for
 from centralita.telephony.worker.settings import WorkerSettings
 from centralita.telephony.worker.sip_message import invite_facts
 
@@ -98,6 +99,7 @@ class Worker:
         self.settings = settings
         self.stopping = False
         self._draining = False
+        self._leaving = False
         self._legs: dict[LegId, PjLeg] = {}
         self._dead: list[PjLeg] = []
         self._arrivals: dict[LegId, CallArrived] = {}
@@ -122,12 +124,23 @@ class Worker:
         next_check = time.monotonic() + _MEDIA_CHECK
         while not self.stopping:
             self._turn()
+            if self._leaving and not self._legs and self._brain.connected:
+                log.info("the last call is over, a drained worker ends")
+                break
             if time.monotonic() >= next_check:
                 next_check += _MEDIA_CHECK
                 for leg in tuple(self._legs.values()):
                     self._check_media(leg)
                 self._give_up_arrivals()
         self._shut_down()
+
+    def drain(self, *, leave: bool) -> None:
+        """Take no new calls; those that are here go on, and agents are rung for them.
+
+        With `leave` the process ends with the last of them, once a brain has heard of its end.
+        """
+        self._draining = True
+        self._leaving = self._leaving or leave
 
     def wake(self) -> None:
         """Interrupt the wait for SIP, from any thread.
@@ -206,7 +219,7 @@ class Worker:
             pj_call=pj_call,
         )
         self._legs[leg.leg_id] = leg
-        if self._draining or len(self._legs) > self.capacity:
+        if self._draining or self._room_taken() > self.capacity:
             log.warning("call refused with 503", extra={"legs": len(self._legs)})
             leg.end(EndReason.SHUTDOWN)
             return
@@ -240,6 +253,11 @@ class Worker:
             if not leg.confirmed and leg.began_at < oldest:
                 log.error("no brain to answer, call refused with 503", extra={"leg_id": leg_id})
                 leg.end(EndReason.SHUTDOWN)
+
+    def _room_taken(self, *more: CallId) -> int:
+        """How many legs the calls here may come to, with a further leg for each of `more`."""
+        alive = (leg.call_id for leg in self._legs.values() if leg.end_reason is None)
+        return room_for((*alive, *more))
 
     @property
     def capacity(self) -> int:
@@ -310,8 +328,8 @@ class Worker:
                 self._leg(leg_id).xfer(target, call_param())
             case HangUp(leg_id=leg_id, reason=reason):
                 self._leg(leg_id).end(reason)
-            case Drain():
-                self._draining = True
+            case Drain(leave=leave):
+                self.drain(leave=leave)
             case Ping():
                 pass
             case _:
@@ -336,7 +354,7 @@ class Worker:
         self.wake()
 
     def _dial(self, command: Dial) -> None:
-        if self._draining or len(self._legs) >= self.capacity:
+        if self._room_taken(command.call_id) > self.capacity:
             raise DialError(f"worker {self.settings.worker_id} is full with {len(self._legs)} legs")
         leg = PjLeg(
             self,
