@@ -20,6 +20,7 @@ from centralita.core.wire import Plain
 from centralita.store.records import FlowRecord
 from centralita.store.store import Store
 from centralita.timeline.directory import Directory
+from centralita.vault.keyring import Keyring
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -107,4 +108,5 @@ class ApiPorts:
     health: HealthReport
     flows: FlowControl
     metrics: CollectorRegistry
+    keyring: Keyring
     passwords: Passwords = field(default_factory=Passwords)

@@ -56,6 +56,7 @@ from centralita.telephony.edge.edge import Edge
 from centralita.telephony.edge.watch import RegistrationWatch
 from centralita.telephony.link import WorkerLink
 from centralita.timeline.directory import Directory
+from centralita.vault.keyring import Keyring
 
 log = logging.getLogger(__name__)
 
@@ -101,15 +102,19 @@ class House:
         self.directory = Directory(store.customers, self.clock, region=config.sip.region)
         journal = Journal(config.data / "journal")
         self.calls = CallLog(journal, store, self.directory, self.bus, self.clock)
+        self.keyring = Keyring(config.keys_dir)
         self.recorder = Recorder(
             self.link,
             self.bus,
             self.clock,
             config.recordings_dir,
+            keyring=self.keyring if config.recordings.encrypt else None,
             written_down=self.calls.written_down,
         )
         self.feed = LiveFeed(self.hub, self.bus, self.clock, store, self.calls, self._queue_title)
-        self.transcriber = Transcriber(self.pool, store, self.bus, config.recordings_dir)
+        self.transcriber = Transcriber(
+            self.pool, store, self.bus, config.recordings_dir, self.keyring
+        )
         self.retention = Retention(config, store, self.clock)
         self.disk = DiskWatch(
             config.recordings_dir, self.recorder, keep_free=config.recordings.keep_free_mb << 20
@@ -158,6 +163,7 @@ class House:
     async def open(self) -> None:
         """Start everything; returns when calls can be taken. Raises Unavailable when they can't."""
         began = time.monotonic()
+        await asyncio.to_thread(self.keyring.current)
         self.recorder.open()
         await self.center.load()
         self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
@@ -311,6 +317,7 @@ class House:
             health=self.health,
             flows=self.center,
             metrics=registry,
+            keyring=self.keyring,
         )
         self._runner = web.AppRunner(make_app(ports), access_log=None)
         await self._runner.setup()

@@ -28,6 +28,7 @@ from centralita.core.wire import Plain
 from centralita.store.records import AgentRecord, FlowRecord, QueueRecord, Role, UserRecord
 from centralita.store.store import Store, open_store
 from centralita.timeline.directory import Directory
+from centralita.vault.keyring import Keyring
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse"
@@ -178,6 +179,7 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         health=floor,
         flows=floor,
         metrics=registry,
+        keyring=Keyring(folder / "keys"),
         passwords=Passwords(FAST),
     )
     await _people(store, hub)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from aiohttp import web
@@ -11,8 +12,11 @@ from centralita.api import schemas as s
 from centralita.api import views
 from centralita.api.http import Handler, Incoming, Reply, cursor, page
 from centralita.api.ports import ApiPorts
+from centralita.api.sound import open_for, serve_sound
 from centralita.core.errors import CentralitaError, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, CustomerId, QueueId, RecordingId
+from centralita.recordings.files import is_sealed
+from centralita.store.records import RecordingRecord
 from centralita.timeline.identity import caller_identity
 from centralita.timeline.repositories import CallFilter
 
@@ -26,6 +30,7 @@ class Calls:
         self._store = ports.store
         self._region = ports.settings.region
         self._recordings_dir = ports.settings.recordings_dir
+        self._keyring = ports.keyring
 
     def handlers(self) -> dict[str, Handler]:
         return {"calls": self.list, "call": self.get, "recording_audio": self.audio}
@@ -79,14 +84,25 @@ class Calls:
         file = await asyncio.to_thread(_inside, self._recordings_dir, recording.path)
         if recording.removed or file is None:
             raise NotFound("the sound of this recording is no longer kept", code="recording_gone")
-        return web.FileResponse(
-            file,
-            headers={
-                "Content-Type": SOUNDS.get(file.suffix, "application/octet-stream"),
-                "Cache-Control": "private, no-cache",
-                "Content-Disposition": f'inline; filename="{recording.recording_id}{file.suffix}"',
-            },
-        )
+        return await self._send(incoming.request, recording, file)
+
+    async def _send(
+        self, request: web.Request, recording: RecordingRecord, file: Path
+    ) -> web.StreamResponse:
+        suffix = next((one for one in file.suffixes if one in SOUNDS), "")
+        headers = {
+            "Content-Type": SOUNDS.get(suffix, "application/octet-stream"),
+            "Cache-Control": "private, no-cache",
+            "Content-Disposition": f'inline; filename="{recording.recording_id}{suffix}"',
+        }
+        if not is_sealed(file):
+            return web.FileResponse(file, headers=headers)
+        sound = await open_for(file, self._keyring)
+        try:
+            size = await asyncio.to_thread(sound.seek, 0, os.SEEK_END)
+            return await serve_sound(request, sound, size, f'"{recording.sha256}"', headers)
+        finally:
+            sound.close()
 
 
 def _inside(folder: Path, name: str) -> Path | None:
