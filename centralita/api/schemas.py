@@ -420,7 +420,8 @@ class Transcript(Answer, kw_only=True):
 
 
 class Recording(Answer, kw_only=True):
-    """A sound file. `kind` is `conversation` (left the caller, right the agent) or `voicemail`."""
+    """A sound file. `kind` is `conversation` (left the caller, right the agent) or `voicemail`.
+    `available` while the sound is kept; `audible` if it is for whoever asks to hear it."""
 
     id: str
     call_id: str
@@ -432,6 +433,7 @@ class Recording(Answer, kw_only=True):
     agent_id: str | None
     audio: str
     available: bool
+    audible: bool
 
 
 class Call(Answer, kw_only=True):

@@ -179,7 +179,7 @@ def call_event(value: m.CallEvent) -> s.CallEvent:
     )
 
 
-def recording(value: RecordingRecord) -> s.Recording:
+def recording(value: RecordingRecord, *, audible: bool) -> s.Recording:
     """A recording and where its sound is."""
     return s.Recording(
         id=value.recording_id,
@@ -192,6 +192,7 @@ def recording(value: RecordingRecord) -> s.Recording:
         agent_id=value.agent_id,
         audio=f"/api/v1/recordings/{value.recording_id}/audio",
         available=not value.removed,
+        audible=audible,
     )
 
 

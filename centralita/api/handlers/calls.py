@@ -10,14 +10,16 @@ from aiohttp import web
 
 from centralita.api import schemas as s
 from centralita.api import views
-from centralita.api.http import Handler, Incoming, Reply, cursor, page
+from centralita.api.http import Forbidden, Handler, Incoming, Principal, Reply, cursor, page
 from centralita.api.ports import ApiPorts
+from centralita.api.rights import may_hear
 from centralita.api.sound import open_for, serve_sound
 from centralita.core.errors import CentralitaError, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, CustomerId, QueueId, RecordingId
 from centralita.recordings.files import is_sealed
 from centralita.store.records import RecordingRecord
 from centralita.timeline.identity import caller_identity
+from centralita.timeline.model import Interaction
 from centralita.timeline.repositories import CallFilter
 
 SOUNDS = {".flac": "audio/flac", ".wav": "audio/wav"}
@@ -65,13 +67,20 @@ class Calls:
         )
         if entry is None:
             raise NotFound(f"no call {call_id}")
+        audible = {
+            recording.recording_id: await self._may_hear(incoming.who, recording, entry)
+            for recording in recordings
+        }
         texts = [views.transcript(transcript) for transcript in transcripts]
         call = views.call(entry)
         return Reply(
             s.CallDetail(
                 **{name: getattr(call, name) for name in call.__struct_fields__},
                 events=[views.call_event(event) for event in events],
-                recordings=[views.recording(recording) for recording in recordings],
+                recordings=[
+                    views.recording(recording, audible=audible[recording.recording_id])
+                    for recording in recordings
+                ],
                 transcripts=texts,
                 transcript=max(texts, key=lambda text: len(text.text), default=None),
             )
@@ -81,10 +90,30 @@ class Calls:
         recording = await self._store.recordings.get(RecordingId(incoming.path("id")))
         if recording is None:
             raise NotFound(f"no recording {incoming.path('id')}")
+        entry = await self._store.interactions.by_call(recording.call_id)
+        if not await self._may_hear(incoming.who, recording, entry):
+            raise Forbidden(
+                "agents hear their own conversations and the messages for their queues; "
+                "a supervisor hears the others"
+            )
         file = await asyncio.to_thread(_inside, self._recordings_dir, recording.path)
         if recording.removed or file is None:
             raise NotFound("the sound of this recording is no longer kept", code="recording_gone")
         return await self._send(incoming.request, recording, file)
+
+    async def _may_hear(
+        self, who: Principal, recording: RecordingRecord, entry: Interaction | None
+    ) -> bool:
+        message_for, serves = None, frozenset[QueueId]()
+        if recording.kind == "voicemail" and not who.is_supervisor and who.agent_id is not None:
+            task = await self._store.tasks.voicemail_of(recording.call_id)
+            message_for = task.queue_id if task is not None else None
+            serves = frozenset(
+                queue.queue_id
+                for queue in await self._store.queues.all()
+                if who.agent_id in queue.agents
+            )
+        return may_hear(who, recording, entry, message_for, serves)
 
     async def _send(
         self, request: web.Request, recording: RecordingRecord, file: Path

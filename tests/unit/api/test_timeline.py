@@ -78,6 +78,7 @@ async def record(desk: Desk, name: str = "rec_1", path: str = "2026/rec_1.flac")
             duration=timedelta(seconds=60),
             sha256=hashlib.sha256(SOUND).hexdigest(),
             created_at=NOON,
+            agent_id=AgentId("agent_ana"),
         )
     )
 

@@ -1093,9 +1093,13 @@ export interface components {
             since: string;
             waited_s: number;
         };
-        /** @description A sound file. `kind` is `conversation` (left the caller, right the agent) or `voicemail`. */
+        /**
+         * @description A sound file. `kind` is `conversation` (left the caller, right the agent) or `voicemail`.
+         *     `available` while the sound is kept; `audible` if it is for whoever asks to hear it.
+         */
         Recording: {
             agent_id: string | null;
+            audible: boolean;
             audio: string;
             available: boolean;
             call_id: string;
