@@ -135,4 +135,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
           role="admin"),
     _send("publish_flow", "POST", "/flows/{id}/publish", s.PublishRequest, {200: s.FlowDetail},
           "Let a version answer calls.", role="admin"),
+    # audit
+    _get("audit", "/audit", s.Page[s.AuditEntry],
+         "The audit log: who did what, newest first.", role="admin", query=s.AuditQuery),
 )  # fmt: skip

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from centralita.api import schemas as s
 from centralita.api.live import LiveHub
 from centralita.api.passwords import Passwords
+from centralita.audit.log import AuditLog
 from centralita.core.clock import Clock
 from centralita.core.ids import AgentId, FlowId
 from centralita.core.wire import Plain
@@ -109,4 +110,5 @@ class ApiPorts:
     flows: FlowControl
     metrics: CollectorRegistry
     keyring: Keyring
+    audit: AuditLog
     passwords: Passwords = field(default_factory=Passwords)

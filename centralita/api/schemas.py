@@ -573,6 +573,37 @@ class Me(Answer, kw_only=True):
     agent: Agent | None
 
 
+# --- audit --------------------------------------------------------------------------------------
+
+
+class AuditQuery(PageQuery, kw_only=True):
+    """Which entries of the audit log, newest first; `since` included, `until` not."""
+
+    who: NonEmpty | None = None
+    action: NonEmpty | None = None
+    object: NonEmpty | None = None
+    outcome: Literal["done", "refused"] | None = None
+    since: Time | None = None
+    until: Time | None = None
+
+
+class AuditEntry(Answer, kw_only=True):
+    """Who did what to what. `prev` is the hash of the entry before, `hash` covers it and all of
+    this entry; `details` is the text that is hashed, read as JSON."""
+
+    seq: int
+    at: Time
+    who: str
+    name: str
+    address: str
+    action: str
+    object: str
+    outcome: str
+    details: JsonObject
+    prev: str
+    hash: str
+
+
 # --- health -------------------------------------------------------------------------------------
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from centralita.api import schemas as s
 from centralita.api.live_messages import AgentChanged, QueueChanged
+from centralita.audit.entry import Entry
 from centralita.core.errors import CentralitaError
 from centralita.core.wire import Plain, to_plain
 from centralita.store.records import (
@@ -176,6 +178,23 @@ def call_event(value: m.CallEvent) -> s.CallEvent:
         at=value.at,
         type=value.type,
         data=plain if isinstance(plain, dict) else {},
+    )
+
+
+def audit_entry(value: Entry) -> s.AuditEntry:
+    """An entry of the audit log."""
+    return s.AuditEntry(
+        seq=value.seq,
+        at=value.at,
+        who=value.who,
+        name=value.name,
+        address=value.address,
+        action=value.action,
+        object=value.object,
+        outcome=value.outcome,
+        details=json.loads(value.details),
+        prev=value.prev,
+        hash=value.hash,
     )
 
 

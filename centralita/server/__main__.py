@@ -109,6 +109,13 @@ def parser() -> argparse.ArgumentParser:
     add_queue.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     add_queue.set_defaults(run="queue_add")
     _add_keys(verbs.add_parser("keys", help="the keys of recordings"), common)
+    audit = verbs.add_parser("audit", help="the audit log").add_subparsers(required=True)
+    verify = audit.add_parser("verify", parents=[common], help="is it what was written?")
+    verify.add_argument(
+        "--known", action="append", default=[], metavar="NUMBER:HASH",
+        help="an entry that was noted elsewhere",
+    )  # fmt: skip
+    verify.set_defaults(run="verify", module="audit_commands")
     return top
 
 

@@ -81,6 +81,11 @@ class Config:
         return self.keys.dir or self.data / "keys"
 
     @property
+    def audit_dir(self) -> Path:
+        """Where the head of the audit log is."""
+        return self.data / "audit"
+
+    @property
     def database_url(self) -> str:
         """The URL for the store: with its asynchronous driver, and the password from its file."""
         url = self.database.url or f"sqlite:///{self.data / 'centralita.db'}"

@@ -6,8 +6,12 @@ import argparse
 import asyncio
 import sys
 
+from centralita.audit.entry import Action
+from centralita.core.clock import SteadyClock
 from centralita.core.errors import Conflict
 from centralita.recordings.rewrap import keys_in_use, rewrap
+from centralita.server.auditing import audit_head, audit_log, operator
+from centralita.server.commands import open_data
 from centralita.server.config import Config
 from centralita.vault.keyring import Key, Keyring
 
@@ -33,7 +37,11 @@ async def show(config: Config, options: argparse.Namespace) -> int:
 async def rotate(config: Config, options: argparse.Namespace) -> int:
     """Make a new key, and let it open what there is. A running server takes it by itself."""
     keyring = Keyring(config.keys_dir)
-    key = await asyncio.to_thread(keyring.rotate)
+    async with open_data(config) as store:
+        key = await asyncio.to_thread(keyring.rotate)
+        await audit_log(config, store, SteadyClock()).write(
+            operator(), Action.KEY_ROTATED, key.key_id
+        )
     print(f"{key.key_id} is the key for what is written from now on")
     return await _wrap(config, keyring, key)
 
@@ -53,6 +61,15 @@ async def retire(config: Config, options: argparse.Namespace) -> int:
             f"{counts[options.key]} recordings still need the key {options.key}; "
             "give them the new one first: centralita keys wrap"
         )
+    if await asyncio.to_thread(audit_head(config).key_id) == options.key:
+        raise Conflict(
+            f"the audit log is anchored with the key {options.key}; "
+            "give it the new one first: centralita keys wrap"
+        )
+    async with open_data(config) as store:
+        await audit_log(config, store, SteadyClock()).write(
+            operator(), Action.KEY_RETIRED, options.key
+        )
     place = await asyncio.to_thread(keyring.retire, options.key)
     print(f"{options.key} lies in {place} now; backups of recordings made before may need it")
     return 0
@@ -61,6 +78,7 @@ async def retire(config: Config, options: argparse.Namespace) -> int:
 async def _wrap(config: Config, keyring: Keyring, key: Key) -> int:
     done = await asyncio.to_thread(rewrap, config.recordings_dir, keyring, key)
     print(f"{done.changed} recordings were given this key, {done.as_before} had it")
+    await asyncio.to_thread(audit_head(config).renew)
     return _told(done.problems)
 
 

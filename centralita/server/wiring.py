@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import ipaddress
 import logging
 import time
@@ -19,6 +20,7 @@ from centralita.api.live import LiveHub
 from centralita.api.ports import ApiPorts, ApiSettings
 from centralita.asr.vosk.models import resolve_models
 from centralita.asr.vosk.pool import PoolSettings, VoskPool
+from centralita.audit.entry import SERVER, Action
 from centralita.core.bus import Bus
 from centralita.core.clock import SteadyClock
 from centralita.core.errors import Unavailable
@@ -34,6 +36,7 @@ from centralita.routing.dispatcher import Dispatcher
 from centralita.routing.events import ConversationEnded, ConversationStarted
 from centralita.server.adapters import FlowPrompts, Messages, Phones, QueueAnnouncer, Queues
 from centralita.server.agents import Agents
+from centralita.server.auditing import audit_log
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.config import Config
@@ -115,7 +118,8 @@ class House:
         self.transcriber = Transcriber(
             self.pool, store, self.bus, config.recordings_dir, self.keyring
         )
-        self.retention = Retention(config, store, self.clock)
+        self.audit = audit_log(config, store, self.clock)
+        self.retention = Retention(config, store, self.clock, self.audit)
         self.disk = DiskWatch(
             config.recordings_dir, self.recorder, keep_free=config.recordings.keep_free_mb << 20
         )
@@ -163,7 +167,7 @@ class House:
     async def open(self) -> None:
         """Start everything; returns when calls can be taken. Raises Unavailable when they can't."""
         began = time.monotonic()
-        await asyncio.to_thread(self.keyring.current)
+        await self.audit.write(SERVER, Action.SERVER_STARTED, configuration=self._fingerprint())
         self.recorder.open()
         await self.center.load()
         self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
@@ -236,6 +240,7 @@ class House:
         """Take a changed directory of agents, queues and flows; no call notices."""
         before = {agent.extension for agent in self.center.agents}
         await self.center.load()
+        await self.audit.write(SERVER, Action.SERVER_RELOADED)
         actions = self.board.configure(
             self.center.queues.values(), self.center.profiles(), self.clock.now()
         )
@@ -249,6 +254,11 @@ class House:
     def reload_soon(self) -> None:
         """As `reload`, from a signal handler."""
         self._tasks.spawn(self.reload(), name="reload")
+
+    def _fingerprint(self) -> str:
+        """The SHA-256 of sip.conf: two starts with the same one had the same configuration."""
+        source = self.config.source
+        return hashlib.sha256(source.read_bytes()).hexdigest() if source is not None else ""
 
     # --- parts ------------------------------------------------------------------------------
 
@@ -318,6 +328,7 @@ class House:
             flows=self.center,
             metrics=registry,
             keyring=self.keyring,
+            audit=self.audit,
         )
         self._runner = web.AppRunner(make_app(ports), access_log=None)
         await self._runner.setup()

@@ -21,6 +21,8 @@ from centralita.api.live import LiveHub
 from centralita.api.live_messages import AgentChanged
 from centralita.api.passwords import Passwords
 from centralita.api.ports import ApiPorts, ApiSettings
+from centralita.audit.head import Head
+from centralita.audit.log import AuditLog
 from centralita.core.clock import ManualClock
 from centralita.core.errors import Conflict
 from centralita.core.ids import AgentId, FlowId, QueueId, UserId
@@ -164,6 +166,7 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
     store = await open_store(f"sqlite:///{folder}/centralita.db")
     clock, hub = ManualClock(NOON), LiveHub()
     floor = Floor(hub, healthy())
+    keyring = Keyring(folder / "keys")
     (folder / "recordings").mkdir()
     registry = CollectorRegistry()
     Counter("centralita_calls", "Calls that arrived", registry=registry)
@@ -179,7 +182,8 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         health=floor,
         flows=floor,
         metrics=registry,
-        keyring=Keyring(folder / "keys"),
+        keyring=keyring,
+        audit=AuditLog(store.audit, Head(folder / "audit", keyring), clock),
         passwords=Passwords(FAST),
     )
     await _people(store, hub)

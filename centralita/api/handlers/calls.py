@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import web
 
 from centralita.api import schemas as s
 from centralita.api import views
+from centralita.api.auditor import Auditor
 from centralita.api.http import Forbidden, Handler, Incoming, Principal, Reply, cursor, page
 from centralita.api.ports import ApiPorts
 from centralita.api.rights import may_hear
 from centralita.api.sound import open_for, serve_sound
+from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import CentralitaError, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, CustomerId, QueueId, RecordingId
+from centralita.core.wire import Plain
 from centralita.recordings.files import is_sealed
 from centralita.store.records import RecordingRecord
 from centralita.timeline.identity import caller_identity
@@ -28,7 +32,8 @@ SOUNDS = {".flac": "audio/flac", ".wav": "audio/wav"}
 class Calls:
     """What was said on the phone."""
 
-    def __init__(self, ports: ApiPorts) -> None:
+    def __init__(self, ports: ApiPorts, auditor: Auditor) -> None:
+        self._auditor = auditor
         self._store = ports.store
         self._region = ports.settings.region
         self._recordings_dir = ports.settings.recordings_dir
@@ -91,7 +96,11 @@ class Calls:
         if recording is None:
             raise NotFound(f"no recording {incoming.path('id')}")
         entry = await self._store.interactions.by_call(recording.call_id)
+        about: dict[str, Plain] = {"call_id": recording.call_id, "kind": recording.kind}
         if not await self._may_hear(incoming.who, recording, entry):
+            await self._auditor.enter(
+                incoming, Action.RECORDING_HEARD, recording.recording_id, Outcome.REFUSED, **about
+            )
             raise Forbidden(
                 "agents hear their own conversations and the messages for their queues; "
                 "a supervisor hears the others"
@@ -99,7 +108,17 @@ class Calls:
         file = await asyncio.to_thread(_inside, self._recordings_dir, recording.path)
         if recording.removed or file is None:
             raise NotFound("the sound of this recording is no longer kept", code="recording_gone")
-        return await self._send(incoming.request, recording, file)
+        sound = await open_for(file, self._keyring)
+        try:
+            # No sound before the entry that says who hears it.
+            asked = incoming.request.headers.get("Range", "")
+            about["range"] = asked[:100]
+            await self._auditor.enter(
+                incoming, Action.RECORDING_HEARD, recording.recording_id, Outcome.DONE, **about
+            )
+            return await self._send(incoming.request, recording, file, sound)
+        finally:
+            sound.close()
 
     async def _may_hear(
         self, who: Principal, recording: RecordingRecord, entry: Interaction | None
@@ -116,7 +135,7 @@ class Calls:
         return may_hear(who, recording, entry, message_for, serves)
 
     async def _send(
-        self, request: web.Request, recording: RecordingRecord, file: Path
+        self, request: web.Request, recording: RecordingRecord, file: Path, sound: BinaryIO
     ) -> web.StreamResponse:
         suffix = next((one for one in file.suffixes if one in SOUNDS), "")
         headers = {
@@ -126,12 +145,8 @@ class Calls:
         }
         if not is_sealed(file):
             return web.FileResponse(file, headers=headers)
-        sound = await open_for(file, self._keyring)
-        try:
-            size = await asyncio.to_thread(sound.seek, 0, os.SEEK_END)
-            return await serve_sound(request, sound, size, f'"{recording.sha256}"', headers)
-        finally:
-            sound.close()
+        size = await asyncio.to_thread(sound.seek, 0, os.SEEK_END)
+        return await serve_sound(request, sound, size, f'"{recording.sha256}"', headers)
 
 
 def _inside(folder: Path, name: str) -> Path | None:
