@@ -11,7 +11,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from centralita.api.auth import Authenticator, within
 from centralita.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from centralita.api.handlers import handlers
-from centralita.api.handlers.signing_in import SigningIn
 from centralita.api.http import (
     Cookie,
     Forbidden,
@@ -36,7 +35,7 @@ def make_app(ports: ApiPorts) -> web.Application:
     auth = Authenticator(ports.store, ports.clock, settings)
     live = LiveSocket(ports.hub, auth, ports.clock)
     app = web.Application(client_max_size=settings.max_body, middlewares=[_errors])
-    by_name = handlers(ports, SigningIn(ports, auth))
+    by_name = handlers(ports, auth)
     for endpoint in ENDPOINTS:
         app.router.add_route(
             endpoint.method,

@@ -140,4 +140,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
          role="admin"),
     _send("lift_ban", "DELETE", "/edge/bans/{id}", None, {204: None},
           "Listen to an address again.", role="admin"),
+    # audit
+    _get("audit", "/audit", s.Page[s.AuditEntry],
+         "The audit log: who did what, newest first.", role="admin", query=s.AuditQuery),
 )  # fmt: skip

@@ -224,6 +224,8 @@ def error_response(error: Exception) -> web.Response:
             code = _CODES.get(status) or error.reason.lower().replace(" ", "_")
             if isinstance(error, web.HTTPMethodNotAllowed):
                 headers = {"Allow": ", ".join(sorted(error.allowed_methods))}
+            if isinstance(error, web.HTTPRequestRangeNotSatisfiable):
+                headers = {"Content-Range": error.headers.get("Content-Range", "bytes */*")}
             return _error(status, code, error.reason, "", headers)
     if status == 500:
         log.error("request failed", exc_info=error)

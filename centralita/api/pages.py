@@ -37,9 +37,12 @@ class Pages:
     def _find(self, wanted: str) -> Path | None:
         if self._folder is None or "\x00" in wanted:
             return None
-        file = (self._folder / wanted).resolve()
-        if file.is_relative_to(self._folder) and file.is_file():
-            return file
+        try:
+            file = (self._folder / wanted).resolve()
+            if file.is_relative_to(self._folder) and file.is_file():
+                return file
+        except OSError:
+            return None  # no file can have such a name
         index = self._folder / "index.html"
         if "." in wanted.rsplit("/", 1)[-1] or not index.is_file():
             return None

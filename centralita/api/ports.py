@@ -14,12 +14,14 @@ from prometheus_client import CollectorRegistry
 from centralita.api import schemas as s
 from centralita.api.live import LiveHub
 from centralita.api.passwords import Passwords
+from centralita.audit.log import AuditLog
 from centralita.core.clock import Clock
 from centralita.core.ids import AgentId, FlowId
 from centralita.core.wire import Plain
 from centralita.store.records import FlowRecord
 from centralita.store.store import Store
 from centralita.timeline.directory import Directory
+from centralita.vault.keyring import Keyring
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -120,4 +122,6 @@ class ApiPorts:
     flows: FlowControl
     bans: BanControl
     metrics: CollectorRegistry
+    keyring: Keyring
+    audit: AuditLog
     passwords: Passwords = field(default_factory=Passwords)

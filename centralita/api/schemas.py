@@ -420,7 +420,8 @@ class Transcript(Answer, kw_only=True):
 
 
 class Recording(Answer, kw_only=True):
-    """A sound file. `kind` is `conversation` (left the caller, right the agent) or `voicemail`."""
+    """A sound file. `kind` is `conversation` (left the caller, right the agent) or `voicemail`.
+    `available` while the sound is kept; `audible` if it is for whoever asks to hear it."""
 
     id: str
     call_id: str
@@ -432,6 +433,7 @@ class Recording(Answer, kw_only=True):
     agent_id: str | None
     audio: str
     available: bool
+    audible: bool
 
 
 class Call(Answer, kw_only=True):
@@ -581,6 +583,37 @@ class Ban(Answer, kw_only=True):
     reason: Literal["requests", "guesses"]
     since: Time
     until: Time
+
+
+# --- audit --------------------------------------------------------------------------------------
+
+
+class AuditQuery(PageQuery, kw_only=True):
+    """Which entries of the audit log, newest first; `since` included, `until` not."""
+
+    who: NonEmpty | None = None
+    action: NonEmpty | None = None
+    object: NonEmpty | None = None
+    outcome: Literal["done", "refused"] | None = None
+    since: Time | None = None
+    until: Time | None = None
+
+
+class AuditEntry(Answer, kw_only=True):
+    """Who did what to what. `prev` is the hash of the entry before, `hash` covers it and all of
+    this entry; `details` is the text that is hashed, read as JSON."""
+
+    seq: int
+    at: Time
+    who: str
+    name: str
+    address: str
+    action: str
+    object: str
+    outcome: str
+    details: JsonObject
+    prev: str
+    hash: str
 
 
 # --- health -------------------------------------------------------------------------------------

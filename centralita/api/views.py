@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from centralita.api import schemas as s
 from centralita.api.live_messages import AgentChanged, QueueChanged
+from centralita.audit.entry import Entry
 from centralita.core.errors import CentralitaError
 from centralita.core.wire import Plain, to_plain
 from centralita.store.records import (
@@ -179,7 +181,24 @@ def call_event(value: m.CallEvent) -> s.CallEvent:
     )
 
 
-def recording(value: RecordingRecord) -> s.Recording:
+def audit_entry(value: Entry) -> s.AuditEntry:
+    """An entry of the audit log."""
+    return s.AuditEntry(
+        seq=value.seq,
+        at=value.at,
+        who=value.who,
+        name=value.name,
+        address=value.address,
+        action=value.action,
+        object=value.object,
+        outcome=value.outcome,
+        details=json.loads(value.details),
+        prev=value.prev,
+        hash=value.hash,
+    )
+
+
+def recording(value: RecordingRecord, *, audible: bool) -> s.Recording:
     """A recording and where its sound is."""
     return s.Recording(
         id=value.recording_id,
@@ -192,6 +211,7 @@ def recording(value: RecordingRecord) -> s.Recording:
         agent_id=value.agent_id,
         audio=f"/api/v1/recordings/{value.recording_id}/audio",
         available=not value.removed,
+        audible=audible,
     )
 
 

@@ -18,6 +18,7 @@ from centralita.core.tasks import Tasks
 from centralita.recordings.files import RecordingError, StoredFile, store_flac
 from centralita.recordings.spool import Running, Spool
 from centralita.telephony.call import CallControl, LegEnded, RecordingStopped, TelephonyError
+from centralita.vault.keyring import Keyring
 
 log = logging.getLogger(__name__)
 
@@ -84,15 +85,18 @@ class Recorder:
         clock: Clock,
         folder: Path,
         *,
+        keyring: Keyring | None = None,
         written_down: Callable[[], Awaitable[bool]] = _at_once,
     ) -> None:
-        """`written_down` tells when what the bus has been told so far cannot be lost any more;
-        False when that takes too long: the spool then keeps the recording for the next start."""
+        """With a `keyring`, what is stored is encrypted. `written_down` tells when what the bus has
+        been told so far cannot be lost any more; False when that takes too long: the spool then
+        keeps the recording for the next start."""
         self._written_down = written_down
         self._control = control
         self._bus = bus
         self._clock = clock
         self._folder = folder
+        self._keyring = keyring
         self._spool = Spool(folder / "spool")
         self._running: dict[RecordingId, Running] = {}
         self._tasks = Tasks("recorder")
@@ -257,7 +261,12 @@ class Recorder:
         sources = [self._spool.path(name) for name in running.tracks.values()]
         try:
             stored: StoredFile = await asyncio.to_thread(
-                store_flac, sources, self._folder, running.recording_id, running.started_at
+                store_flac,
+                sources,
+                self._folder,
+                running.recording_id,
+                running.started_at,
+                keyring=self._keyring,
             )
         except RecordingError as exc:
             if running.discarded:

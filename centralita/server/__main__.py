@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -37,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             grace = config.limits.stop_grace
             return asyncio.run(run_keeper(config.run_dir, given, grace=grace))
         # Here, so that the keeper stays small: it needs none of what the brain is made of.
-        from centralita.server import commands
-
-        command: Command = getattr(commands, options.run)
+        name = getattr(options, "module", "commands")
+        module = importlib.import_module(f"centralita.server.{name}")
+        command: Command = getattr(module, options.run)
         return asyncio.run(command(config, options))
     except CentralitaError as exc:
         print(f"centralita: {exc}", file=sys.stderr)
@@ -120,7 +121,29 @@ def parser() -> argparse.ArgumentParser:
     add_queue.add_argument("--language", choices=("es", "en"), help="es unless told")
     add_queue.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     add_queue.set_defaults(run="queue_add")
+    _add_keys(verbs.add_parser("keys", help="the keys of recordings"), common)
+    audit = verbs.add_parser("audit", help="the audit log").add_subparsers(required=True)
+    verify = audit.add_parser("verify", parents=[common], help="is it what was written?")
+    verify.add_argument(
+        "--known", action="append", default=[], metavar="NUMBER:HASH",
+        help="an entry that was noted elsewhere",
+    )  # fmt: skip
+    verify.set_defaults(run="verify", module="audit_commands")
     return top
+
+
+def _add_keys(keys: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    verbs = keys.add_subparsers(required=True)
+    for run, name, text in (
+        ("show", "list", "each key, and how many recordings need it"),
+        ("rotate", "rotate", "make a new key, and give it to the recordings there are"),
+        ("wrap", "wrap", "finish a rotation that was interrupted"),
+        ("retire", "retire", "put a key away that nothing needs any more"),
+    ):
+        verb = verbs.add_parser(name, parents=[common], help=text)
+        verb.set_defaults(run=run, module="key_commands")
+        if run == "retire":
+            verb.add_argument("key", help="its id; see: centralita keys list")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,13 @@ import yaml
 
 from centralita.api.passwords import hash_password
 from centralita.asr.vosk.models import get_model, list_models
+from centralita.audit.entry import Action, Outcome
 from centralita.core.clock import SteadyClock
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import AgentId, FlowId, QueueId, UserId
-from centralita.core.wire import Plain
+from centralita.core.wire import Plain, to_plain
 from centralita.ivr.loader import BadFlow, load_file
+from centralita.server.auditing import audit_log, operator
 from centralita.server.bans import Bans
 from centralita.server.center import ANY_NUMBER, queue_config
 from centralita.server.config import Config
@@ -69,7 +71,7 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
         config = demo_config(config)
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = not (config.data / "demo-credentials.json").exists()
-    async with _store(config) as store:
+    async with open_data(config) as store:
         if options.demo:
             credentials = await found_company(store, config, SteadyClock())
         elif not await store.flows.all():
@@ -164,15 +166,17 @@ async def flow_check(config: Config, options: argparse.Namespace) -> int:
 
 async def flow_publish(config: Config, options: argparse.Namespace) -> int:
     """Store a new version and let it answer. A running server takes it on SIGHUP."""
-    async with _store(config) as store:
+    async with open_data(config) as store:
         queues = {queue.queue_id for queue in await store.queues.all()}
         flows = {flow.flow_id for flow in await store.flows.all()}
         try:
-            load_file(options.file, queues=queues, flows=flows)
+            flow = load_file(options.file, queues=queues, flows=flows)
         except BadFlow as exc:
             print(exc, file=sys.stderr)
             return 1
-        version = await _publish(store, options.file, tuple(options.number) or None)
+        numbers = tuple(options.number) or None
+        await _enter(config, store, Action.FLOW_PUBLISHED, flow.name, numbers=numbers)
+        version = await _publish(store, options.file, numbers)
     print(f"published as version {version}; a running server takes it on SIGHUP")
     return 0
 
@@ -205,7 +209,8 @@ async def models_get(config: Config, options: argparse.Namespace) -> int:
 
 async def import_file(config: Config, options: argparse.Namespace) -> int:
     """Customers or messages; what was imported before is left as it is."""
-    async with _store(config) as store:
+    async with open_data(config) as store:
+        await _enter(config, store, Action.IMPORTED, options.file.name, kind=options.kind)
         importer = Importer(
             store.customers, store.interactions, SteadyClock(), region=config.sip.region
         )
@@ -227,10 +232,14 @@ async def user_add(config: Config, options: argparse.Namespace) -> int:
     username = options.username.lower()
     agent_id = AgentId(f"agent_{username}") if options.extension else None
     name = options.name or options.username
-    async with _store(config) as store:
+    async with open_data(config) as store:
         if await store.users.by_name(username) is not None:
             raise InvalidInput(f'there is a user "{username}" already')
         queues = [await _queue(store, queue_id) for queue_id in options.queue]
+        await _enter(
+            config, store, Action.USER_PUT, f"user_{username}",
+            role=options.role, extension=options.extension, queues=options.queue,
+        )  # fmt: skip
         if agent_id is not None:
             for agent in await store.agents.all():
                 if agent.extension == options.extension and agent.agent_id != agent_id:
@@ -265,6 +274,16 @@ async def user_add(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
+async def _enter(
+    config: Config, store: Store, action: Action, object: str, **details: object
+) -> None:
+    """Into the audit log, in the name of whoever gave the command."""
+    plain = {name: to_plain(value) for name, value in details.items()}
+    await audit_log(config, store, SteadyClock()).write(
+        operator(), action, object, Outcome.DONE, **plain
+    )
+
+
 async def _queue(store: Store, queue_id: str) -> QueueRecord:
     queue = await store.queues.get(QueueId(queue_id))
     if queue is None:
@@ -282,6 +301,8 @@ async def ban_list(config: Config, options: argparse.Namespace) -> int:
 
 async def ban_lift(config: Config, options: argparse.Namespace) -> int:
     """A running server listens to the address again."""
+    async with open_data(config) as store:
+        await _enter(config, store, Action.BAN_LIFTED, options.address)
     await _bans(config).lift(options.address, "cli")
     print(f"{options.address} is listened to again")
     return 0
@@ -294,7 +315,7 @@ def _bans(config: Config) -> Bans:
 async def queue_add(config: Config, options: argparse.Namespace) -> int:
     """Make a queue, or change the settings that are given."""
     queue_id = QueueId(options.queue)
-    async with _store(config) as store:
+    async with open_data(config) as store:
         queue = await store.queues.get(queue_id) or QueueRecord(queue_id=queue_id, title="")
         settings = dict(queue.settings)
         for pair in options.set:
@@ -312,13 +333,15 @@ async def queue_add(config: Config, options: argparse.Namespace) -> int:
             settings=settings,
         )
         queue_config(queue)
+        await _enter(config, store, Action.QUEUE_PUT, queue_id, settings=options.set)
         await store.queues.put(queue)
     print(f"queue {queue_id}; a running server takes it on SIGHUP")
     return 0
 
 
 @contextlib.asynccontextmanager
-async def _store(config: Config) -> AsyncIterator[Store]:
+async def open_data(config: Config) -> AsyncIterator[Store]:
+    """The store of this data folder, closed again in the end."""
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = await open_store(config.database_url)
     try:

@@ -20,6 +20,7 @@ from centralita.server.settings import (
     AsrConfig,
     DatabaseConfig,
     HttpConfig,
+    KeysConfig,
     LimitsConfig,
     LogConfig,
     MediaConfig,
@@ -61,6 +62,7 @@ class Config:
     asr: AsrConfig = field(default_factory=AsrConfig)
     tts: TtsConfig = field(default_factory=TtsConfig)
     recordings: RecordingsConfig = field(default_factory=RecordingsConfig)
+    keys: KeysConfig = field(default_factory=KeysConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     log: LogConfig = field(default_factory=LogConfig)
     trunks: tuple[TrunkConfig, ...] = ()
@@ -75,6 +77,16 @@ class Config:
     def recordings_dir(self) -> Path:
         """Where audio is kept."""
         return self.recordings.dir or self.data / "recordings"
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where the keyring is."""
+        return self.keys.dir or self.data / "keys"
+
+    @property
+    def audit_dir(self) -> Path:
+        """Where the head of the audit log is."""
+        return self.data / "audit"
 
     @property
     def database_url(self) -> str:
@@ -117,6 +129,7 @@ SECTIONS: dict[str, type[DataclassInstance]] = {
     "asr": AsrConfig,
     "tts": TtsConfig,
     "recordings": RecordingsConfig,
+    "keys": KeysConfig,
     "limits": LimitsConfig,
     "log": LogConfig,
     "trunk": TrunkConfig,

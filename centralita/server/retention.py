@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from centralita.audit.entry import SERVER, Action
+from centralita.audit.log import AuditLog
 from centralita.core.clock import Clock
 from centralita.core.tasks import Tasks
 from centralita.server.config import Config
@@ -18,7 +20,8 @@ _EVERY = 3600.0
 class Retention:
     """Looks once an hour. The entry in the timeline and the transcript stay; the sound goes."""
 
-    def __init__(self, config: Config, store: Store, clock: Clock) -> None:
+    def __init__(self, config: Config, store: Store, clock: Clock, audit: AuditLog) -> None:
+        self._audit = audit
         self._keep = config.recordings.retention
         self._folder = config.recordings_dir
         self._store = store
@@ -43,6 +46,13 @@ class Retention:
         while expired := await self._store.recordings.older_than(before):
             for recording in expired:
                 path = self._folder / recording.path
+                await self._audit.write(
+                    SERVER,
+                    Action.RECORDING_EXPIRED,
+                    recording.recording_id,
+                    call_id=recording.call_id,
+                    made_at=recording.created_at.isoformat(),
+                )
                 await asyncio.to_thread(path.unlink, missing_ok=True)
                 await self._store.recordings.mark_removed(recording.recording_id)
                 removed += 1

@@ -129,9 +129,17 @@ class RecordingsConfig:
     """Recorded conversations and voicemail. A retention of None keeps them for ever."""
 
     dir: Path | None = setting(None, values.optional(values.path))
+    encrypt: bool = setting(True, values.boolean)
     announce: bool = setting(True, values.boolean)
     retention: timedelta | None = setting(_KEPT, values.duration_or_forever)
     keep_free_mb: int = setting(500, values.integer(1, 1_000_000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysConfig:
+    """The keys that what is kept is encrypted and anchored with."""
+
+    dir: Path | None = setting(None, values.optional(values.path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

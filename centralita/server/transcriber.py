@@ -23,6 +23,7 @@ from centralita.recordings.recorder import RecordingMade
 from centralita.server.call_records import RecordingKept, TaskMade
 from centralita.store.records import TranscriptChannel, TranscriptRecord, TranscriptWord
 from centralita.store.store import Store
+from centralita.vault.keyring import Keyring
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,14 @@ class TranscriptMade(Event):
 class Transcriber:
     """Takes each kept recording in turn."""
 
-    def __init__(self, recognizer: Recognizer, store: Store, bus: Bus, folder: Path) -> None:
+    def __init__(
+        self, recognizer: Recognizer, store: Store, bus: Bus, folder: Path, keyring: Keyring
+    ) -> None:
         self._recognizer = recognizer
         self._store = store
         self._bus = bus
         self._folder = folder
+        self._keyring = keyring
         self._waiting: asyncio.Queue[RecordingKept] = asyncio.Queue()
         self._tasks = Tasks("transcriber")
         bus.subscribe(RecordingKept, self._waiting.put_nowait)
@@ -105,7 +109,7 @@ class Transcriber:
 
     async def _transcribe(self, kept: RecordingKept) -> None:
         made = kept.made
-        sound, rate = await asyncio.to_thread(channels_of, self._folder / made.path)
+        sound, rate = await asyncio.to_thread(channels_of, self._folder / made.path, self._keyring)
         speakers = ("caller", "agent")
         channels = []
         for speaker, samples in zip(speakers, sound, strict=False):

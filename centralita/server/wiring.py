@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import ipaddress
 import logging
 import time
@@ -19,6 +20,7 @@ from centralita.api.live import LiveHub
 from centralita.api.ports import ApiPorts, ApiSettings
 from centralita.asr.vosk.models import resolve_models
 from centralita.asr.vosk.pool import PoolSettings, VoskPool
+from centralita.audit.entry import SERVER, Action
 from centralita.core.bus import Bus
 from centralita.core.clock import SteadyClock
 from centralita.core.errors import Unavailable
@@ -34,6 +36,7 @@ from centralita.routing.dispatcher import Dispatcher
 from centralita.routing.events import ConversationEnded, ConversationStarted
 from centralita.server.adapters import FlowPrompts, Messages, Phones, QueueAnnouncer, Queues
 from centralita.server.agents import Agents
+from centralita.server.auditing import audit_log
 from centralita.server.bans import Bans
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
@@ -61,6 +64,7 @@ from centralita.telephony.edge.edge import Edge
 from centralita.telephony.edge.watch import RegistrationWatch
 from centralita.telephony.link import WorkerLink
 from centralita.timeline.directory import Directory
+from centralita.vault.keyring import Keyring
 
 log = logging.getLogger(__name__)
 
@@ -113,16 +117,21 @@ class House:
         self.directory = Directory(store.customers, self.clock, region=config.sip.region)
         journal = Journal(config.data / "journal")
         self.calls = CallLog(journal, store, self.directory, self.bus, self.clock)
+        self.keyring = Keyring(config.keys_dir)
         self.recorder = Recorder(
             self.link,
             self.bus,
             self.clock,
             config.recordings_dir,
+            keyring=self.keyring if config.recordings.encrypt else None,
             written_down=self.calls.written_down,
         )
         self.feed = LiveFeed(self.hub, self.bus, self.clock, store, self.calls, self._queue_title)
-        self.transcriber = Transcriber(self.pool, store, self.bus, config.recordings_dir)
-        self.retention = Retention(config, store, self.clock)
+        self.transcriber = Transcriber(
+            self.pool, store, self.bus, config.recordings_dir, self.keyring
+        )
+        self.audit = audit_log(config, store, self.clock)
+        self.retention = Retention(config, store, self.clock, self.audit)
         self.disk = DiskWatch(
             config.recordings_dir, self.recorder, keep_free=config.recordings.keep_free_mb << 20
         )
@@ -171,6 +180,7 @@ class House:
     async def open(self) -> None:
         """Start everything; returns when calls can be taken. Raises Unavailable when they can't."""
         began = time.monotonic()
+        await self.audit.write(SERVER, Action.SERVER_STARTED, configuration=self._fingerprint())
         self.recorder.open()
         await self.center.load()
         self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
@@ -250,6 +260,7 @@ class House:
         """Take a changed directory of agents, queues and flows; no call notices."""
         before = {agent.extension for agent in self.center.agents}
         await self.center.load()
+        await self.audit.write(SERVER, Action.SERVER_RELOADED)
         actions = self.board.configure(
             self.center.queues.values(), self.center.profiles(), self.clock.now()
         )
@@ -263,6 +274,11 @@ class House:
     def reload_soon(self) -> None:
         """As `reload`, from a signal handler."""
         self._tasks.spawn(self.reload(), name="reload")
+
+    def _fingerprint(self) -> str:
+        """The SHA-256 of sip.conf: two starts with the same one had the same configuration."""
+        source = self.config.source
+        return hashlib.sha256(source.read_bytes()).hexdigest() if source is not None else ""
 
     # --- parts ------------------------------------------------------------------------------
 
@@ -336,6 +352,8 @@ class House:
             flows=self.center,
             bans=Bans(self.edge_control, config.limits.ban),
             metrics=registry,
+            keyring=self.keyring,
+            audit=self.audit,
         )
         self._runner = web.AppRunner(make_app(ports), access_log=None)
         await self._runner.setup()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from centralita.store.access import ApiTokens, Sessions, Users
+from centralita.store.audit import Audit
 from centralita.store.calls import CallEvents, Journals, Recordings
 from centralita.store.cases import Cases, Tasks
 from centralita.store.centre import Agents, Flows, Queues, Settings
@@ -34,6 +35,7 @@ class Store:
         self.queues = Queues(database)
         self.flows = Flows(database)
         self.settings = Settings(database)
+        self.audit = Audit(database)
         self.journal = CallJournal(self.interactions, self.call_events)
         self.context = ContextReader(
             self.customers, self.interactions, self.cases, self.tasks, database.snapshot

@@ -300,3 +300,20 @@ class SettingRow(Base):
 
     key: Mapped[str] = mapped_column(String(128), primary_key=True)
     value: Mapped[JsonObject]
+
+
+class AuditRow(Base):
+    __tablename__ = "audit"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(index=True)
+    who: Mapped[str] = mapped_column(Text(), index=True)
+    name: Mapped[str]
+    address: Mapped[str]
+    action: Mapped[str] = mapped_column(String(32))
+    object: Mapped[str] = mapped_column(Text(), index=True)
+    outcome: Mapped[str] = mapped_column(String(16))
+    details: Mapped[str]
+    # Unique, so that two entries can never follow the same one.
+    prev: Mapped[str] = mapped_column(String(64), unique=True)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import random
 import signal
@@ -14,9 +15,11 @@ import pytest
 import soundfile
 
 from centralita.core.tasks import Tasks
+from centralita.recordings.files import open_sound
 from centralita.store.store import open_store
 from centralita.telephony.phone.phone import PhoneError
 from centralita.timeline.repositories import CallFilter
+from centralita.vault.keyring import Keyring
 from tests.support.server import ServerProcess
 from tests.support.story import set_queues
 
@@ -92,7 +95,9 @@ async def test_power_failures_at_any_moment_lose_no_call_and_no_recording(tmp_pa
             lines = [line.type for line in await store.call_events.of_call(entry.call.call_id)]
             assert lines.count("call_arrived") == 1
             for recording in await store.recordings.of_call(entry.call.call_id):
-                info = soundfile.info(server.config().recordings_dir / recording.path)
+                path = server.config().recordings_dir / recording.path
+                with open_sound(path, Keyring(server.config().keys_dir)) as sound:
+                    info = soundfile.info(io.BytesIO(sound.read()))
                 assert info.frames / info.samplerate == recording.duration.total_seconds()
                 kept += 1
         assert await store.recordings.count() == kept

@@ -21,6 +21,8 @@ from centralita.api.live import LiveHub
 from centralita.api.live_messages import AgentChanged
 from centralita.api.passwords import Passwords
 from centralita.api.ports import ApiPorts, ApiSettings
+from centralita.audit.head import Head
+from centralita.audit.log import AuditLog
 from centralita.core.clock import ManualClock
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, FlowId, QueueId, UserId
@@ -28,6 +30,7 @@ from centralita.core.wire import Plain
 from centralita.store.records import AgentRecord, FlowRecord, QueueRecord, Role, UserRecord
 from centralita.store.store import Store, open_store
 from centralita.timeline.directory import Directory
+from centralita.vault.keyring import Keyring
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse"
@@ -171,6 +174,7 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
     store = await open_store(f"sqlite:///{folder}/centralita.db")
     clock, hub = ManualClock(NOON), LiveHub()
     floor = Floor(hub, healthy())
+    keyring = Keyring(folder / "keys")
     (folder / "recordings").mkdir()
     registry = CollectorRegistry()
     Counter("centralita_calls", "Calls that arrived", registry=registry)
@@ -187,6 +191,8 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         flows=floor,
         bans=floor,
         metrics=registry,
+        keyring=keyring,
+        audit=AuditLog(store.audit, Head(folder / "audit", keyring), clock),
         passwords=Passwords(FAST),
     )
     await _people(store, hub)

@@ -38,6 +38,7 @@ from centralita.telephony.edge.events import PhoneRegistered
 from centralita.telephony.fake import FakeCallControl, FakeLeg
 from centralita.timeline.directory import Directory
 from centralita.timeline.model import CallEvent, Interaction, Task
+from centralita.vault.keyring import Keyring
 from tests.support.center import Announcements, Phones
 from tests.support.line import Numbers, Voice
 from tests.support.telephony import tone, write_wav
@@ -103,10 +104,13 @@ class House:
             self.bus,
             self.clock,
             config.recordings_dir,
+            keyring=Keyring(config.keys_dir),
             written_down=self.calls.written_down,
         )
         self.feed = LiveFeed(self.hub, self.bus, self.clock, store, self.calls, str)
-        self.transcriber = Transcriber(self.recognizer, store, self.bus, config.recordings_dir)
+        self.transcriber = Transcriber(
+            self.recognizer, store, self.bus, config.recordings_dir, Keyring(config.keys_dir)
+        )
         self.board = Board([], [])
         self.dispatcher = Dispatcher(
             self.board, self.control, self.bus, self.clock, Announcements(), Phones()

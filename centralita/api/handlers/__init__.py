@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from centralita.api.handlers import calls, centre, customers, edge, flows, interactions, signing_in
+from centralita.api.auditor import Auditor
+from centralita.api.auth import Authenticator
+from centralita.api.handlers import (
+    audit,
+    calls,
+    centre,
+    customers,
+    edge,
+    flows,
+    interactions,
+    signing_in,
+)
 from centralita.api.http import Handler
 from centralita.api.ports import ApiPorts
 
 
-def handlers(ports: ApiPorts, sign_in: signing_in.SigningIn) -> dict[str, Handler]:
+def handlers(ports: ApiPorts, auth: Authenticator) -> dict[str, Handler]:
     """The handler of each endpoint, by its name."""
+    auditor = Auditor(ports.audit, auth)
     return {
-        **sign_in.handlers(),
-        **calls.Calls(ports).handlers(),
+        **signing_in.SigningIn(ports, auth, auditor).handlers(),
+        **calls.Calls(ports, auditor).handlers(),
         **customers.Customers(ports).handlers(),
         **interactions.Interactions(ports).handlers(),
-        **centre.Centre(ports).handlers(),
-        **flows.Flows(ports).handlers(),
-        **edge.Edge(ports).handlers(),
+        **centre.Centre(ports, auditor).handlers(),
+        **flows.Flows(ports, auditor).handlers(),
+        **audit.AuditEntries(ports).handlers(),
+        **edge.Edge(ports, auditor).handlers(),
     }

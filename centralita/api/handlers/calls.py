@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import web
 
 from centralita.api import schemas as s
 from centralita.api import views
-from centralita.api.http import Handler, Incoming, Reply, cursor, page
+from centralita.api.auditor import Auditor
+from centralita.api.http import Forbidden, Handler, Incoming, Principal, Reply, cursor, page
 from centralita.api.ports import ApiPorts
+from centralita.api.rights import may_hear
+from centralita.api.sound import open_for, serve_sound
+from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import CentralitaError, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, CustomerId, QueueId, RecordingId
+from centralita.core.wire import Plain
+from centralita.recordings.files import is_sealed
+from centralita.store.records import RecordingRecord
 from centralita.timeline.identity import caller_identity
+from centralita.timeline.model import Interaction
 from centralita.timeline.repositories import CallFilter
 
 SOUNDS = {".flac": "audio/flac", ".wav": "audio/wav"}
@@ -22,10 +32,12 @@ SOUNDS = {".flac": "audio/flac", ".wav": "audio/wav"}
 class Calls:
     """What was said on the phone."""
 
-    def __init__(self, ports: ApiPorts) -> None:
+    def __init__(self, ports: ApiPorts, auditor: Auditor) -> None:
+        self._auditor = auditor
         self._store = ports.store
         self._region = ports.settings.region
         self._recordings_dir = ports.settings.recordings_dir
+        self._keyring = ports.keyring
 
     def handlers(self) -> dict[str, Handler]:
         return {"calls": self.list, "call": self.get, "recording_audio": self.audio}
@@ -60,13 +72,20 @@ class Calls:
         )
         if entry is None:
             raise NotFound(f"no call {call_id}")
+        audible = {
+            recording.recording_id: await self._may_hear(incoming.who, recording, entry)
+            for recording in recordings
+        }
         texts = [views.transcript(transcript) for transcript in transcripts]
         call = views.call(entry)
         return Reply(
             s.CallDetail(
                 **{name: getattr(call, name) for name in call.__struct_fields__},
                 events=[views.call_event(event) for event in events],
-                recordings=[views.recording(recording) for recording in recordings],
+                recordings=[
+                    views.recording(recording, audible=audible[recording.recording_id])
+                    for recording in recordings
+                ],
                 transcripts=texts,
                 transcript=max(texts, key=lambda text: len(text.text), default=None),
             )
@@ -76,17 +95,58 @@ class Calls:
         recording = await self._store.recordings.get(RecordingId(incoming.path("id")))
         if recording is None:
             raise NotFound(f"no recording {incoming.path('id')}")
+        entry = await self._store.interactions.by_call(recording.call_id)
+        about: dict[str, Plain] = {"call_id": recording.call_id, "kind": recording.kind}
+        if not await self._may_hear(incoming.who, recording, entry):
+            await self._auditor.enter(
+                incoming, Action.RECORDING_HEARD, recording.recording_id, Outcome.REFUSED, **about
+            )
+            raise Forbidden(
+                "agents hear their own conversations and the messages for their queues; "
+                "a supervisor hears the others"
+            )
         file = await asyncio.to_thread(_inside, self._recordings_dir, recording.path)
         if recording.removed or file is None:
             raise NotFound("the sound of this recording is no longer kept", code="recording_gone")
-        return web.FileResponse(
-            file,
-            headers={
-                "Content-Type": SOUNDS.get(file.suffix, "application/octet-stream"),
-                "Cache-Control": "private, no-cache",
-                "Content-Disposition": f'inline; filename="{recording.recording_id}{file.suffix}"',
-            },
-        )
+        sound = await open_for(file, self._keyring)
+        try:
+            # No sound before the entry that says who hears it.
+            asked = incoming.request.headers.get("Range", "")
+            about["range"] = asked[:100]
+            await self._auditor.enter(
+                incoming, Action.RECORDING_HEARD, recording.recording_id, Outcome.DONE, **about
+            )
+            return await self._send(incoming.request, recording, file, sound)
+        finally:
+            sound.close()
+
+    async def _may_hear(
+        self, who: Principal, recording: RecordingRecord, entry: Interaction | None
+    ) -> bool:
+        message_for, serves = None, frozenset[QueueId]()
+        if recording.kind == "voicemail" and not who.is_supervisor and who.agent_id is not None:
+            task = await self._store.tasks.voicemail_of(recording.call_id)
+            message_for = task.queue_id if task is not None else None
+            serves = frozenset(
+                queue.queue_id
+                for queue in await self._store.queues.all()
+                if who.agent_id in queue.agents
+            )
+        return may_hear(who, recording, entry, message_for, serves)
+
+    async def _send(
+        self, request: web.Request, recording: RecordingRecord, file: Path, sound: BinaryIO
+    ) -> web.StreamResponse:
+        suffix = next((one for one in file.suffixes if one in SOUNDS), "")
+        headers = {
+            "Content-Type": SOUNDS.get(suffix, "application/octet-stream"),
+            "Cache-Control": "private, no-cache",
+            "Content-Disposition": f'inline; filename="{recording.recording_id}{suffix}"',
+        }
+        if not is_sealed(file):
+            return web.FileResponse(file, headers=headers)
+        size = await asyncio.to_thread(sound.seek, 0, os.SEEK_END)
+        return await serve_sound(request, sound, size, f'"{recording.sha256}"', headers)
 
 
 def _inside(folder: Path, name: str) -> Path | None:

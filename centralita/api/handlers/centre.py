@@ -6,8 +6,10 @@ from datetime import timedelta
 
 from centralita.api import schemas as s
 from centralita.api import views
+from centralita.api.auditor import Auditor
 from centralita.api.http import Forbidden, Handler, Incoming, Reply
 from centralita.api.ports import ApiPorts
+from centralita.audit.entry import Action
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId
 
@@ -15,7 +17,8 @@ from centralita.core.ids import AgentId
 class Centre:
     """Who is there, and who waits."""
 
-    def __init__(self, ports: ApiPorts) -> None:
+    def __init__(self, ports: ApiPorts, auditor: Auditor) -> None:
+        self._auditor = auditor
         self._store = ports.store
         self._hub = ports.hub
         self._control = ports.agents
@@ -58,6 +61,8 @@ class Centre:
         record = await self._store.agents.get(agent_id)
         if record is None or not record.active:
             raise NotFound(f"no agent {agent_id}")
+        if agent_id != incoming.who.agent_id:
+            await self._auditor.enter(incoming, Action.AGENT_STATUS, agent_id, status=wanted.status)
         await self._control.set_status(agent_id, wanted.status, wanted.reason.strip())
         queues = await self._store.queues.all()
         return Reply(views.agent(record, self._hub.agents.get(agent_id), queues))

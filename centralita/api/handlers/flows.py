@@ -8,10 +8,13 @@ from msgspec import UNSET
 
 from centralita.api import schemas as s
 from centralita.api import views
+from centralita.api.auditor import Auditor
 from centralita.api.http import Handler, Incoming, Reply
 from centralita.api.ports import ApiPorts
+from centralita.audit.entry import Action
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import FlowId
+from centralita.core.wire import Plain
 from centralita.store.records import FlowRecord
 
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -20,7 +23,8 @@ ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 class Flows:
     """What callers go through."""
 
-    def __init__(self, ports: ApiPorts) -> None:
+    def __init__(self, ports: ApiPorts, auditor: Auditor) -> None:
+        self._auditor = auditor
         self._store = ports.store
         self._clock = ports.clock
         self._control = ports.flows
@@ -72,6 +76,7 @@ class Flows:
                 ),
                 422,
             )
+        await self._auditor.enter(incoming, Action.FLOW_SAVED, flow_id, comment=given.comment)
         saved = await self._store.flows.add_version(
             FlowId(flow_id),
             given.document,
@@ -85,6 +90,13 @@ class Flows:
         given = incoming.body(s.PublishRequest)
         if given.version > 999_999_999:
             raise NotFound(f"no version {given.version} of the flow {incoming.path('id')}")
+        await self._auditor.enter(
+            incoming,
+            Action.FLOW_PUBLISHED,
+            incoming.path("id"),
+            version=given.version,
+            numbers=None if given.numbers is UNSET else list[Plain](given.numbers),
+        )
         flow = await self._store.flows.publish(
             FlowId(incoming.path("id")),
             given.version,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from centralita.api import schemas as s
 from centralita.api import views
+from centralita.api.auditor import Auditor
 from centralita.api.auth import CSRF_COOKIE, SESSION_COOKIE, Authenticator, SignInGuard
-from centralita.api.http import Cookie, Handler, Incoming, NotSignedIn, Reply
+from centralita.api.http import Cookie, Handler, Incoming, NotSignedIn, Principal, Reply
 from centralita.api.passwords import (
     API_TOKEN_PREFIX,
     SESSION_PREFIX,
@@ -17,17 +19,22 @@ from centralita.api.passwords import (
     token_hash,
 )
 from centralita.api.ports import ApiPorts
+from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import new_id
 from centralita.store.records import ApiTokenRecord, Role, SessionRecord
 
 log = logging.getLogger(__name__)
 
+# Of a name that strangers gave, in signs.
+_SHOWN = 100
+
 
 class SigningIn:
     """Sessions and tokens."""
 
-    def __init__(self, ports: ApiPorts, auth: Authenticator) -> None:
+    def __init__(self, ports: ApiPorts, auth: Authenticator, auditor: Auditor) -> None:
+        self._auditor = auditor
         self._ports = ports
         self._auth = auth
         self._guard = SignInGuard(ports.clock, ports.settings)
@@ -56,6 +63,9 @@ class SigningIn:
         )
         if known is None or not right:
             log.warning("sign-in refused", extra={"pii_user": given.username, "pii_from": address})
+            await self._auditor.enter_stranger(
+                incoming, Action.SIGN_IN, Outcome.REFUSED, username=given.username[:_SHOWN]
+            )
             raise NotSignedIn("the name or the password is wrong", code="wrong_credentials")
         self._guard.succeeded(given.username, address)
         if passwords.outdated(known.password_hash):
@@ -68,11 +78,17 @@ class SigningIn:
             created_at=now,
             expires_at=now + length,
         )
+        user_view = views.user(known)
+        await self._auditor.enter(
+            replace(incoming, principal=Principal(user=user_view, role=known.role)),
+            Action.SIGN_IN,
+            known.user_id,
+        )
         await store.sessions.add(record)
         log.info("signed in", extra={"user_id": known.user_id})
         csrf = csrf_token(token)
         return Reply(
-            s.Session(user=views.user(known), csrf=csrf, expires_at=record.expires_at, token=token),
+            s.Session(user=user_view, csrf=csrf, expires_at=record.expires_at, token=token),
             cookies=_cookies(token, csrf, length),
         )
 
@@ -85,6 +101,7 @@ class SigningIn:
     async def sign_out(self, incoming: Incoming) -> Reply:
         who = incoming.who
         if who.session:
+            await self._auditor.enter(incoming, Action.SIGN_OUT, who.user.id)
             await self._ports.store.sessions.end(who.session)
             self._ports.hub.end_session(who.session)
         return Reply(None, 204, cookies=_cookies("", "", timedelta(0)))
@@ -116,11 +133,15 @@ class SigningIn:
             created_at=now,
             expires_at=wanted.expires_at,
         )
+        await self._auditor.enter(
+            incoming, Action.TOKEN_MADE, record.token_id, name=wanted.name, role=wanted.role
+        )
         await self._ports.store.api_tokens.add(record)
         log.info("API token made", extra={"token_id": record.token_id, "by": incoming.who.user.id})
         return Reply(views.api_token(record, token), 201)
 
     async def revoke_token(self, incoming: Incoming) -> Reply:
+        await self._auditor.enter(incoming, Action.TOKEN_REVOKED, incoming.path("id"))
         await self._ports.store.api_tokens.revoke(incoming.path("id"))
         return Reply(None, 204)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
 import signal
 import sys
@@ -21,6 +22,8 @@ def main() -> int:
         level=logging.INFO, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
     settings = WorkerSettings.load(Path(sys.argv[1]))
+    # What it records is plain until it is stored: for our eyes only.
+    os.umask(0o077)
     _raise_descriptor_limit()
     try:
         worker = Worker(settings)

@@ -31,6 +31,8 @@ async def test_an_admin_lists_the_bans_and_lifts_one(desk: Desk) -> None:
         "until": "2026-01-05T12:05:00Z",
     }
     assert (await eva.ask("DELETE", "/api/v1/edge/bans/192.0.2.7")).status == 204
+    (entry,) = (await eva.get("/audit?action=ban.lift"))["items"]
+    assert entry["object"] == "192.0.2.7"
     assert (await eva.get("/edge/bans"))["items"] == []
     assert (await eva.ask("DELETE", "/api/v1/edge/bans/192.0.2.7")).status == 404
 

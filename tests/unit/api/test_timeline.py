@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
+from aiohttp import ClientError
 
 from centralita.api import schemas as s
 from centralita.core.ids import AgentId, CallId, LegId, QueueId, RecordingId
 from centralita.store.records import RecordingRecord, TranscriptChannel, TranscriptRecord
 from centralita.timeline.journal import CallSummary
 from centralita.timeline.model import Outcome, Talk
+from centralita.vault.sealed import seal
 from tests.support.desk import NOON, Desk, Json, Person, open_desk
 
 CALL = CallId("call_1")
-SOUND = bytes(range(256)) * 40
+SOUND = bytes(range(256)) * 600
 
 
 @pytest.fixture
@@ -75,6 +79,7 @@ async def record(desk: Desk, name: str = "rec_1", path: str = "2026/rec_1.flac")
             duration=timedelta(seconds=60),
             sha256=hashlib.sha256(SOUND).hexdigest(),
             created_at=NOON,
+            agent_id=AgentId("agent_ana"),
         )
     )
 
@@ -174,6 +179,73 @@ async def test_audio_is_served_whole_and_in_ranges(desk: Desk, ana: Person, tmp_
     assert piece.headers["Content-Range"] == f"bytes 100-199/{len(SOUND)}"
     assert (await ana.ask("GET", path, headers={"Range": "bytes=999999-"})).status == 416
     assert (await desk.client.get(path)).status == 401
+
+
+async def sealed_record(desk: Desk, folder: Path) -> Path:
+    """The sound of `SOUND`, encrypted."""
+    path = folder / "recordings" / "rec_1.flac.sealed"
+    with path.open("wb") as target:
+        seal(io.BytesIO(SOUND), target, "rec_1", desk.ports.keyring.current())
+    await record(desk, path=path.name)
+    return path
+
+
+AUDIO = "/api/v1/recordings/rec_1/audio"
+
+
+async def test_encrypted_audio_is_served_whole_and_in_ranges(
+    desk: Desk, ana: Person, tmp_path: Path
+) -> None:
+    await sealed_record(desk, tmp_path)
+    size = len(SOUND)
+    whole = await ana.ask("GET", AUDIO)
+    assert (whole.status, whole.headers["Content-Type"]) == (200, "audio/flac")
+    assert whole.headers["Content-Disposition"] == 'inline; filename="rec_1.flac"'
+    assert whole.headers["Accept-Ranges"] == "bytes"
+    assert await whole.read() == SOUND
+    for wanted, first, last in (
+        ("bytes=100-199", 100, 199),
+        ("bytes=0-", 0, size - 1),
+        ("bytes=-7", size - 7, size - 1),
+        (f"bytes={size - 3}-999999999", size - 3, size - 1),
+    ):
+        piece = await ana.ask("GET", AUDIO, headers={"Range": wanted})
+        assert (piece.status, await piece.read()) == (206, SOUND[first : last + 1])
+        assert piece.headers["Content-Range"] == f"bytes {first}-{last}/{size}"
+    for wanted in (f"bytes={size}-", "bytes=9-3", "lines=1-2"):
+        refused = await ana.ask("GET", AUDIO, headers={"Range": wanted})
+        assert (refused.status, refused.headers["Content-Range"]) == (416, f"bytes */{size}")
+    tag = whole.headers["ETag"]
+    assert (await ana.ask("GET", AUDIO, headers={"If-None-Match": tag})).status == 304
+    other = {"Range": "bytes=0-9", "If-Range": '"another version"'}
+    assert (await ana.ask("GET", AUDIO, headers=other)).status == 200
+    same = {"Range": "bytes=0-9", "If-Range": tag}
+    assert (await ana.ask("GET", AUDIO, headers=same)).status == 206
+
+
+async def test_audio_that_was_tampered_with_ends_where_it_was(
+    desk: Desk, ana: Person, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = await sealed_record(desk, tmp_path)
+    data = bytearray(path.read_bytes())
+    data[70_000] ^= 1
+    path.write_bytes(data)
+    answer = await ana.ask("GET", AUDIO)
+    with pytest.raises(ClientError):
+        await answer.read()
+    assert "recording cannot be read to its end" in caplog.text
+
+
+async def test_without_its_key_a_recording_is_unavailable_and_the_log_names_the_cure(
+    desk: Desk, ana: Person, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await sealed_record(desk, tmp_path)
+    shutil.rmtree(desk.ports.keyring.folder)
+    answer = await ana.get("/recordings/rec_1/audio", status=503)
+    assert answer["error"]["code"] == "recording_unreadable"
+    assert str(tmp_path) not in str(answer)
+    (told,) = [record for record in caplog.records if "cannot be read" in record.message]
+    assert "bring back the file" in told.__dict__["error"]
 
 
 async def test_a_recording_that_is_gone_or_outside_its_folder_is_not_served(

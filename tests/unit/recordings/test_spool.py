@@ -15,6 +15,7 @@ from centralita.recordings.files import channels_of
 from centralita.recordings.recorder import Recorder, RecordingMade
 from centralita.telephony.call import RecordingStopped
 from centralita.telephony.fake import FakeCallControl
+from centralita.vault.keyring import Keyring
 from tests.support.telephony import tone, write_wav
 
 
@@ -48,7 +49,7 @@ async def test_what_was_being_recorded_when_the_server_was_killed_is_kept(tmp_pa
 
     assert (event.recording_id, event.call_id) == (recording_id, caller.call_id)
     assert (event.agent_id, event.language, event.channels) == ("agent_ana", "es", 2)
-    channels, rate = channels_of(tmp_path / event.path)
+    channels, rate = channels_of(tmp_path / event.path, Keyring(tmp_path / "keys"))
     assert [len(channel) / rate for channel in channels] == [1.0, 1.0]
     assert np.abs(channels[1][:4000]).max() > 1000 and np.abs(channels[1][4000:]).max() == 0
     await restarted.close()
@@ -221,5 +222,5 @@ async def test_a_track_that_a_power_failure_took_is_silence_beside_the_other(
     assert await restarted.recover() == 1
     event = await asyncio.wait_for(made.get(), 5)
     await restarted.close()
-    channels, _ = channels_of(tmp_path / event.path)
+    channels, _ = channels_of(tmp_path / event.path, Keyring(tmp_path / "keys"))
     assert np.abs(channels[0]).max() == 0 and np.abs(channels[1]).max() > 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,3 +221,41 @@ def test_a_wrong_command_line_is_2(run: Terminal) -> None:
     with pytest.raises(SystemExit) as ended:
         run("queue", "remove")
     assert ended.value.code == 2
+
+
+# --- the audit log --------------------------------------------------------------------------------
+
+
+def test_commands_that_change_things_are_entered_and_the_log_verified(run: Terminal) -> None:
+    run("queue", "add", "sales")
+    run("user", "add", "Ana", "--role", "admin")
+    run("flow", "publish", run.file("sales.yaml", _FLOW))
+    run("keys", "rotate")
+    entries = run.kept(lambda store: store.audit.after(0, 10))
+    assert [(entry.action, entry.object) for entry in entries[:3]] == [
+        ("queue.put", "sales"), ("user.put", "user_ana"), ("flow.publish", "sales"),
+    ]  # fmt: skip
+    assert entries[3].action == "key.rotate"
+    assert all(entry.who.startswith("cli:") for entry in entries)
+    verified = run("audit", "verify")
+    assert (verified.code, verified.err) == (0, [])
+    assert verified.out[0].startswith("4 entries, each as it was written")
+    noted = verified.out[1].strip()
+    assert run("audit", "verify", "--known", noted).code == 0
+    assert run("audit", "verify", "--known", "4:" + "0" * 64).code == 1
+    assert "is not NUMBER:HASH" in run("audit", "verify", "--known", "four").err[0]
+
+
+def test_a_log_whose_end_was_cut_off_fails_and_names_the_entry(run: Terminal) -> None:
+    for queue in ("sales", "support"):
+        run("queue", "add", queue)
+    with sqlite3.connect(run.data / "centralita.db") as database:
+        database.execute("DROP TRIGGER audit_is_append_only_DELETE")
+        database.execute("DELETE FROM audit WHERE seq = 2")
+    database.close()
+    verified = run("audit", "verify")
+    assert verified.code == 1
+    assert verified.err == [
+        "the audit log is broken: entry 2: is missing, and all after it up to 2, "
+        "where the log once ended"
+    ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from centralita.core.clock import SteadyClock
 from centralita.core.ids import CallId, RecordingId
+from centralita.server.auditing import audit_log
 from centralita.server.retention import Retention
 from centralita.store.records import RecordingRecord
 from centralita.store.store import Store, open_store
@@ -42,13 +43,18 @@ async def test_only_what_is_too_old_goes_and_its_entry_stays(tmp_path: Path) -> 
         new = await keep(store, config.recordings_dir, "new", timedelta(days=29))
         lost = await keep(store, config.recordings_dir, "lost", timedelta(days=40))
         lost.unlink()
-        retention = Retention(config, store, SteadyClock())
+        retention = Retention(config, store, SteadyClock(), audit_log(config, store, SteadyClock()))
         assert await retention.remove_expired() == 2
         assert (old.exists(), new.exists()) == (False, True)
         records = await store.recordings.of_call(CallId("call_1"))
         removed = {record.recording_id: record.removed for record in records}
         assert removed == {"lost": True, "old": True, "new": False}
         assert await retention.remove_expired() == 0
+        entries = await store.audit.after(0, 10)
+        assert [(entry.who, entry.action) for entry in entries] == [
+            ("server", "recording.expire")
+        ] * 2
+        assert {entry.object for entry in entries} == {"old", "lost"}
     finally:
         await store.close()
 
@@ -59,7 +65,12 @@ async def test_without_a_retention_everything_stays(tmp_path: Path) -> None:
     store = await open_store(config.database_url)
     try:
         old = await keep(store, config.recordings_dir, "old", timedelta(days=9999))
-        assert await Retention(config, store, SteadyClock()).remove_expired() == 0
+        assert (
+            await Retention(
+                config, store, SteadyClock(), audit_log(config, store, SteadyClock())
+            ).remove_expired()
+            == 0
+        )
         assert old.exists()
     finally:
         await store.close()

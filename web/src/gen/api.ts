@@ -69,6 +69,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The audit log: who did what, newest first. */
+        get: operations["audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/calls": {
         parameters: {
             query?: never;
@@ -629,6 +646,24 @@ export interface components {
             /** @default false */
             merge?: boolean;
         };
+        /**
+         * @description Who did what to what. `prev` is the hash of the entry before, `hash` covers it and all of
+         *     this entry; `details` is the text that is hashed, read as JSON.
+         */
+        AuditEntry: {
+            action: string;
+            address: string;
+            /** Format: date-time */
+            at: string;
+            details: Record<string, unknown>;
+            hash: string;
+            name: string;
+            object: string;
+            outcome: string;
+            prev: string;
+            seq: number;
+            who: string;
+        };
         /** @description An address that the edge ignores: for too many requests, or too many guesses at passwords. */
         Ban: {
             address: string;
@@ -1043,6 +1078,12 @@ export interface components {
             next: string | null;
         };
         /** @description A part of a list; `next` is the cursor of the part after it, or null. */
+        Page_AuditEntry_: {
+            items: components["schemas"]["AuditEntry"][];
+            /** @default null */
+            next: string | null;
+        };
+        /** @description A part of a list; `next` is the cursor of the part after it, or null. */
         Page_Ban_: {
             items: components["schemas"]["Ban"][];
             /** @default null */
@@ -1143,9 +1184,13 @@ export interface components {
             since: string;
             waited_s: number;
         };
-        /** @description A sound file. `kind` is `conversation` (left the caller, right the agent) or `voicemail`. */
+        /**
+         * @description A sound file. `kind` is `conversation` (left the caller, right the agent) or `voicemail`.
+         *     `available` while the sound is kept; `audible` if it is for whoever asks to hear it.
+         */
         Recording: {
             agent_id: string | null;
+            audible: boolean;
             audio: string;
             available: boolean;
             call_id: string;
@@ -1629,6 +1674,107 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    audit: {
+        parameters: {
+            query?: {
+                action?: string | null;
+                cursor?: string | null;
+                limit?: number;
+                object?: string | null;
+                outcome?: ("done" | "refused") | null;
+                since?: string | null;
+                until?: string | null;
+                who?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditEntry_"];
+                };
             };
             /** @description The request is malformed, or a value in it; `place` says where. */
             400: {

@@ -49,9 +49,9 @@ export function Player({ recording, transcript }: { recording: Recording; transc
   const title = t(recording.kind === "voicemail" ? "player.voicemail" : "player.conversation");
   return (
     <div className="player" role="group" aria-label={title} data-testid="recording-player">
-      {!recording.available || failed ? (
+      {!recording.available || !recording.audible || failed ? (
         <Text size="sm" c="dimmed" role={failed ? "alert" : undefined}>
-          {t(failed ? "player.failed" : "player.gone")}
+          {t(failed ? "player.failed" : recording.available ? "player.others" : "player.gone")}
         </Text>
       ) : (
         <div className="player-bar">

@@ -242,6 +242,7 @@ export const en: Dictionary = {
   "player.conversation": "Recording",
   "player.voicemail": "Voicemail",
   "player.gone": "The sound is no longer kept.",
+  "player.others": "Another agent’s conversation: a supervisor can play it.",
   "player.failed": "The sound can't be played.",
   "player.loading": "Looking for the recording…",
 

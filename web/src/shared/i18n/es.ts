@@ -240,6 +240,7 @@ export const es = {
   "player.conversation": "Grabación",
   "player.voicemail": "Mensaje de voz",
   "player.gone": "El sonido ya no se conserva.",
+  "player.others": "Conversación de otro agente: puede oírla un supervisor.",
   "player.failed": "No se puede reproducir el sonido.",
   "player.loading": "Buscando la grabación…",
 

@@ -1,0 +1,1 @@
+"""Who did what to what is kept: entries that are chained, so that none can be changed unseen."""

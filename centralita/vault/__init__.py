@@ -1,0 +1,1 @@
+"""Keys, and files that only they can open. Knows nothing of what is in the files."""
