@@ -93,9 +93,7 @@ class Switch:
         self._grace_is_over = True
         if self.drivers:
             log.warning("the grace is over, calls are ended", extra={"calls": len(self.drivers)})
-        async with asyncio.TaskGroup() as group:
-            for driver in tuple(self.drivers.values()):
-                group.create_task(self._part_from(driver), name=f"part {driver.arrived.call_id}")
+        await asyncio.gather(*map(self._part_from, tuple(self.drivers.values())))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), 5)
 
