@@ -59,6 +59,7 @@ from centralita.telephony.worker.endpoint import (
     start_endpoint,
 )
 from centralita.telephony.worker.leg import PjLeg, call_param
+from centralita.telephony.worker.memory import SpareMemory
 from centralita.telephony.worker.room import room_for
 from centralita.telephony.worker.settings import WorkerSettings
 from centralita.telephony.worker.sip_message import invite_facts
@@ -69,6 +70,8 @@ _POLL_MS = 10
 # pjmedia lets go of a recorder's file on the next tick of its clock, 20 ms; twice that is safe.
 _FILE_FINAL = 0.05
 _MEDIA_CHECK = 5.0
+# Memory is given back while no more legs than these could notice.
+_FEW = 10
 # How long a new call rings while there is no brain to answer it, in seconds.
 _BRAIN_MAY_TAKE = 15.0
 # A brain that takes over hears of legs that ended up to this long ago: the one before it may have
@@ -113,6 +116,7 @@ class Worker:
         self._outbound = self._account("centralita-dial", outgoing=True)
         self._silence = Silence(Path(settings.socket).parent, settings.clock_rate)
         self._taps = TapPool()
+        self._spare_memory = SpareMemory()
         self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._brain = BrainSocket(settings.socket, self.wake, self._greet)
 
@@ -132,6 +136,8 @@ class Worker:
                 for leg in tuple(self._legs.values()):
                     self._check_media(leg)
                 self._give_up_arrivals()
+                if len(self._legs) <= _FEW:
+                    self._spare_memory.give_back()
         self._shut_down()
 
     def drain(self, *, leave: bool) -> None:
