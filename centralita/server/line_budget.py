@@ -8,6 +8,8 @@ from __future__ import annotations
 # A child may say much at once when it starts or dies, and little for ever.
 _AT_ONCE = 200
 _PER_SECOND = 10.0
+# How often is said how much was left out.
+_SAY_EVERY = 10.0
 
 
 class LineBudget:
@@ -19,6 +21,7 @@ class LineBudget:
         self._left = float(at_once)
         self._at = 0.0
         self._withheld = 0
+        self._said_at = 0.0
 
     def take(self, now: float) -> bool:
         """Whether a line may be written at this time, in seconds; if not, it is counted."""
@@ -30,7 +33,10 @@ class LineBudget:
         self._left -= 1
         return True
 
-    def withheld(self) -> int:
-        """The lines that were not written since this was asked last."""
+    def withheld(self, now: float) -> int:
+        """The lines that were not written since this told of any; it does so now and then."""
+        if not self._withheld or now - self._said_at < _SAY_EVERY:
+            return 0
+        self._said_at = now
         count, self._withheld = self._withheld, 0
         return count

@@ -263,9 +263,10 @@ class Supervisor:
             text = line.decode(errors="replace").rstrip()
             if text:
                 child.last_words = text
-                if not budget.take(time.monotonic()):
+                now = time.monotonic()
+                if not budget.take(now):
                     continue
-                if withheld := budget.withheld():
+                if withheld := budget.withheld(now):
                     log.warning(
                         "process said more than is written down",
                         extra={"child": child.spec.name, "lines": withheld},

@@ -201,6 +201,20 @@ async def test_audio_to_a_group_is_refused_clearly(tmp_path: Path) -> None:
         assert "Multicast not available" in answer["warning"]
 
 
+async def test_a_call_that_a_worker_does_not_answer_costs_nobody_else_theirs(
+    tmp_path: Path,
+) -> None:
+    async with _edge(tmp_path) as (edge, worker), udp_party("127.0.0.2") as provider:
+        uri = f"sip:100@127.0.0.1:{edge.address[1]}"
+        provider.send(provider.request("INVITE", uri, call_id="odd", body=SDP), edge.address)
+        assert (await worker.receive_request("INVITE"))["call-id"] == "odd"
+        assert (await provider.receive(timeout=10)).status == 408  # thrown away by the worker
+        provider.send(provider.request("INVITE", uri, call_id="good", body=SDP), edge.address)
+        while (invite := await worker.receive_request("INVITE"))["call-id"] == "odd":
+            pass
+        assert invite["call-id"] == "good"
+
+
 # --- connections ------------------------------------------------------------------------------
 
 

@@ -148,6 +148,18 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
             self.answers.append(message)
             self._came.set()
 
+    async def served(self, within: float = 10.0) -> None:
+        """Say no more, and return when all that was sent has been dealt with."""
+        if self._name == "udp":
+            async with wire(self._server) as witness:
+                for _ in range(2):  # the server has several ears
+                    await witness.probe(within)
+            return
+        with contextlib.suppress(OSError):  # it has closed already
+            cast(asyncio.WriteTransport, self._transport).write_eof()
+        async with asyncio.timeout(within):
+            await self.closed.wait()
+
     def close(self) -> None:
         """Free the socket."""
         if self._transport is not None:
