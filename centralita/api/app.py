@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 
@@ -40,7 +41,7 @@ def make_app(ports: ApiPorts) -> web.Application:
         app.router.add_route(
             endpoint.method,
             PREFIX + endpoint.path,
-            _route(endpoint, by_name[endpoint.name], auth),
+            _route(endpoint, by_name[endpoint.name], auth, settings.body_time.total_seconds()),
         )
     app.router.add_get(PREFIX + "/live", live.serve)
     app.router.add_get(PREFIX + "/openapi.json", _openapi())
@@ -56,7 +57,17 @@ def make_app(ports: ApiPorts) -> web.Application:
     return app
 
 
-def _route(endpoint: Endpoint, handler: Handler, auth: Authenticator) -> WebHandler:
+async def _body(request: web.Request, body_time: float) -> bytes:
+    try:
+        async with asyncio.timeout(body_time):
+            return await request.read()
+    except TimeoutError as exc:
+        raise web.HTTPRequestTimeout from exc
+
+
+def _route(
+    endpoint: Endpoint, handler: Handler, auth: Authenticator, body_time: float
+) -> WebHandler:
     async def serve(request: web.Request) -> web.StreamResponse:
         principal = None
         if endpoint.role is not None:
@@ -65,7 +76,7 @@ def _route(endpoint: Endpoint, handler: Handler, auth: Authenticator) -> WebHand
                 raise NotSignedIn("sign in first")
             if not principal.role.covers(Role(endpoint.role)):
                 raise Forbidden(f"this takes the role {endpoint.role}")
-        raw = await request.read() if endpoint.body is not None else b""
+        raw = await _body(request, body_time) if endpoint.body is not None else b""
         reply = await handler(Incoming(request, principal, raw))
         if isinstance(reply, web.StreamResponse):
             return reply

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,12 @@ log = logging.getLogger(__name__)
 B = TypeVar("B", bound=msgspec.Struct)
 T = TypeVar("T")
 A = TypeVar("A")
+
+# A flow of many nodes is about ten deep.
+MAX_DEPTH = 64
+# An unfinished string goes to the end, or else each quote in it would be tried as a beginning.
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 _CODES = {413: "request_entity_too_large", 422: "unprocessable_entity"}
 
@@ -128,6 +135,8 @@ class Incoming:
         if self.request.content_type != "application/json":
             raise UnsupportedBody("send JSON, with Content-Type: application/json")
         try:
+            if nested_too_deeply(self.raw):
+                raise InvalidInput(f"nested more than {MAX_DEPTH} deep", place="body")
             if b"\\u0000" in self.raw:  # PostgreSQL cannot keep it, and nobody means it
                 raise InvalidInput("a text contains the character NUL", place="body")
             return msgspec.json.decode(self.raw, type=kind)
@@ -145,6 +154,18 @@ class Incoming:
             return msgspec.convert(given, kind, strict=False)
         except msgspec.ValidationError as exc:
             raise _placed(exc, "query") from exc
+
+
+def nested_too_deeply(raw: bytes) -> bool:
+    """Whether JSON is nested deeper than anybody means it: what walks it would run out of stack."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in _STRING.sub(b"", raw).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 Handler = Callable[[Incoming], Awaitable[Reply | web.StreamResponse]]

@@ -88,6 +88,8 @@ class ApiSettings:
     `cookie_secure` the cookies are for TLS only, whatever a proxy says.
     `origins` are other origins of the page (the public URL, where a proxy changes the host).
     `connect_to` are further addresses the page may talk to (`wss://sip.example.org:8443`).
+    A request has `head_time` for its first line and headers when a connection begins, and
+    `body_time` for its body.
     `/metrics` answers to `metrics_from`, and to anybody with `metrics_token` as Bearer.
     """
 
@@ -97,6 +99,10 @@ class ApiSettings:
     web_dir: Path | None = None
     session_length: timedelta = timedelta(hours=12)
     max_body: int = 1024 * 1024
+    body_time: timedelta = timedelta(seconds=30)
+    head_time: timedelta = timedelta(seconds=15)
+    max_connections: int = 4000
+    connections_per_address: int = 200
     sign_in_window: timedelta = timedelta(minutes=5)
     failures_per_user: int = 10
     failures_per_address: int = 30

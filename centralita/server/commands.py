@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -55,6 +56,9 @@ def web_folder() -> Path | None:
 
 async def serve(config: Config, options: argparse.Namespace) -> int:
     """The brain, below its keeper: run until SIGTERM or Ctrl-C; drain, and end with 0."""
+    # A descriptor for each page; the usual 1024 are fewer than the web's door lets in.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
     stop = asyncio.Event()
     left_to_the_next = False
     loop = asyncio.get_running_loop()

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from centralita import __version__
 from centralita.api.app import make_app
+from centralita.api.door import Door, GuardedSite
 from centralita.api.live import LiveHub
 from centralita.api.ports import ApiPorts, ApiSettings
 from centralita.asr.vosk.models import resolve_models
@@ -333,16 +334,17 @@ class House:
         config = self.config
         registry = CollectorRegistry()
         registry.register(HouseMetrics(self.link, self.pool, self.calls, self.supervisor, self.bus))
+        settings = ApiSettings(
+            region=config.sip.region,
+            version=__version__,
+            recordings_dir=config.recordings_dir,
+            web_dir=self._web_dir,
+            cookie_secure=config.http.cookie_secure,
+            metrics_from=tuple(map(ipaddress.ip_network, config.http.metrics_from)),
+            origins=(config.http.public_url.rstrip("/"),) if config.http.public_url else (),
+        )
         ports = ApiPorts(
-            settings=ApiSettings(
-                region=config.sip.region,
-                version=__version__,
-                recordings_dir=config.recordings_dir,
-                web_dir=self._web_dir,
-                cookie_secure=config.http.cookie_secure,
-                metrics_from=tuple(map(ipaddress.ip_network, config.http.metrics_from)),
-                origins=(config.http.public_url.rstrip("/"),) if config.http.public_url else (),
-            ),
+            settings=settings,
             store=self.store,
             clock=self.clock,
             directory=self.directory,
@@ -355,9 +357,10 @@ class House:
             keyring=self.keyring,
             audit=self.audit,
         )
-        self._runner = web.AppRunner(make_app(ports), access_log=None)
+        # Who was too slow with a body is not listened to for long after the answer.
+        self._runner = web.AppRunner(make_app(ports), access_log=None, lingering_time=2.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, config.http.host, config.http.port)
+        site = GuardedSite(self._runner, config.http.host, config.http.port, Door(settings))
         try:
             await site.start()
         except OSError as exc:
