@@ -45,7 +45,7 @@ class Wire:
             return self._fields[name].decode(raw)
         except KeyError as exc:
             raise InvalidInput(f"unknown message {exc.args[0]!r}") from exc
-        except msgspec.MsgspecError as exc:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
             raise InvalidInput(f"malformed message: {exc}") from exc
 
     def send(self, writer: asyncio.StreamWriter, message: object) -> None:

@@ -84,6 +84,8 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
     house = await open_house(config, supervisor=supervisor, web_dir=web_folder())
     loop.add_signal_handler(signal.SIGHUP, _reload, house)
     loop.add_signal_handler(signal.SIGUSR2, leave)
+    # After the handlers: from now on the keeper passes signals on, which would end us before.
+    supervisor.serving()
     _announce(config, credentials if fresh else {}, demo=options.demo)
     await stop.wait()
     if left_to_the_next:

@@ -69,7 +69,7 @@ async def run_keeper(run_dir: Path, arguments: Sequence[str], *, grace: timedelt
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, keeper.stop)
-    loop.add_signal_handler(signal.SIGHUP, keeper.pass_on, signal.SIGHUP)
+    loop.add_signal_handler(signal.SIGHUP, keeper.reload)
     loop.add_signal_handler(signal.SIGUSR2, keeper.renew)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # see `_become`
     return await keeper.run(_inherited())
@@ -103,7 +103,10 @@ class Keeper:
         self._tasks = Tasks("keeper")
         self._brain: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._serving = False
+        self._serving = False  # a brain does, or one did
+        self._this_one_serves = False
+        # Signals for a brain that starts: it would die of them.
+        self._pending: set[signal.Signals] = set()
         self._stopping = False
         self._rehearsing = False
         self._renewing = False
@@ -112,19 +115,30 @@ class Keeper:
     def stop(self) -> None:
         """End the brain, which ends its calls first; then everything else."""
         self._stopping = True
-        self.pass_on(signal.SIGTERM)
+        self._send(signal.SIGTERM)
+
+    def reload(self) -> None:
+        """Let the brain look at its directory again."""
+        self._pass_on(signal.SIGHUP)
 
     def renew(self) -> None:
         """Let the brain leave its calls to a new one: new code, or a changed `sip.conf`.
 
         Nothing happens when the next one would not start; the log says why.
         """
-        if self._serving and not (self._stopping or self._rehearsing or self._renewing):
+        if not (self._stopping or self._rehearsing or self._renewing):
             self._rehearsing = True
             self._tasks.spawn(self._renew(), name="renew")
 
-    def pass_on(self, number: signal.Signals) -> None:
-        """The signal is meant for the brain."""
+    def _pass_on(self, number: signal.Signals) -> None:
+        """The signal is meant for the brain, as soon as it serves."""
+        if not self._this_one_serves:
+            self._pending.add(number)
+            return
+        self._renewing = self._renewing or number is signal.SIGUSR2
+        self._send(number)
+
+    def _send(self, number: signal.Signals) -> None:
         if self._brain is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._brain.send_signal(number)
@@ -170,8 +184,7 @@ class Keeper:
         if refusal:
             log.error("not renewed, the next would not start", extra={"why": refusal})
         elif not self._stopping:
-            self._renewing = True
-            self.pass_on(signal.SIGUSR2)
+            self._pass_on(signal.SIGUSR2)
 
     async def _rehearse(self) -> str:
         """Why the next program would not start; empty when nothing is known against it."""
@@ -205,6 +218,7 @@ class Keeper:
             log.error("keeper stays as it is", extra={"error": str(exc)})
 
     async def _one_brain(self) -> int:
+        self._this_one_serves = False
         self._brain = brain = await asyncio.create_subprocess_exec(
             *self._argv,
             env={**os.environ, KEEPER_SOCKET: str(self._socket)},
@@ -242,7 +256,10 @@ class Keeper:
                     case Kill(name=name):
                         self._children.kill(name)
                     case Serving():
-                        self._serving = True
+                        self._serving = self._this_one_serves = True
+                        pending, self._pending = self._pending, set()
+                        for number in sorted(pending):
+                            self._pass_on(number)
                     case Closing():
                         self._children.expect_ends()
                     case Alive():

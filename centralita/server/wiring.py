@@ -214,7 +214,6 @@ class House:
         await self._serve_http()
         await self._wait_until_ready()
         self._tasks.spawn(self._warm_prompts(), name="warm prompts")
-        self.supervisor.serving()
         log.info("ready for calls", extra={"seconds": round(time.monotonic() - began, 2)})
 
     async def close(self, grace: float = 30.0) -> None:

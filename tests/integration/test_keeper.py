@@ -41,6 +41,8 @@ async def main(folder):
 asyncio.run(main(Path(sys.argv[1])))
 """
 
+BOTH = {"SIGHUP", "SIGUSR2"}
+
 
 class Story:
     """What the brains wrote: their pid, the worker they found at the start, the one they left."""
@@ -120,3 +122,21 @@ async def test_sigterm_ends_the_brain_first_and_then_its_children(tmp_path: Path
         assert await ended == 128 + signal.SIGTERM  # this brain has no better end
         assert brain is not None and not alive(brain)
         assert worker is not None and not alive(worker)
+
+
+async def test_signals_wait_for_a_brain_that_can_take_them(tmp_path: Path) -> None:
+    slow = """
+    import signal
+    await asyncio.sleep(0.5)
+    def take(number):
+        with (folder / "taken").open("a") as taken:
+            taken.write(number.name + " ")
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        asyncio.get_running_loop().add_signal_handler(number, take, number)
+    link.serving()"""
+    async with kept(tmp_path, then=slow) as (keeper, _, story):
+        keeper.reload()
+        keeper.renew()
+        await until(lambda: len(story()) == 1)
+        taken = tmp_path / "taken"
+        await until(lambda: taken.exists() and set(taken.read_text().split()) >= BOTH)

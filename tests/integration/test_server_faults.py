@@ -24,9 +24,11 @@ from tests.support.phones import has_tone, sound, tone
 from tests.support.server import ServerProcess
 from tests.support.speech import speak
 from tests.support.story import Json, Watcher, events_of, eventually, passed, set_queues, watcher
+from tests.support.telephony import write_wav
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+_NOTICE_TONE = 1700
 _NAMES = {"201": "ana", "202": "luis", "203": "marta"}
 
 
@@ -41,6 +43,11 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     await set_queues(
         running, wrap_up="0s", ring_time="2s", announce_recording=False, exit_when_empty=False
     )
+    # A notice that would keep agent and caller apart for long, if it were heard out.
+    await set_queues(running, ("support",), announce_recording=True)
+    notice = running.data / "prompts" / "es" / "recording-notice.wav"
+    notice.parent.mkdir(parents=True)
+    write_wav(notice, tone(_NOTICE_TONE, 20))
     await running.start()
     yield running
     assert await running.stop() == 0
@@ -231,6 +238,29 @@ async def test_a_caller_who_hangs_up_while_an_agent_rings_frees_the_agent(
     assert (task["kind"], task["queue_id"]) == ("missed_call", "sales")
     queues = (await sofia.get("/queues"))["items"]
     assert [queue["waiting"] for queue in queues] == [0, 0]
+
+
+async def test_an_agent_who_answers_is_heard_at_once_whatever_the_caller_listens_to(
+    server: ServerProcess, sofia: Watcher
+) -> None:
+    async with _agents(server, sofia, "203") as (marta,):
+        async with _call(server, "+34600222022", "100") as call:
+            await call.audio.sound()
+            call.audio.press("2")
+            talk = await _rings(marta)
+            talk.audio.hum(tone(1000, 1))
+            await call.audio.until(lambda frame: frame.has_tone(_NOTICE_TONE))
+            call.audio.hum(tone(600, 1))
+            talk.accept()
+            by_caller = await call.audio.until(lambda frame: frame.has_tone(1000))
+            by_agent = await talk.audio.until(lambda frame: frame.has_tone(600))
+            last = max(by_caller.at, by_agent.at) - talk.times["accepted"]
+            print(f"both heard each other {last * 1000:.0f} ms after the answer")
+            assert last < 0.3
+            await call.hang_up()
+            await talk.wait_ended()
+            notice = [frame for frame in call.audio.frames if frame.at > by_caller.at + 0.1]
+            assert not any(frame.has_tone(_NOTICE_TONE) for frame in notice)
 
 
 async def test_one_call_rings_one_of_two_free_agents(server: ServerProcess, sofia: Watcher) -> None:

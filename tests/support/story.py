@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,10 +35,12 @@ async def eventually(look: Callable[[], Awaitable[T | None]], what: str, within:
             await asyncio.sleep(0.02)
 
 
-async def set_queues(server: ServerProcess, **settings: Any) -> None:
-    """Change the settings of all queues; before the server starts."""
+async def set_queues(
+    server: ServerProcess, queues: Sequence[str] = ("sales", "support"), **settings: Any
+) -> None:
+    """Change the settings of these queues; before the server starts."""
     store = await open_store(server.config().database_url)
-    for name in ("sales", "support"):
+    for name in queues:
         queue = await store.queues.get(QueueId(name))
         assert queue is not None
         await store.queues.put(replace(queue, settings={**queue.settings, **settings}))

@@ -347,6 +347,9 @@ class PjLeg(pj.Call):
         audio = self.audio
         if audio is None:
             return
+        # Somebody always listens, if only the sound device that there is not: what nobody reads
+        # fills the jitter buffer, and is heard as a delay of 400 ms once somebody does.
+        audio.startTransmit(pj.Endpoint.instance().audDevManager().getPlaybackDevMedia())
         if self.playback is not None:
             self.playback.start(audio)
         if self.tap is not None:

@@ -103,6 +103,7 @@ class Worker:
         self.stopping = False
         self._draining = False
         self._leaving = False
+        self._had_brain = False
         self._legs: dict[LegId, PjLeg] = {}
         self._dead: list[PjLeg] = []
         self._arrivals: dict[LegId, CallArrived] = {}
@@ -161,6 +162,10 @@ class Worker:
 
     def _turn(self) -> None:
         self._endpoint.libHandleEvents(_POLL_MS)
+        if self._had_brain and not self._brain.connected:
+            for leg_id in tuple(self._arrivals):  # of them it may not have heard
+                self._ring(self._legs[leg_id])
+        self._had_brain = self._brain.connected
         self._brain.welcome()
         while self._brain.commands:
             self._obey(self._brain.commands.popleft())
@@ -246,8 +251,17 @@ class Worker:
         if self._brain.connected:
             self.emit(arrived)
         else:
-            log.warning("call rings until the brain is back", extra={"leg_id": leg.leg_id})
+            self._ring(leg)
+
+    def _ring(self, leg: PjLeg) -> None:
+        """Let a caller wait for the next brain."""
+        if leg.confirmed or leg.ended:
+            return
+        log.warning("call rings until the brain is back", extra={"leg_id": leg.leg_id})
+        try:
             leg.answer(call_param(180))
+        except pj.Error as exc:  # it was answered or is being cancelled
+            log.info("call does not ring", extra={"leg_id": leg.leg_id, "error": exc.info()})
 
     def _give_up_arrivals(self) -> None:
         """Refuse those who ring in vain: their trunk may know another way."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from centralita.core.errors import InvalidInput
@@ -71,6 +71,7 @@ def test_a_message_of_another_link_is_refused() -> None:
         COMMANDS.decode(EVENTS.encode(Done(seq=1)))
 
 
+@example(b"\x92\xa1\xff\xc0")  # a name that is not UTF-8
 @given(st.binary(max_size=60))
 def test_nonsense_is_refused_and_never_more(data: bytes) -> None:
     try:
