@@ -637,7 +637,8 @@ class WorkerPart(Part, kw_only=True):
 
 class Health(Answer, kw_only=True):
     """`ok` when everything works, `degraded` when calls can be taken but something is missing,
-    `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings."""
+    `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
+    outbound (calls to the outside, and what they cost today)."""
 
     status: Literal["ok", "degraded", "down"]
     version: str
@@ -646,3 +647,4 @@ class Health(Answer, kw_only=True):
     edge: Part
     database: Part
     recordings: Part
+    outbound: Part

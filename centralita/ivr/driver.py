@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.errors import CentralitaError
 from centralita.core.events import Event
-from centralita.core.ids import CallId, LegId, PlaybackId, new_id
+from centralita.core.ids import AgentId, CallId, LegId, PlaybackId, new_id
 from centralita.core.tasks import Tasks
 from centralita.ivr.flow import Flow
 from centralita.ivr.resume import FlowNote, describe, reenter
@@ -133,6 +133,14 @@ class PromptMaker(Protocol):
     async def ringing(self) -> Path: ...
 
 
+class OnLeft(Protocol):
+    """Hears how a caller left the queue; after an agent's transfer, to where and by whom."""
+
+    def __call__(
+        self, how: QueueExit, transfer_to: str = "", transfer_by: AgentId | None = None
+    ) -> None: ...
+
+
 class QueueGateway(Protocol):
     """The way into the queues; raises CentralitaError when the queue does not exist."""
 
@@ -140,20 +148,36 @@ class QueueGateway(Protocol):
         self,
         arrived: CallArrived,
         order: Enqueue,
-        on_left: Callable[[QueueExit, str], None],
+        on_left: OnLeft,
     ) -> None:
-        """`on_left` is called once, with the exit and, after an agent's transfer, its target."""
+        """`on_left` is called once."""
         ...
 
-    def rejoin(self, call_id: CallId, on_left: Callable[[QueueExit, str], None]) -> bool:
+    def rejoin(self, call_id: CallId, on_left: OnLeft) -> bool:
         """As `enqueue` for a caller whom the queues have taken over; False if they have not."""
         ...
 
 
 class Targets(Protocol):
-    """Where a transfer's target is: SIP URI and, if known, the IP address behind it."""
+    """Where a transfer goes, if it may."""
 
-    def resolve(self, target: str) -> tuple[str, str]: ...
+    async def open(
+        self,
+        target: str,
+        *,
+        arrived: CallArrived,
+        leg_id: LegId,
+        flow: str,
+        agent_id: AgentId | None,
+    ) -> tuple[str, str]:
+        """SIP URI of the target and, if known, the IP address behind it. `agent_id` is the agent
+        who asked for the transfer; without one the flow did. Raises CentralitaError when it may
+        not be called; what may is counted, and must be dialled as `leg_id`."""
+        ...
+
+    def withdraw(self, leg_id: LegId) -> None:
+        """The leg could not be started after all."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +197,7 @@ class IvrPorts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TransferReturned(Event):
     target: str
+    by: AgentId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,8 +408,9 @@ class CallDriver:
                 self._voicemail = None
                 await self._stop_listening()
                 await self._feed(VoicemailEnded(how=how_it_went))
-            case _TransferReturned(target=target):
-                await self._start_transfer(TransferCall(target=target, timeout=_AGENT_TRANSFER))
+            case _TransferReturned(target=target, by=agent_id):
+                order = TransferCall(target=target, timeout=_AGENT_TRANSFER)
+                await self._start_transfer(order, agent_id)
             case LegEvent():
                 pass
             case _:
@@ -517,9 +543,11 @@ class CallDriver:
         if running is not None:
             running[1].cancel()
 
-    def _left_queue(self, how: QueueExit, transfer_to: str) -> None:
+    def _left_queue(
+        self, how: QueueExit, transfer_to: str = "", transfer_by: AgentId | None = None
+    ) -> None:
         if transfer_to:
-            self._events.put_nowait(_TransferReturned(target=transfer_to))
+            self._events.put_nowait(_TransferReturned(target=transfer_to, by=transfer_by))
         else:
             self._events.put_nowait(QueueLeft(how=how))
 
@@ -614,11 +642,21 @@ class CallDriver:
         )
         await self._voicemail.start(await self._ports.prompts.beep())
 
-    async def _start_transfer(self, command: TransferCall) -> None:
+    async def _start_transfer(self, command: TransferCall, agent_id: AgentId | None = None) -> None:
         leg_id = LegId(new_id("leg"))
         self._transfer_leg, self._transfer_answered = leg_id, False
         try:
-            uri, peer = self._ports.targets.resolve(command.target)
+            uri, peer = await self._ports.targets.open(
+                command.target,
+                arrived=self.arrived,
+                leg_id=leg_id,
+                flow=self._flow.name,
+                agent_id=agent_id,
+            )
+        except CentralitaError as exc:
+            await self._transfer_failed(str(exc))
+            return
+        try:
             ringing = await self._ports.prompts.ringing()
             await self._ports.control.play(self.arrived.leg_id, [ringing], loop=True)
             await self._ports.control.dial(
@@ -630,9 +668,10 @@ class CallDriver:
                 caller_name=self.arrived.caller_name,
                 peer=peer,
             )
-        except NoSuchLeg:
-            raise
-        except CentralitaError as exc:
+        except BaseException as exc:
+            self._ports.targets.withdraw(leg_id)
+            if isinstance(exc, NoSuchLeg) or not isinstance(exc, CentralitaError):
+                raise
             await self._transfer_failed(str(exc))
             return
         self._ports.control.remember(leg_id, NOTE, self.arrived.leg_id)

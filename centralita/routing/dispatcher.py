@@ -34,6 +34,7 @@ from centralita.routing.events import (
     LeaveReason,
     OfferMade,
     OfferSettled,
+    TransferRefused,
 )
 from centralita.routing.notes import NOTE, QueueNote, write_note
 from centralita.routing.offer import OfferState
@@ -73,11 +74,12 @@ _NOTED = CallQueued | CallRequeued | OfferMade | OfferSettled | ConversationStar
 class Returned:
     """The caller is back with the flow. `reason` is None after a conversation.
 
-    `transfer_to` is what the agent asked for by REFER.
+    `transfer_to` is what the agent `transfer_by` asked for by REFER.
     """
 
     reason: LeaveReason | None
     transfer_to: str = ""
+    transfer_by: AgentId | None = None
 
 
 class Announcer(Protocol):
@@ -94,6 +96,14 @@ class PhoneBook(Protocol):
     """Where an agent's phone is: its SIP URI, and the IP address behind it if known."""
 
     def find(self, extension: str) -> tuple[str, str]: ...
+
+
+class TransferGuard(Protocol):
+    """Says whether an agent may send a caller somewhere."""
+
+    async def foresee(self, target: str, call_id: CallId, agent_id: AgentId) -> None:
+        """Raises CentralitaError when not."""
+        ...
 
 
 @dataclass(slots=True)
@@ -123,8 +133,12 @@ class Dispatcher:
         clock: Clock,
         announcer: Announcer,
         phones: PhoneBook,
+        *,
+        guard: TransferGuard | None = None,
     ) -> None:
+        """Without a `guard`, agents may transfer to wherever the flow can."""
         self.board = board
+        self._guard = guard
         self._control = control
         self._bus = bus
         self._clock = clock
@@ -281,7 +295,13 @@ class Dispatcher:
             case LegHeld(held=held):
                 self._tasks.spawn(self._hold(offer_id, held), name=f"hold {offer_id}")
             case TransferRequested(target=target, call_id=call_id):
-                self._transfer(call_id, target)
+                if self._guard is None:
+                    self._transfer(call_id, target)
+                else:
+                    self._tasks.spawn(
+                        self._consider_transfer(self._guard, call_id, target),
+                        name=f"transfer {call_id}",
+                    )
             case _:
                 pass
 
@@ -305,7 +325,25 @@ class Dispatcher:
         caller = self._callers.pop(call_id)
         self._control.remember(caller.call.leg_id, NOTE, "")
         self.carry_out(self.board.transferred(call_id, self._clock.now()))
-        caller.on_return(Returned(reason=None, transfer_to=target))
+        by = conversation.offer.agent_id
+        caller.on_return(Returned(reason=None, transfer_to=target, transfer_by=by))
+
+    async def _consider_transfer(self, guard: TransferGuard, call_id: CallId, target: str) -> None:
+        """Agents keep a caller whom they may not send there."""
+        conversation = self.board.conversations.get(call_id)
+        if conversation is None:
+            return
+        agent_id = conversation.offer.agent_id
+        try:
+            await guard.foresee(target, call_id, agent_id)
+        except CentralitaError as exc:
+            log.warning(
+                "transfer refused, the conversation goes on",
+                extra={"call_id": call_id, "agent_id": agent_id, "error": str(exc)},
+            )
+            self._bus.publish(TransferRefused(call_id=call_id, agent_id=agent_id, reason=str(exc)))
+            return
+        self._transfer(call_id, target)
 
     # --- what the board wants -----------------------------------------------------------------
 

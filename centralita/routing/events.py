@@ -158,3 +158,12 @@ class QueueChanged(Event):
     waiting: int
     longest_wait_since: datetime | None
     agents_available: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRefused(Event):
+    """An agent wanted to send a caller to where that agent may not; the conversation goes on."""
+
+    call_id: CallId
+    agent_id: AgentId
+    reason: str

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from centralita.core.clock import Clock
 from centralita.core.errors import InvalidInput
 from centralita.core.ids import CallId, LegId, QueueId, RecordingId
+from centralita.ivr.driver import OnLeft
 from centralita.ivr.prompts.cache import PromptCache
 from centralita.ivr.signals import Enqueue, Prompt, QueueExit
 from centralita.recordings.files import RecordingError
@@ -81,7 +83,7 @@ class QueueAnnouncer:
 
 
 class Phones:
-    """Where phones and outside numbers are: `PhoneBook` for routing, `Targets` for flows."""
+    """Where phones and outside numbers are: `PhoneBook` for routing; for flows see `outward.py`."""
 
     def __init__(
         self, config: Config, registered: Callable[[], Mapping[str, Registration]]
@@ -95,7 +97,7 @@ class Phones:
         peer = _host_of(registration.contact) if registration is not None else ""
         return f"sip:{extension}@{self._config.sip.domain}", peer
 
-    def resolve(self, target: str) -> tuple[str, str]:
+    def locate(self, target: str) -> Place:
         """A transfer's target: an extension, a number through the first trunk that takes calls,
         or a SIP URI of our own domain. Raises InvalidInput for what may not be called."""
         number = target.removeprefix("tel:").strip("<>")
@@ -106,13 +108,32 @@ class Phones:
                 raise InvalidInput(f"calls to {host} are not allowed; transfer to a number")
             number = user.split(";")[0]
         if number in self._registered():
-            return self.find(number)
+            return self._inside(number)
+        number = re.sub(r"(?<=\d)-(?=\d)", "", number)
         if not _NUMBER.fullmatch(number):
             raise InvalidInput(f'"{target}" cannot be called')
         for trunk in self._config.trunks:
             if trunk.proxy is not None or trunk.registrar is not None:
-                return trunk_uri(trunk.name, number), ""
-        return self.find(number)
+                return Place(number=number, trunk=trunk.name)
+        return self._inside(number)
+
+    def outside(self, trunk: str, number: str) -> str:
+        """The URI of a number through a trunk. What may be called is not for here to say."""
+        return trunk_uri(trunk, number)
+
+    def _inside(self, extension: str) -> Place:
+        uri, peer = self.find(extension)
+        return Place(number=extension, uri=uri, peer=peer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a target is: a phone of ours at `uri`, or a number behind `trunk`."""
+
+    number: str
+    uri: str = ""
+    peer: str = ""
+    trunk: str = ""
 
 
 def _host_of(contact: str) -> str:
@@ -132,9 +153,7 @@ class Queues:
         self._dispatcher = dispatcher
         self._clock = clock
 
-    def enqueue(
-        self, arrived: CallArrived, order: Enqueue, on_left: Callable[[QueueExit, str], None]
-    ) -> None:
+    def enqueue(self, arrived: CallArrived, order: Enqueue, on_left: OnLeft) -> None:
         """Let the caller wait in the queue that the flow names."""
         queue_id = QueueId(order.queue)
         queue = self._dispatcher.board.queues.get(queue_id)
@@ -156,19 +175,19 @@ class Queues:
 
         self._dispatcher.enqueue(call, _teller(on_left))
 
-    def rejoin(self, call_id: CallId, on_left: Callable[[QueueExit, str], None]) -> bool:
+    def rejoin(self, call_id: CallId, on_left: OnLeft) -> bool:
         """Hear of a caller whom the dispatcher has taken over."""
         return self._dispatcher.rejoin(call_id, _teller(on_left))
 
 
-def _teller(on_left: Callable[[QueueExit, str], None]) -> Callable[[Returned], None]:
+def _teller(on_left: OnLeft) -> Callable[[Returned], None]:
     """Routing's return of a caller in the flow's words."""
 
     def left(returned: Returned) -> None:
         if returned.reason is None:
-            on_left(QueueExit.CONVERSATION_ENDED, returned.transfer_to)
+            on_left(QueueExit.CONVERSATION_ENDED, returned.transfer_to, returned.transfer_by)
         else:
-            on_left(QueueExit(returned.reason.value), "")
+            on_left(QueueExit(returned.reason.value), "", None)
 
     return left
 

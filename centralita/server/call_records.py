@@ -18,6 +18,7 @@ from centralita.core.events import Event
 from centralita.core.ids import CallId, InteractionId, QueueId, TaskId
 from centralita.core.wire import Wire
 from centralita.ivr.driver import FlowEnded, FlowResumed, HeardInCall, NodeEntered
+from centralita.outbound import policy as outbound
 from centralita.recordings.recorder import (
     RecordingDiscarded,
     RecordingFailed,
@@ -116,6 +117,8 @@ JOURNALED: tuple[type[Event], ...] = (
     RecordingMade,
     RecordingStarted,
     TaskArose,
+    outbound.CallCut,
+    outbound.CallRefused,
     routing.CallAbandoned,
     routing.CallLeftQueue,
     routing.CallQueued,
@@ -125,6 +128,7 @@ JOURNALED: tuple[type[Event], ...] = (
     routing.ConversationStarted,
     routing.OfferMade,
     routing.OfferSettled,
+    routing.TransferRefused,
     routing.WrapUpEnded,
     routing.WrapUpStarted,
     telephony.DigitReceived,

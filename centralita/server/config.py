@@ -25,6 +25,7 @@ from centralita.server.settings import (
     LogConfig,
     MediaConfig,
     NumberConfig,
+    OutboundConfig,
     RecordingsConfig,
     SipConfig,
     TrunkConfig,
@@ -64,6 +65,7 @@ class Config:
     recordings: RecordingsConfig = field(default_factory=RecordingsConfig)
     keys: KeysConfig = field(default_factory=KeysConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    outbound: OutboundConfig = field(default_factory=OutboundConfig)
     log: LogConfig = field(default_factory=LogConfig)
     trunks: tuple[TrunkConfig, ...] = ()
     numbers: tuple[NumberConfig, ...] = ()
@@ -131,6 +133,7 @@ SECTIONS: dict[str, type[DataclassInstance]] = {
     "recordings": RecordingsConfig,
     "keys": KeysConfig,
     "limits": LimitsConfig,
+    "outbound": OutboundConfig,
     "log": LogConfig,
     "trunk": TrunkConfig,
     "number": NumberConfig,

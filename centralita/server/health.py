@@ -14,6 +14,7 @@ from centralita.asr.vosk.models import ModelInfo
 from centralita.asr.vosk.pool import VoskPool
 from centralita.core.bus import Bus
 from centralita.core.events import Event
+from centralita.outbound.gate import Gate
 from centralita.recordings.recorder import Recorder
 from centralita.server.call_log import CallLog
 from centralita.server.supervision import ProcessKeeper
@@ -37,6 +38,7 @@ class HealthCheck:
         store: Store,
         calls: CallLog,
         recorder: Recorder,
+        outbound: Gate,
     ) -> None:
         self._link = link
         self._pool = pool
@@ -45,6 +47,7 @@ class HealthCheck:
         self._store = store
         self._calls = calls
         self._recorder = recorder
+        self._outbound = outbound
         self.draining = False
 
     async def report(self) -> s.Health:
@@ -56,12 +59,13 @@ class HealthCheck:
             await self._database(),
         )
         takes_calls = worker.ok and edge.ok and not self.draining
-        recordings = self._recordings()
+        recordings, outbound = self._recordings(), self._calls_out()
         good = (
             takes_calls
             and asr.ok
             and database.ok
             and recordings.ok
+            and outbound.ok
             and worker.max_calls >= _TOO_FEW_CALLS
         )
         return s.Health(
@@ -72,6 +76,18 @@ class HealthCheck:
             edge=edge,
             database=database,
             recordings=recordings,
+            outbound=outbound,
+        )
+
+    def _calls_out(self) -> s.Part:
+        gate = self._outbound
+        return s.Part(
+            ok=not gate.overspent,
+            message=f"calls to the outside cost {gate.spent} today, more than "
+            f"{gate.rules.alert_at}; see [outbound] alert_at"
+            if gate.overspent
+            else "",
+            detail={"running": gate.running, "spent": str(gate.spent)},
         )
 
     def _recordings(self) -> s.Part:
@@ -138,8 +154,15 @@ class HouseMetrics(Collector):
     """Figures for Prometheus, read when they are asked for."""
 
     def __init__(
-        self, link: WorkerLink, pool: VoskPool, calls: CallLog, supervisor: ProcessKeeper, bus: Bus
+        self,
+        link: WorkerLink,
+        pool: VoskPool,
+        calls: CallLog,
+        supervisor: ProcessKeeper,
+        bus: Bus,
+        outbound: Gate,
     ) -> None:
+        self._outbound = outbound
         self._link = link
         self._pool = pool
         self._calls = calls
@@ -164,6 +187,15 @@ class HouseMetrics(Collector):
         yield _gauge("centralita_journal_pending", "lines to be written", self._calls.pending)
         streams = sum(status.streams for status in self._pool.status())
         yield _gauge("centralita_asr_streams", "callers being listened to", streams)
+        gate = self._outbound
+        yield _gauge("centralita_outbound_calls", "calls to the outside alive", gate.running)
+        yield _gauge("centralita_outbound_spent", "what they cost today", float(gate.spent))
+        refused = CounterMetricFamily(
+            "centralita_outbound_refused", "calls to the outside refused", labels=["reason"]
+        )
+        for reason, count in sorted(gate.refused.items()):
+            refused.add_metric([reason.value], count)
+        yield refused
         events = CounterMetricFamily("centralita_events", "events by type", labels=["event"])
         for name, count in sorted(self._events.items()):
             events.add_metric([name], count)

@@ -6,7 +6,8 @@ sip.conf.example documents them for people, and a test holds the two together.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -154,6 +155,28 @@ class LimitsConfig:
     ban: timedelta = setting(timedelta(minutes=5), values.duration)
     exempt: tuple[str, ...] = setting((), values.networks)
     stop_grace: timedelta = setting(timedelta(seconds=30), values.duration)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundConfig:
+    """Calls to the outside: which, how many a day, how long, at what cost."""
+
+    allow: tuple[str, ...] = setting((), values.prefixes)
+    deny: tuple[str, ...] = setting((), values.prefixes)
+    costly: tuple[str, ...] = setting((), values.prefixes)
+    emergency: tuple[str, ...] = setting((), values.digits)
+    night: tuple[time, time] | None = setting(None, values.optional(values.hours))
+    night_allow: tuple[str, ...] = setting((), values.prefixes)
+    timezone: str = setting("", values.or_empty(values.timezone))
+    agent_calls: int = setting(100, values.integer(0, 1_000_000))
+    agent_time: timedelta = setting(timedelta(hours=5), values.duration)
+    flow_calls: int = setting(300, values.integer(0, 1_000_000))
+    flow_time: timedelta = setting(timedelta(hours=20), values.duration)
+    calls: int = setting(500, values.integer(0, 1_000_000))
+    time: timedelta = setting(timedelta(hours=40), values.duration)
+    concurrent: int = setting(20, values.integer(0, 1000))
+    prices: tuple[tuple[str, Decimal], ...] = setting((), values.prices)
+    alert_at: Decimal | None = setting(None, values.optional(values.amount))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,11 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from centralita.core.errors import InvalidInput
 from centralita.core.wire import parse_duration
@@ -206,6 +208,62 @@ def region(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2}", value):
         raise ValueError(f'"{value}" is not a country; write its two letters, as in ES')
     return value.upper()
+
+
+def prefixes(value: str) -> tuple[str, ...]:
+    """Beginnings of numbers in E.164 (`+34`), and whole short numbers (`1004`)."""
+    found = tuple(filter(None, (part.strip() for part in value.split(","))))
+    for word in found:
+        if not re.fullmatch(r"\+[1-9]\d{0,14}|\d{2,6}", word):
+            raise ValueError(
+                f'"{word}" is neither the beginning of a number nor a short one; write +34 or 1004'
+            )
+    return found
+
+
+def digits(value: str) -> tuple[str, ...]:
+    """Short numbers, separated by commas."""
+    found = tuple(filter(None, (part.strip() for part in value.split(","))))
+    for word in found:
+        if not re.fullmatch(r"\d{2,6}", word):
+            raise ValueError(f'"{word}" is not a short number; write 112')
+    return found
+
+
+def prices(value: str) -> tuple[tuple[str, Decimal], ...]:
+    """Prices per minute by prefix: `+34: 0.02, +346: 0.1`."""
+    found = []
+    for word in filter(None, (part.strip() for part in value.split(","))):
+        match = re.fullmatch(r"(\+[1-9]\d{0,14}|\d{2,6})\s*:\s*(\d{1,6}(?:\.\d{1,6})?)", word)
+        if match is None:
+            raise ValueError(f'"{word}" is not a price per minute; write +34: 0.02')
+        found.append((match[1], Decimal(match[2])))
+    return tuple(found)
+
+
+def amount(value: str) -> Decimal:
+    """A sum of money, without its currency."""
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
+        raise ValueError(f'"{value}" is not an amount; write 25 or 25.50')
+    return Decimal(value)
+
+
+def hours(value: str) -> tuple[time, time]:
+    """From when to when, also over midnight: `20:00-08:00`."""
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", value)
+    if match is None:
+        raise ValueError(f'"{value}" is not a span of hours; write 20:00-08:00')
+    first, second, third, fourth = map(int, match.groups())
+    return time(first, second), time(third, fourth)
+
+
+def timezone(value: str) -> str:
+    """The name of a time zone."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'"{value}" is not a time zone; write Europe/Madrid') from None
+    return value
 
 
 def path(value: str) -> Path:

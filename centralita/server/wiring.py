@@ -31,6 +31,7 @@ from centralita.ivr.driver import IvrPorts
 from centralita.ivr.prompts.cache import PromptCache
 from centralita.ivr.prompts.espeak import EspeakVoice
 from centralita.journal.journal import Journal
+from centralita.outbound.gate import Gate
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher
@@ -48,6 +49,7 @@ from centralita.server.farewell import SpokenFarewell
 from centralita.server.health import HealthCheck, HouseMetrics
 from centralita.server.live_feed import LiveFeed
 from centralita.server.media_workers import MediaWorkers, retiring_workers
+from centralita.server.outward import AuditWitness, Beeper, Outward, outbound_rules
 from centralita.server.retention import Retention
 from centralita.server.supervision import ProcessKeeper
 from centralita.server.supervisor import Supervisor
@@ -138,6 +140,16 @@ class House:
         )
         self.phones = Phones(config, self._registered)
         self.board = Board([], [])
+        self.outbound = Gate(
+            outbound_rules(config),
+            store.outbound,
+            self.link,
+            self.bus,
+            self.clock,
+            AuditWitness(self.audit),
+            warn=Beeper(self.link, self.prompts),
+        )
+        self.outward = Outward(self.phones, self.outbound, self.board)
         self.dispatcher = Dispatcher(
             self.board,
             self.link,
@@ -145,6 +157,7 @@ class House:
             self.clock,
             QueueAnnouncer(self.prompts),
             self.phones,
+            guard=self.outward,
         )
         self.agents = Agents(self.dispatcher, store, self.bus)
         ports = IvrPorts(
@@ -153,7 +166,7 @@ class House:
             prompts=FlowPrompts(self.prompts, config.data / "prompts"),
             queues=Queues(self.dispatcher, self.clock),
             messages=Messages(self.recorder),
-            targets=self.phones,
+            targets=self.outward,
             bus=self.bus,
             clock=self.clock,
         )
@@ -168,7 +181,14 @@ class House:
             regions={trunk.name: trunk.region for trunk in config.trunks if trunk.region},
         )
         self.health = HealthCheck(
-            self.link, self.pool, self.models.values(), self.watch, store, self.calls, self.recorder
+            self.link,
+            self.pool,
+            self.models.values(),
+            self.watch,
+            store,
+            self.calls,
+            self.recorder,
+            self.outbound,
         )
         self._web_dir = web_dir
         self._tasks = Tasks("house")
@@ -194,6 +214,7 @@ class House:
         closed = await self.calls.recover({leg.call_id for leg in kept})
         if closed:
             log.warning("calls of the last run were closed", extra={"calls": closed})
+        await self.outbound.open({leg.leg_id for leg in kept if leg.ended is None})
         self.transcriber.start()
         await self.transcriber.catch_up()
         writing = {leg.recording for leg in kept if leg.recording and leg.ended is None}
@@ -230,6 +251,7 @@ class House:
         if self.doorman is not None:
             await self.doorman.close()
         await self.dispatcher.close()
+        await self.outbound.close()
         await self.agents.close()
         await self.feed.close()
         await self.retention.close()
@@ -253,6 +275,7 @@ class House:
         if self._runner is not None:
             await self._runner.cleanup()
         await self.agents.close()
+        await self.outbound.close()
         await self.calls.close()
         log.info("calls are left to the next brain", extra={"calls": len(self.switch.drivers)})
 
@@ -332,7 +355,9 @@ class House:
     async def _serve_http(self) -> None:
         config = self.config
         registry = CollectorRegistry()
-        registry.register(HouseMetrics(self.link, self.pool, self.calls, self.supervisor, self.bus))
+        registry.register(
+            HouseMetrics(self.link, self.pool, self.calls, self.supervisor, self.bus, self.outbound)
+        )
         settings = ApiSettings(
             region=config.sip.region,
             version=__version__,

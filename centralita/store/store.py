@@ -12,6 +12,7 @@ from centralita.store.centre import Agents, Flows, Queues, Settings
 from centralita.store.customers import Customers
 from centralita.store.database import Database
 from centralita.store.interactions import Interactions
+from centralita.store.outbound import OutboundCalls
 from centralita.timeline.context import ContextReader
 from centralita.timeline.journal import CallJournal
 
@@ -36,6 +37,7 @@ class Store:
         self.flows = Flows(database)
         self.settings = Settings(database)
         self.audit = Audit(database)
+        self.outbound = OutboundCalls(database)
         self.journal = CallJournal(self.interactions, self.call_events)
         self.context = ContextReader(
             self.customers, self.interactions, self.cases, self.tasks, database.snapshot

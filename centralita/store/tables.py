@@ -317,3 +317,19 @@ class AuditRow(Base):
     # Unique, so that two entries can never follow the same one.
     prev: Mapped[str] = mapped_column(String(64), unique=True)
     hash: Mapped[str] = mapped_column(String(64), unique=True)
+
+
+class OutboundCallRow(Base):
+    __tablename__ = "outbound_calls"
+
+    leg_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    call_id: Mapped[str] = mapped_column(Id, index=True)
+    originator: Mapped[str] = mapped_column(String(128))
+    number: Mapped[str]
+    emergency: Mapped[bool]
+    price_micros: Mapped[int] = mapped_column(BigInteger)  # per minute
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)
+    seconds: Mapped[float] = mapped_column(Float)
+    cost_micros: Mapped[int] = mapped_column(BigInteger)

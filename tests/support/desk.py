@@ -103,6 +103,7 @@ def healthy() -> s.Health:
         edge=fine,
         database=fine,
         recordings=fine,
+        outbound=fine,
     )
 
 

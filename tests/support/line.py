@@ -12,13 +12,13 @@ from centralita.asr.fake import FakeRecognition, FakeRecognizer
 from centralita.core.bus import Bus
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.events import Event
-from centralita.core.ids import CallId, LegId, RecordingId, new_id
+from centralita.core.ids import AgentId, CallId, LegId, RecordingId, new_id
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import NOTE, CallDriver, FlowEnded, IvrPorts, NodeEntered
+from centralita.ivr.driver import NOTE, CallDriver, FlowEnded, IvrPorts, NodeEntered, OnLeft
 from centralita.ivr.flow import Flow
 from centralita.ivr.prompts.synthesizer import PromptError
 from centralita.ivr.resume import FlowVersion, read_note, restore
-from centralita.ivr.signals import Enqueue, Prompt, QueueExit
+from centralita.ivr.signals import Enqueue, Prompt
 from centralita.recordings.files import RecordingError
 from centralita.telephony.call import CallArrived, EndReason, KeptLeg
 from centralita.telephony.fake import FakeCallControl, FakeLeg
@@ -54,17 +54,15 @@ class OneQueue:
 
     def __init__(self) -> None:
         self.waiting: list[str] = []
-        self.leave: Callable[[QueueExit, str], None] = lambda how, target: None
+        self.leave: OnLeft = lambda how, transfer_to="", transfer_by=None: None
 
-    def enqueue(
-        self, arrived: CallArrived, order: Enqueue, on_left: Callable[[QueueExit, str], None]
-    ) -> None:
+    def enqueue(self, arrived: CallArrived, order: Enqueue, on_left: OnLeft) -> None:
         if order.queue not in ("sales", "office"):
             raise NotFound(f"there is no queue {order.queue}")
         self.waiting.append(order.queue)
         self.leave = on_left
 
-    def rejoin(self, call_id: CallId, on_left: Callable[[QueueExit, str], None]) -> bool:
+    def rejoin(self, call_id: CallId, on_left: OnLeft) -> bool:
         self.leave = on_left
         return bool(self.waiting)
 
@@ -96,10 +94,26 @@ class Tapes:
 class Numbers:
     """Every number can be called but 666."""
 
-    def resolve(self, target: str) -> tuple[str, str]:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, AgentId | None]] = []
+        self.withdrawn: list[LegId] = []
+
+    async def open(
+        self,
+        target: str,
+        *,
+        arrived: CallArrived,
+        leg_id: LegId,
+        flow: str,
+        agent_id: AgentId | None,
+    ) -> tuple[str, str]:
+        self.asked.append((target, flow, agent_id))
         if "666" in target:
             raise InvalidInput(f"{target} cannot be called")
         return (target if target.startswith("sip:") else f"sip:{target}@outside"), ""
+
+    def withdraw(self, leg_id: LegId) -> None:
+        self.withdrawn.append(leg_id)
 
 
 class Line:
@@ -108,6 +122,7 @@ class Line:
     def __init__(self, flow: Flow, library: Sequence[Flow]) -> None:
         self.control = FakeCallControl()
         self.recognizer = FakeRecognizer()
+        self.targets = Numbers()
         self.voice = Voice()
         self.queue = OneQueue()
         self.tapes = Tapes()
@@ -145,7 +160,7 @@ class Line:
                 prompts=self.voice,
                 queues=self.queue,
                 messages=self.tapes,
-                targets=Numbers(),
+                targets=self.targets,
                 bus=self.bus,
                 clock=LoopClock(),
             ),

@@ -73,7 +73,7 @@ class ServerProcess:
         self.users: dict[str, str] = {}
         self.phones: dict[str, str] = {}
         self.env: dict[str, str] = {}
-        self._extra = extra
+        self.extra = extra
         self._media = media
         self._trunk = trunk
         self._demo = demo
@@ -144,7 +144,7 @@ class ServerProcess:
             "[media]\naddress = 127.0.0.1\n"
             f"rtp_ports = {first}-{first + 1999}\n{self._media or 'workers = 1'}\n"
             f"[http]\nport = {self.ports.http}\n"
-            f"[trunk:loopback]\naddresses = {self._trunk}\ncaller_id = from\n" + self._extra,
+            f"[trunk:loopback]\naddresses = {self._trunk}\ncaller_id = from\n" + self.extra,
             encoding="utf-8",
         )
         self.data.mkdir(parents=True, exist_ok=True)

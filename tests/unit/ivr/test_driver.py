@@ -8,6 +8,7 @@ import pytest
 
 from centralita.asr.fake import utterance
 from centralita.asr.recognizer import SpeechStarted
+from centralita.core.ids import AgentId
 from centralita.ivr.signals import QueueExit
 from centralita.telephony.call import EndReason
 from tests.support.flows import flow
@@ -332,6 +333,25 @@ async def test_a_transfer_by_an_agent_that_fails_leads_to_a_person() -> None:
         line.queue.leave(QueueExit.CONVERSATION_ENDED, "sip:666@centralita")
         await line.hears_out("Disculpe")
         await line.until(lambda: line.queue.waiting == ["sales", "office"])
+
+
+async def test_a_transfer_says_on_whose_account_it_is_and_takes_back_what_was_not_dialled() -> None:
+    async with on_the_line(MENU) as line:
+        await line.hears("Diga")
+        line.presses("1")
+        await line.hears_out("Espere")
+        await line.until(lambda: line.queue.waiting == ["sales"])
+        line.queue.leave(QueueExit.CONVERSATION_ENDED, "sip:900@centralita", AgentId("agent_ana"))
+        await line.control.next_dialled()
+        assert line.targets.asked == [("sip:900@centralita", "test", "agent_ana")]
+        assert line.targets.withdrawn == []
+    async with on_the_line(MENU) as line:
+        await line.hears("Diga")
+        line.control.unreachable.add("sip:201@outside")
+        line.presses("3")
+        await line.until(lambda: len(line.targets.withdrawn) == 1)
+        assert line.targets.asked == [("201", "test", None)]
+        await line.hears("Diga")
 
 
 # --- the end --------------------------------------------------------------------------------------

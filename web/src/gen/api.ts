@@ -896,12 +896,14 @@ export interface components {
         };
         /**
          * @description `ok` when everything works, `degraded` when calls can be taken but something is missing,
-         *     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings.
+         *     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
+         *     outbound (calls to the outside, and what they cost today).
          */
         Health: {
             asr: components["schemas"]["Part"];
             database: components["schemas"]["Part"];
             edge: components["schemas"]["Part"];
+            outbound: components["schemas"]["Part"];
             recordings: components["schemas"]["Part"];
             /** @enum {unknown} */
             status: "degraded" | "down" | "ok";

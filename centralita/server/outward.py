@@ -1,0 +1,162 @@
+"""Calls to the outside from flows and agents: where they go, on whose account, and what of them is
+told to whom. Everything that dials a trunk goes through here or asks the gate itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from centralita.audit.entry import Action, Actor, Outcome
+from centralita.audit.log import AuditLog
+from centralita.core.errors import CentralitaError
+from centralita.core.ids import AgentId, CallId, LegId
+from centralita.core.wire import Plain
+from centralita.outbound.policy import OutboundPolicy, Running, Wanted
+from centralita.outbound.rules import Kind, Limits, Originator, Reason, Rules
+from centralita.routing.agent import Agent, AgentStatus
+from centralita.server.adapters import Phones
+from centralita.server.config import Config
+from centralita.telephony.call import CallArrived, CallControl, TelephonyError
+
+log = logging.getLogger(__name__)
+
+
+def outbound_rules(config: Config) -> Rules:
+    """The section [outbound] as rules."""
+    given = config.outbound
+    return Rules(
+        region=config.sip.region,
+        zone=ZoneInfo(given.timezone) if given.timezone else None,
+        allow=given.allow,
+        deny=given.deny,
+        costly=given.costly,
+        emergency=given.emergency,
+        night=given.night,
+        night_allow=given.night_allow,
+        limits=Limits(
+            agent_calls=given.agent_calls,
+            agent_time=given.agent_time,
+            flow_calls=given.flow_calls,
+            flow_time=given.flow_time,
+            calls=given.calls,
+            time=given.time,
+            concurrent=given.concurrent,
+        ),
+        prices=dict(given.prices),
+        alert_at=given.alert_at,
+    )
+
+
+class AgentsOnTheFloor(Protocol):
+    """What the board knows of the agents."""
+
+    @property
+    def agents(self) -> Mapping[AgentId, Agent]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outward:
+    """`ivr.driver.Targets` and `routing.dispatcher.TransferGuard`: phones as they are, numbers of
+    the outside through the policy."""
+
+    phones: Phones
+    policy: OutboundPolicy
+    floor: AgentsOnTheFloor
+
+    async def open(
+        self,
+        target: str,
+        *,
+        arrived: CallArrived,
+        leg_id: LegId,
+        flow: str,
+        agent_id: AgentId | None,
+    ) -> tuple[str, str]:
+        """URI and address for a transfer. It is on the account of the agent who asked for it, of
+        the agent whose phone the call comes from, or of the flow."""
+        place = self.phones.locate(target)
+        if not place.trunk:
+            return place.uri, place.peer
+        if agent_id is None and arrived.extension:
+            agent_id = self._agent_at(arrived.extension)
+        who = self._agent(agent_id) if agent_id is not None else _flow(flow)
+        wanted = Wanted(leg_id=leg_id, call_id=arrived.call_id, dialled=place.number, who=who)
+        number = await self.policy.permit(wanted)
+        return self.phones.outside(place.trunk, number.text), ""
+
+    def withdraw(self, leg_id: LegId) -> None:
+        """The leg could not be started."""
+        self.policy.withdraw(leg_id)
+
+    async def foresee(self, target: str, call_id: CallId, agent_id: AgentId) -> None:
+        """Raises what `open` would raise for that agent's transfer."""
+        place = self.phones.locate(target)
+        if place.trunk:
+            who = self._agent(agent_id)
+            await self.policy.foresee(
+                Wanted(leg_id=LegId(""), call_id=call_id, dialled=place.number, who=who)
+            )
+
+    def _agent_at(self, extension: str) -> AgentId | None:
+        for agent_id, agent in self.floor.agents.items():
+            if agent.profile.extension == extension:
+                return agent_id
+        return None
+
+    def _agent(self, agent_id: AgentId) -> Originator:
+        agent = self.floor.agents.get(agent_id)
+        at_work = agent is not None and agent.status is not AgentStatus.LOGGED_OUT
+        return Originator(kind=Kind.AGENT, ident=agent_id, signed_in=at_work)
+
+
+def _flow(name: str) -> Originator:
+    return Originator(kind=Kind.FLOW, ident=name)
+
+
+class AuditWitness:
+    """`outbound.policy.Witness`: the audit log. What it cannot take costs no call."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+
+    async def refused(self, wanted: Wanted, reason: Reason, message: str) -> None:
+        await self._enter(
+            wanted.who, wanted.dialled, call_id=wanted.call_id, reason=reason.value, message=message
+        )
+
+    async def cut(self, running: Running) -> None:
+        await self._enter(running.who, running.number, call_id=running.call_id, reason="cut")
+
+    async def _enter(self, who: Originator, number: str, **details: Plain) -> None:
+        actor = Actor(who=who.ident if who.kind is Kind.AGENT else who.key)
+        try:
+            async with asyncio.timeout(2):
+                await self._audit.write(actor, Action.CALL_OUT, number, Outcome.REFUSED, **details)
+        except (CentralitaError, TimeoutError) as exc:
+            log.error("refused call is not in the audit log", extra={"error": str(exc)})
+
+
+class Beeper:
+    """`outbound.gate.Warn`: a tone to both sides of a conversation, over their voices."""
+
+    def __init__(self, control: CallControl, beep: Beep) -> None:
+        self._control = control
+        self._beep = beep
+
+    async def __call__(self, leg_id: LegId) -> None:
+        files: Sequence[Path] = [await self._beep.beep()]
+        try:
+            await self._control.play(leg_id, files)
+        except TelephonyError as exc:
+            log.warning("warning tone was not heard", extra={"leg_id": leg_id, "error": str(exc)})
+
+
+class Beep(Protocol):
+    """The tone."""
+
+    async def beep(self) -> Path: ...
