@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from centralita.audit.entry import Action, Actor, Draft, Outcome, Tip, chained
+from centralita.audit.entry import Action, Actor, Draft, Outcome, Tip, chained, hash_of
 from centralita.audit.head import Head
 from centralita.audit.log import AuditLog
 from centralita.core.clock import ManualClock
@@ -101,6 +102,17 @@ async def test_the_database_itself_refuses_changes(office: Office) -> None:
 async def test_an_altered_entry_is_named(office: Office, column: str) -> None:
     await office.tampers(f"UPDATE audit SET {column} = 'x' WHERE seq = 3")
     assert await office.found() == "entry 3: was altered: its content does not give its hash"
+
+
+async def test_an_entry_that_was_written_anew_with_its_right_hash_is_named(office: Office) -> None:
+    """Somebody who knows how hashes are made; the entry after it still holds the old one."""
+    (third,) = await office.store.audit.after(2, 1)
+    forged = replace(third, object="rec_99")
+    forged = replace(forged, hash=hash_of(forged))
+    await office.tampers(
+        f"UPDATE audit SET object = 'rec_99', hash = '{forged.hash}' WHERE seq = 3"
+    )
+    assert (await office.found()).startswith("entry 4: does not follow entry 3")
 
 
 async def test_an_entry_of_another_time_is_named(office: Office) -> None:

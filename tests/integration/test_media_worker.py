@@ -208,6 +208,16 @@ async def test_two_tracks_of_a_recording_are_aligned_within_20_ms(stage: RealSta
     assert sorted(lags)[1] <= 160, f"{[lag / 8 for lag in lags]} ms"
 
 
+async def test_what_is_being_recorded_is_readable_by_us_alone(stage: RealStage) -> None:
+    caller, _ = await together(stage)
+    track = stage.folder / "c.wav"
+    await stage.control.start_recording({caller.leg_id: track})
+    await caller.call.audio.say(tone(600, 0.4))
+    await stage.control.stop_recording(caller.leg_id)
+    await stage.log.next(RecordingStopped, caller.leg_id)
+    assert track.stat().st_mode & 0o777 == 0o600
+
+
 async def test_both_hear_each_other_and_nothing_when_apart(stage: RealStage) -> None:
     caller, agent = await together(stage)
     assert await hears(agent, caller) < 0.3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from centralita.core.ids import FlowId
 from centralita.store.store import open_store
 from centralita.store.tables import OutboundCallRow
 from centralita.telephony.phone.phone import Phone, PhoneCall
+from tests.support.busy import is_healthy
 from tests.support.server import ApiClient, ServerProcess
 from tests.support.story import Watcher, eventually, set_queues, watcher
 from tests.support.telephony import tone
@@ -231,6 +233,43 @@ async def journal_names_the_refusal(sofia: Watcher) -> None:
     refusals = [event for event in call["events"] if event["type"] == "transfer_refused"]
     assert len(refusals) == 1
     assert "see [outbound] allow" in refusals[0]["data"]["reason"]
+
+
+async def test_another_brain_goes_on_counting_the_calls_that_are_out(
+    server: ServerProcess, provider: Provider
+) -> None:
+    ana = await server.agent_phone("201")
+    try:
+        async with watcher(server) as sofia:
+            await sofia.frees("ana")
+            await sofia.ready("ana")
+            async with calling(server, "504") as call:
+                desk = await asyncio.wait_for(ana.incoming.get(), 10)
+                desk.accept()
+                await talk(call, desk)
+                assert await desk.refer("sip:911234567@centralita") == 202
+                outside = await provider.rings()
+                outside.accept()
+                await talk(call, outside)
+                first = server.brain
+                first.send_signal(signal.SIGKILL)
+                await asyncio.to_thread(first.wait, 10)
+                await is_healthy(server)
+                await talk(call, outside)
+                assert (await health(server))["detail"]["running"] == 1
+                (row,) = await outbound(server)
+                assert row.ended_at is None
+                await call.hang_up()
+                await outside.wait_ended()
+    finally:
+        await ana.close()
+
+    async def closed() -> OutboundCallRow | None:
+        (row,) = await outbound(server)
+        return row if row.ended_at is not None else None
+
+    row = await eventually(closed, "the call is over in the ledger")
+    assert row.seconds > 0
 
 
 @pytest.mark.parametrize("count", [3])
