@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import asr, erlang, first_call, routing
+from bench import asr, erlang, first_call, live, routing
 from bench.load import main as load
 
 _BENCHES = {
     "asr": asr.main,
     "erlang": erlang.main,
     "first-call": first_call.main,
+    "live": live.main,
     "load": load.main,
     "routing": routing.main,
 }

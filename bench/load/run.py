@@ -19,9 +19,9 @@ from centralita.store.store import open_store
 from centralita.telephony.edge.config import ha1
 from tests.support.server import ServerProcess, free_port
 
-_PASSWORD = "load-and-nothing-else"
-_FIRST_EXTENSION = 2000
-_FIRST_RTP_PORT = 10000
+PASSWORD = "load-and-nothing-else"
+FIRST_EXTENSION = 2000
+FIRST_RTP_PORT = 10000
 # Calls that begin together would all speak at once: a ramp, in calls a second.
 _RAMP = 40.0
 _SETTLE = 3.0
@@ -45,7 +45,7 @@ async def run_case(
             extra=case.server,
         )
         await server.prepare()
-        await _prepare(server, case, agents)
+        await prepare(server, case, agents)
         audio, agent_audio = await sounds.make(folder, speech=case.speech)
         await server.start()
         progress = _Progress(f"{case.name} {size}")
@@ -54,10 +54,10 @@ async def run_case(
             options = {
                 "server_port": server.ports.sip,
                 "sip_port": free_port(),
-                "rtp_port": _FIRST_RTP_PORT,
+                "rtp_port": FIRST_RTP_PORT,
                 "number": NUMBER,
-                "password": _PASSWORD,
-                "first_extension": _FIRST_EXTENSION,
+                "password": PASSWORD,
+                "first_extension": FIRST_EXTENSION,
                 "agents": agents,
                 "at_once": at_once,
                 "rate": min(_RAMP, size) if held else size,
@@ -174,18 +174,18 @@ async def _at_rest(root: int, *, pause: float = 1.0) -> meter.Reading:
     return reading
 
 
-async def _prepare(server: ServerProcess, case: Case, agents: int) -> None:
+async def prepare(server: ServerProcess, case: Case, agents: int) -> None:
     """The flow, the queue and the agents."""
     store = await open_store(server.config().database_url)
     domain = server.config().sip.domain
-    extensions = [str(_FIRST_EXTENSION + number) for number in range(agents)]
+    extensions = [str(FIRST_EXTENSION + number) for number in range(agents)]
     for extension in extensions:
         await store.agents.put(
             AgentRecord(
                 agent_id=AgentId(f"agent_{extension}"),
                 name=f"Agent {extension}",
                 extension=extension,
-                ha1=ha1(extension, domain, _PASSWORD),
+                ha1=ha1(extension, domain, PASSWORD),
                 status="available",
             )
         )
