@@ -197,7 +197,7 @@ class _Exchange(FakeCallControl):
         leg_id: LegId,
         target: str,
         *,
-        beside: LegId,
+        beside: LegId | None,
         caller: str,
         caller_name: str = "",
         headers: Mapping[str, str] | None = None,

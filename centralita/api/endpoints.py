@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from centralita.api import oncall_schemas as o
 from centralita.api import schemas as s
 
 PREFIX = "/api/v1"
@@ -83,6 +84,37 @@ ENDPOINTS: tuple[Endpoint, ...] = (
          "A call with its journal, recordings and transcript."),
     _get("recording_audio", "/recordings/{id}/audio", bytes,
          "The sound of a recording (FLAC). Ranges are served."),
+    # what agents do with their calls
+    _send("make_call", "POST", "/calls", o.CallRequest, {201: o.StartedCall},
+          "Call a number: the own phone rings first, then the number is called."),
+    _send("hang_up", "POST", "/calls/{id}/hang-up", None, {204: None},
+          "Leave the conversation; the caller goes back to the flow, wrap-up begins."),
+    _send("hold", "POST", "/calls/{id}/hold", None, {204: None},
+          "Let the caller hear music. Done twice, it is done once."),
+    _send("resume", "POST", "/calls/{id}/resume", None, {204: None}, "Take the caller back."),
+    _send("send_keys", "POST", "/calls/{id}/keys", o.KeysRequest, {204: None},
+          "Send keys (RFC 4733) to whom the agent talks with."),
+    _send("transfer", "POST", "/calls/{id}/transfer", o.TransferRequest, {204: None},
+          "Give the caller away at once (blind transfer)."),
+    _send("consult", "POST", "/calls/{id}/consult", o.ConsultRequest, {204: None},
+          "Let the caller wait and ring a third party."),
+    _send("consult_swap", "POST", "/calls/{id}/consult/swap", None, {204: None},
+          "Talk to the other one of the two."),
+    _send("consult_complete", "POST", "/calls/{id}/consult/complete", None, {204: None},
+          "Connect caller and third party, and leave (attended transfer)."),
+    _send("consult_conference", "POST", "/calls/{id}/consult/conference", None, {204: None},
+          "Let all three hear each other."),
+    _send("consult_cancel", "POST", "/calls/{id}/consult/cancel", None, {204: None},
+          "Let the third party go, back to the caller."),
+    _send("park", "POST", "/calls/{id}/park", None, {200: o.ParkingSlot},
+          "Let the caller wait in a parking slot."),
+    _get("parked", "/parked", s.Page[o.ParkedCall], "Who is parked."),
+    _send("pick_up", "POST", "/parked/{id}/pick-up", None, {204: None},
+          "Ring the own phone and connect the parked caller."),
+    _send("pause_recording", "POST", "/calls/{id}/recording/pause", None, {204: None},
+          "Record silence from now on, for card data."),
+    _send("resume_recording", "POST", "/calls/{id}/recording/resume", None, {204: None},
+          "Record what is said again."),
     # customers
     _get("customers", "/customers", s.Page[s.Customer], "Customers by identity or by search.",
          query=s.CustomerQuery),

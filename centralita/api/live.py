@@ -14,10 +14,14 @@ from centralita.api.live_messages import (
     AgentGone,
     CallChanged,
     CallGone,
+    Conversation,
+    ConversationGone,
     Delta,
     LiveMessage,
     OfferGone,
     OfferMade,
+    Parked,
+    ParkedGone,
     QueueChanged,
     Snapshot,
     TaskChanged,
@@ -86,6 +90,8 @@ class LiveHub:
         self.queues: dict[str, QueueChanged] = {}
         self.calls: dict[str, CallChanged] = {}
         self.offers: dict[str, OfferMade] = {}
+        self.conversations: dict[str, Conversation] = {}
+        self.parked: dict[str, Parked] = {}
         self.wrap_ups: dict[str, WrapUpStarted] = {}
         self.tasks: dict[str, TaskChanged] = {}
         self._watchers: set[Watcher] = set()
@@ -145,6 +151,15 @@ class LiveHub:
                 return _put(self.offers, delta.offer_id, delta)
             case OfferGone():
                 return self.offers.pop(delta.offer_id, None) is not None
+            case Conversation():
+                return _put(self.conversations, f"{delta.call_id} {delta.agent_id}", delta)
+            case ConversationGone():
+                key = f"{delta.call_id} {delta.agent_id}"
+                return self.conversations.pop(key, None) is not None
+            case Parked():
+                return _put(self.parked, delta.slot, delta)
+            case ParkedGone():
+                return self.parked.pop(delta.slot, None) is not None
             case WrapUpStarted():
                 return _put(self.wrap_ups, delta.agent_id, delta)
             case WrapUpEnded():
@@ -164,6 +179,10 @@ class LiveHub:
             queues=list(self.queues.values()),
             calls=calls,
             offers=[offer for offer in self.offers.values() if _concerns(viewer, offer.agent_id)],
+            conversations=[
+                talk for talk in self.conversations.values() if _concerns(viewer, talk.agent_id)
+            ],
+            parked=list(self.parked.values()),
             wrap_ups=[wrap for wrap in self.wrap_ups.values() if _concerns(viewer, wrap.agent_id)],
             tasks=list(self.tasks.values()),
         )
@@ -195,7 +214,14 @@ def _for_viewer(watcher: Watcher, delta: Delta) -> Delta | None:
                 return None
             watcher.calls.discard(delta.call_id)
             return CallGone(call_id=delta.call_id)
-        case OfferMade() | OfferGone() | WrapUpStarted() | WrapUpEnded():
+        case (
+            OfferMade()
+            | OfferGone()
+            | Conversation()
+            | ConversationGone()
+            | WrapUpStarted()
+            | WrapUpEnded()
+        ):
             return delta if _concerns(watcher.viewer, delta.agent_id) else None
         case _:
             return delta

@@ -62,7 +62,7 @@ class CallChanged(Message, tag="call", frozen=True, kw_only=True):
     """A call as of now. An agent sees only calls that they are in."""
 
     call_id: str
-    state: Literal["ivr", "queued", "offered", "bridged", "voicemail", "held", "ending"]
+    state: Literal["ivr", "queued", "offered", "bridged", "voicemail", "held", "dialling", "ending"]
     caller: str
     customer_id: str | None = None
     customer_name: str = ""
@@ -82,6 +82,8 @@ class OfferMade(Message, tag="offer", frozen=True, kw_only=True):
 
     Exactly one of these holds: `customer` (we know who it is), `choices` (several share the
     number), or neither (a withheld number). `learned` is what the flow found out.
+    `transferred_from` is the agent who had the caller before, or, in a `consultation`, who has the
+    caller and wants to talk; `notes` are what was written of the call until now.
     """
 
     offer_id: str
@@ -96,6 +98,10 @@ class OfferMade(Message, tag="offer", frozen=True, kw_only=True):
     choices: list[Customer] = msgspec.field(default_factory=list)
     learned: JsonObject = msgspec.field(default_factory=dict)
     path: list[PathStep] = msgspec.field(default_factory=list)
+    transferred_from: str | None = None
+    transferred_from_name: str = ""
+    consultation: bool = False
+    notes: str = ""
 
 
 class OfferGone(Message, tag="offer_gone", frozen=True, kw_only=True):
@@ -104,6 +110,62 @@ class OfferGone(Message, tag="offer_gone", frozen=True, kw_only=True):
     offer_id: str
     agent_id: str
     how: Literal["accepted", "declined", "no_answer", "withdrawn"]
+
+
+class ThirdParty(msgspec.Struct, kw_only=True, frozen=True):
+    """Whom an agent consults."""
+
+    kind: Literal["agent", "number", "queue"]
+    label: str
+    number: str
+    agent_id: str | None = None
+    state: Literal["ringing", "talking", "held"]
+    since: Time
+
+
+class Conversation(Message, tag="conversation", frozen=True, kw_only=True):
+    """What an agent does with a call. Goes to that agent's pages and to supervisors.
+
+    `with_` is whom the agent talks to, or would, were the one not held. While `dialling`, the
+    number outside, or first the agent's own phone, rings.
+    """
+
+    call_id: str
+    agent_id: str
+    state: Literal["talking", "held", "consulting", "conference", "dialling"]
+    direction: Literal["in", "out"]
+    with_: Literal["caller", "third"]
+    third: ThirdParty | None = None
+    recording: Literal["on", "paused", "off"]
+    since: Time
+
+
+class ConversationGone(Message, tag="conversation_gone", frozen=True, kw_only=True):
+    """The agent has no part in it any more. `outcome` says why a number that was called never
+    answered: busy, no_answer, failed."""
+
+    call_id: str
+    agent_id: str
+    outcome: str = ""
+
+
+class Parked(Message, tag="parked", frozen=True, kw_only=True):
+    """A caller waits with music in a parking slot. For all agents."""
+
+    slot: str
+    call_id: str
+    caller: str
+    customer_id: str | None = None
+    customer_name: str = ""
+    since: Time
+    by: str
+
+
+class ParkedGone(Message, tag="parked_gone", frozen=True, kw_only=True):
+    """The slot is empty."""
+
+    slot: str
+    call_id: str
 
 
 class WrapUpStarted(Message, tag="wrap_up", frozen=True, kw_only=True):
@@ -137,6 +199,10 @@ Delta = (
     | CallGone
     | OfferMade
     | OfferGone
+    | Conversation
+    | ConversationGone
+    | Parked
+    | ParkedGone
     | WrapUpStarted
     | WrapUpEnded
     | TaskChanged
@@ -150,6 +216,8 @@ class Snapshot(Message, tag="snapshot", frozen=True, kw_only=True):
     queues: list[QueueChanged]
     calls: list[CallChanged]
     offers: list[OfferMade]
+    conversations: list[Conversation]
+    parked: list[Parked]
     wrap_ups: list[WrapUpStarted]
     tasks: list[TaskChanged]
 

@@ -11,12 +11,13 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
+from centralita.api import oncall_schemas as o
 from centralita.api import schemas as s
 from centralita.api.live import LiveHub
 from centralita.api.passwords import Passwords
 from centralita.audit.log import AuditLog
 from centralita.core.clock import Clock
-from centralita.core.ids import AgentId, FlowId
+from centralita.core.ids import AgentId, CallId, FlowId
 from centralita.core.wire import Plain
 from centralita.store.records import FlowRecord
 from centralita.store.store import Store
@@ -45,6 +46,49 @@ class AgentControl(Protocol):
 
     async def extend_wrap_up(self, agent_id: AgentId, by: timedelta) -> None:
         """Take more time for wrap-up."""
+        ...
+
+
+class ConversationControl(Protocol):
+    """What agents may do with a call by the page. Raises NotFound for a call in which nobody
+    talks, and Conflict, whose code says what is in the way."""
+
+    def owner(self, call_id: CallId) -> AgentId:
+        """The agent who has the call now."""
+        ...
+
+    async def hang_up(self, call_id: CallId) -> None: ...
+
+    async def hold(self, call_id: CallId) -> None: ...
+
+    async def resume(self, call_id: CallId) -> None: ...
+
+    async def keys(self, call_id: CallId, keys: str) -> None: ...
+
+    async def transfer(
+        self, call_id: CallId, to: o.ToQueue | o.ToAgent | o.ToNumber | o.ToVoicemail | o.ToFlow
+    ) -> None: ...
+
+    async def consult(self, call_id: CallId, to: o.ToQueue | o.ToAgent | o.ToNumber) -> None: ...
+
+    async def swap(self, call_id: CallId) -> None: ...
+
+    async def complete(self, call_id: CallId) -> None: ...
+
+    async def confer(self, call_id: CallId) -> None: ...
+
+    async def cancel(self, call_id: CallId) -> None: ...
+
+    async def pause_recording(self, call_id: CallId, paused: bool) -> None: ...
+
+    async def park(self, call_id: CallId) -> str:
+        """Returns the slot."""
+        ...
+
+    async def pick_up(self, slot: str, agent_id: AgentId) -> None: ...
+
+    async def call(self, agent_id: AgentId, wanted: o.CallRequest) -> o.StartedCall:
+        """Ring the agent, then call the number."""
         ...
 
 
@@ -124,6 +168,7 @@ class ApiPorts:
     directory: Directory
     hub: LiveHub
     agents: AgentControl
+    conversations: ConversationControl
     health: HealthReport
     flows: FlowControl
     bans: BanControl

@@ -239,11 +239,12 @@ class QueueWait(Answer, kw_only=True):
 
 
 class Talk(Answer, kw_only=True):
-    """One agent's part of the conversation."""
+    """One agent's part of the conversation; `held_s` of `talked_s` the caller heard music."""
 
     agent_id: str
     since: Time
     talked_s: float
+    held_s: float
 
 
 class CallDetails(Answer, kw_only=True):

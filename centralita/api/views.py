@@ -86,7 +86,12 @@ def _waits(call: m.CallDetails) -> list[s.QueueWait]:
 
 def _talks(call: m.CallDetails) -> list[s.Talk]:
     return [
-        s.Talk(agent_id=talk.agent_id, since=talk.since, talked_s=talk.talked.total_seconds())
+        s.Talk(
+            agent_id=talk.agent_id,
+            since=talk.since,
+            talked_s=talk.talked.total_seconds(),
+            held_s=talk.held.total_seconds(),
+        )
         for talk in call.talks
     ]
 

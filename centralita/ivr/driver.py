@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -23,22 +23,26 @@ from centralita.asr.recognizer import (
 )
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
-from centralita.core.errors import CentralitaError
+from centralita.core.errors import CentralitaError, NotFound
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, LegId, PlaybackId, new_id
 from centralita.core.tasks import Tasks
 from centralita.ivr.flow import Flow
 from centralita.ivr.resume import FlowNote, describe, reenter
-from centralita.ivr.run import FlowRun, PathStep, begin, step
+from centralita.ivr.run import FlowRun, PathStep, begin, jump, step, take_message
 from centralita.ivr.signals import (
+    CallNumber,
     CancelTimer,
     Command,
     EndCall,
     Enqueue,
+    EnterFlow,
     Failed,
     Heard,
     KeyPressed,
+    LeaveMessage,
     ListeningFailed,
+    Onward,
     PlayPrompts,
     Prompt,
     PromptsEnded,
@@ -48,6 +52,7 @@ from centralita.ivr.signals import (
     SetTimer,
     SpeechBegan,
     StartListening,
+    StayWith,
     StopPrompts,
     TakeVoicemail,
     Timer,
@@ -77,6 +82,9 @@ log = logging.getLogger(__name__)
 
 # How long the phone that an agent transferred to may ring.
 _AGENT_TRANSFER = timedelta(seconds=30)
+
+# A third party that hangs up so soon after the agent has left has not talked with the caller.
+_CROSSING = timedelta(seconds=1)
 
 NOTE = "flow"
 """The name under which a driver leaves `resume.FlowNote` with the caller's leg."""
@@ -115,6 +123,15 @@ class FlowResumed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransferAnswered(Event):
+    """The caller talks with whom an agent has transferred the call to; nobody of ours does."""
+
+    call_id: CallId
+    caller_leg: LegId
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeardInCall(Event):
     """What a caller said to the flow."""
 
@@ -134,11 +151,9 @@ class PromptMaker(Protocol):
 
 
 class OnLeft(Protocol):
-    """Hears how a caller left the queue; after an agent's transfer, to where and by whom."""
+    """Hears how a caller left the queue, and where an agent has sent the caller, if anywhere."""
 
-    def __call__(
-        self, how: QueueExit, transfer_to: str = "", transfer_by: AgentId | None = None
-    ) -> None: ...
+    def __call__(self, how: QueueExit, onward: Onward | None) -> None: ...
 
 
 class QueueGateway(Protocol):
@@ -150,7 +165,7 @@ class QueueGateway(Protocol):
         order: Enqueue,
         on_left: OnLeft,
     ) -> None:
-        """`on_left` is called once."""
+        """`on_left` is called once, with the exit and where an agent has sent the caller."""
         ...
 
     def rejoin(self, call_id: CallId, on_left: OnLeft) -> bool:
@@ -195,9 +210,10 @@ class IvrPorts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _TransferReturned(Event):
-    target: str
-    by: AgentId | None
+class _SentOn(Event):
+    """An agent has sent the caller there."""
+
+    onward: Onward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +261,7 @@ class CallDriver:
         self.arrived = arrived
         self._flow = flow
         self._library = library
-        self._variables = variables
+        self.variables = self._variables = variables
         self._ports = ports
         self._default_queue = default_queue
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -262,6 +278,8 @@ class CallDriver:
         self._voicemail: VoicemailSession | None = None
         self._transfer_leg: LegId | None = None
         self._transfer_answered = False
+        self._by_agent = False
+        self._left_alone_at: datetime | None = None
         self._transfer_timer: asyncio.TimerHandle | None = None
         self._hung_up = False
         self._stop = ports.bus.subscribe(LegEvent, self._on_leg, call_id=arrived.call_id)
@@ -408,9 +426,8 @@ class CallDriver:
                 self._voicemail = None
                 await self._stop_listening()
                 await self._feed(VoicemailEnded(how=how_it_went))
-            case _TransferReturned(target=target, by=agent_id):
-                order = TransferCall(target=target, timeout=_AGENT_TRANSFER)
-                await self._start_transfer(order, agent_id)
+            case _SentOn(onward=onward):
+                await self._go_onward(onward)
             case LegEvent():
                 pass
             case _:
@@ -543,13 +560,44 @@ class CallDriver:
         if running is not None:
             running[1].cancel()
 
-    def _left_queue(
-        self, how: QueueExit, transfer_to: str = "", transfer_by: AgentId | None = None
-    ) -> None:
-        if transfer_to:
-            self._events.put_nowait(_TransferReturned(target=transfer_to, by=transfer_by))
+    def _left_queue(self, how: QueueExit, onward: Onward | None) -> None:
+        if isinstance(onward, StayWith):
+            # At once: the end of that leg must not pass unheard.
+            self._transfer_leg, self._transfer_answered = onward.leg_id, True
+            self._left_alone_at = None if onward.acquainted else self._ports.clock.now()
+            self._ports.control.remember(onward.leg_id, NOTE, self.arrived.leg_id)
+        if onward is not None:
+            self._events.put_nowait(_SentOn(onward=onward))
         else:
             self._events.put_nowait(QueueLeft(how=how))
+
+    async def _go_onward(self, onward: Onward) -> None:
+        """An agent has sent the caller somewhere."""
+        now = self._ports.clock.now()
+        run = self._run
+        match onward:
+            case CallNumber(target=target, by=agent_id):
+                self._by_agent = True
+                order = TransferCall(target=target, timeout=_AGENT_TRANSFER)
+                await self._start_transfer(order, AgentId(agent_id) if agent_id else None)
+            case StayWith(leg_id=leg_id):
+                self._tell_answered(leg_id)
+            case LeaveMessage(queue=queue) if run is not None:
+                self._run, commands = take_message(run, queue, now)
+                await self._carry_out(commands)
+            case EnterFlow(flow=name, node=node) if run is not None:
+                flow = self._library.get(name)
+                if flow is None:
+                    raise NotFound(f"there is no flow {name}")
+                self._run, commands = jump(run, flow, node, now)
+                await self._carry_out(commands)
+
+    def _tell_answered(self, leg_id: LegId) -> None:
+        self._ports.bus.publish(
+            TransferAnswered(
+                call_id=self.arrived.call_id, caller_leg=self.arrived.leg_id, leg_id=leg_id
+            )
+        )
 
     async def _hang_up(self, reason: EndReason) -> None:
         with contextlib.suppress(TelephonyError):
@@ -693,6 +741,11 @@ class CallDriver:
             case LegAnswered(leg_id=leg_id):
                 self._transfer_answered = True
                 await self._ports.control.bridge(self.arrived.leg_id, leg_id)
+                if self._by_agent:
+                    self._tell_answered(leg_id)
+            case LegEnded(reason=reason) if self._just_left():
+                # It hung up in the instant in which the agent left the two alone.
+                await self._transfer_failed(reason.value)
             case LegEnded() if self._transfer_answered:
                 await self._hang_up(EndReason.CONVERSATION_ENDED)
             case LegEnded(reason=reason):
@@ -700,8 +753,12 @@ class CallDriver:
             case _:
                 pass
 
+    def _just_left(self) -> bool:
+        at = self._left_alone_at
+        return at is not None and self._ports.clock.now() - at < _CROSSING
+
     async def _transfer_failed(self, reason: str) -> None:
-        self._transfer_leg = None
+        self._transfer_leg = self._left_alone_at = None
         await self._ports.control.stop_playing(self.arrived.leg_id)
         run = self._run
         waiting = run is not None and run.node_state == "transferring"

@@ -14,6 +14,9 @@ from centralita.ivr.signals import Command, EndCall, Failed, Quiet
 # More hops than this without waiting for the caller is a loop that the loader did not see.
 _MAX_HOPS = 500
 
+# The name of a node that no document has: a message for the queue named after it.
+_MESSAGE_FOR = "voicemail:"
+
 _SORRY = {
     "es": "Disculpe, ha habido un problema. Le pasamos con una persona.",
     "en": "Sorry, something went wrong. We are connecting you to a person.",
@@ -90,6 +93,18 @@ def step(run: FlowRun, event: Event, now: datetime) -> Outcome:
     return follow(run, reaction, now)
 
 
+def jump(run: FlowRun, flow: Flow, node: str, now: datetime) -> Outcome:
+    """An agent sends the caller into a flow, at `node` or at its beginning: no way leads back."""
+    known = {**flow.variables, **run.variables}
+    run = replace(run, flow=flow, stack=(), variables=known)
+    return follow(run, Step(goto=node or flow.start), now)
+
+
+def take_message(run: FlowRun, queue: str, now: datetime) -> Outcome:
+    """An agent sends the caller to the voicemail of a queue."""
+    return follow(run, Step(goto=_MESSAGE_FOR + queue), now)
+
+
 def follow(
     run: FlowRun, reaction: Step, now: datetime, before: tuple[Command, ...] = ()
 ) -> Outcome:
@@ -134,7 +149,7 @@ def follow(
 
 
 def _enter(run: FlowRun, name: str, now: datetime) -> tuple[FlowRun, Step]:
-    node = run.emergency.get(name) or run.flow.nodes.get(name)
+    node = _find(run, name)
     if node is None:
         return run, Step(fault=f"there is no node {name}")
     kind = str(type(node).__struct_config__.tag)
@@ -182,7 +197,17 @@ def emergency_nodes(run: FlowRun) -> Mapping[str, Node]:
 
 
 def _node(run: FlowRun) -> Node:
-    return run.emergency.get(run.node) or run.flow.nodes[run.node]
+    node = _find(run, run.node)
+    if node is None:
+        raise KeyError(run.node)
+    return node
+
+
+def _find(run: FlowRun, name: str) -> Node | None:
+    """A node by its name: one of the flow, a way out, or the voicemail of a queue."""
+    if name.startswith(_MESSAGE_FOR):
+        return Voicemail(queue=name.removeprefix(_MESSAGE_FOR))
+    return run.emergency.get(name) or run.flow.nodes.get(name)
 
 
 def _scene(run: FlowRun, now: datetime) -> Scene:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from centralita.core.events import Event
+from centralita.core.ids import LegId
 
 
 class Timer(StrEnum):
@@ -34,6 +35,44 @@ class VoicemailEnd(StrEnum):
     SAVED = "saved"
     NOTHING_SAID = "nothing_said"
     FAILED = "failed"
+
+
+# --- where an agent sends a caller ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallNumber:
+    """To an extension, a number or a SIP URI of the house, on the account of the agent `by`."""
+
+    target: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveMessage:
+    """To a voicemail of that queue."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterFlow:
+    """To a node of a flow, or to its beginning."""
+
+    flow: str
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StayWith:
+    """Nowhere: the caller is with this leg, which the agent has called. `acquainted`: they heard
+    each other before the agent left."""
+
+    leg_id: LegId
+    acquainted: bool = False
+
+
+Onward = CallNumber | LeaveMessage | EnterFlow | StayWith
 
 
 # --- events -------------------------------------------------------------------------------------

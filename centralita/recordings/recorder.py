@@ -17,7 +17,13 @@ from centralita.core.ids import AgentId, CallId, LegId, RecordingId, new_id
 from centralita.core.tasks import Tasks
 from centralita.recordings.files import RecordingError, StoredFile, store_flac
 from centralita.recordings.spool import Running, Spool
-from centralita.telephony.call import CallControl, LegEnded, RecordingStopped, TelephonyError
+from centralita.telephony.call import (
+    CallControl,
+    LegEnded,
+    NoSuchLeg,
+    RecordingStopped,
+    TelephonyError,
+)
 from centralita.vault.keyring import Keyring
 
 log = logging.getLogger(__name__)
@@ -99,6 +105,7 @@ class Recorder:
         self._keyring = keyring
         self._spool = Spool(folder / "spool")
         self._running: dict[RecordingId, Running] = {}
+        self._paused: set[CallId] = set()
         self._tasks = Tasks("recorder")
         self._stored = asyncio.Event()
         self.halted = ""
@@ -194,6 +201,9 @@ class Recorder:
             await asyncio.to_thread(self._spool.note, running)
             self._running[recording_id] = running
             await self._control.start_recording(paths)
+            if call_id in self._paused:
+                for leg_id in paths:
+                    await self._control.pause_recording(leg_id, True)
         except (TelephonyError, OSError) as exc:
             self._running.pop(recording_id, None)
             await asyncio.to_thread(self._spool.forget, running)
@@ -215,8 +225,26 @@ class Recorder:
             for running in self._running.values()
         )
 
+    async def pause(self, call_id: CallId, paused: bool) -> None:
+        """Write silence in place of what is said in a call, or again what is said.
+
+        Returns when it is so; raises TelephonyError when it cannot be done. What is recorded from
+        here on of the same call begins paused, too, until `resume`, or the end of all of it.
+        """
+        (self._paused.add if paused else self._paused.discard)(call_id)
+        for running in tuple(self._running.values()):
+            if running.call_id == call_id:
+                for leg_id in running.tracks.keys() - running.finished:
+                    with contextlib.suppress(NoSuchLeg):  # that leg's end stopped it
+                        await self._control.pause_recording(leg_id, paused)
+
+    def is_paused(self, call_id: CallId) -> bool:
+        """Whether what is said in a call is not recorded now."""
+        return call_id in self._paused
+
     async def stop(self, call_id: CallId) -> None:
-        """End the recordings of a call; RecordingMade follows."""
+        """End the recordings of a call, and their pause; RecordingMade follows."""
+        self._paused.discard(call_id)
         for running in tuple(self._running.values()):
             if running.call_id != call_id:
                 continue

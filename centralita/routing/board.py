@@ -23,12 +23,12 @@ from centralita.routing.actions import (
     RingAgent,
 )
 from centralita.routing.agent import Agent, AgentProfile, AgentState, AgentStatus
+from centralita.routing.conversations.handover import Handovers, started
 from centralita.routing.events import (
     AgentChanged,
     CallAbandoned,
     CallQueued,
     CallTakenOver,
-    ConversationStarted,
     LeaveReason,
     OfferMade,
 )
@@ -65,6 +65,7 @@ class Board:
         self.calls = self._floor.calls
         self.offers = self._floor.offers
         self.conversations = self._floor.conversations
+        self.handovers = Handovers(self._floor, self._moves)
         for queue in queues:
             self._floor.put_queue(queue)
         self._profiles = {profile.agent_id: profile for profile in agents}
@@ -228,7 +229,7 @@ class Board:
             return [end, *self._moves.end_conversation(conversation, "caller", now)]
         call = self.calls.get(call_id)
         if call is None:
-            return []
+            return self.handovers.caller_gone(call_id, now)
         actions = self._moves.withdraw(call, now)
         actions.append(
             CallAbandoned(call_id=call_id, queue_id=call.queue_id, waited=now - call.queued_at)
@@ -255,6 +256,9 @@ class Board:
     def agent_answered(self, offer_id: OfferId, leg_id: LegId, now: datetime) -> list[Action]:
         """The phone was picked up. Too late an answer only ends that leg."""
         offer = self.offers.get(offer_id)
+        talk = self._floor.conversation_of(offer_id)
+        if talk is not None and talk.call.direction == "out":
+            return []  # a phone that called by itself: it talks already
         if offer is None or offer.state is not OfferState.RINGING:
             return [EndAgentLeg(offer_id=offer_id)]
         call = self.calls[offer.call_id]
@@ -277,19 +281,7 @@ class Board:
         )
         actions.append(ConnectCall(conversation=conversation))
         actions += self._moves.put(agent)
-        actions.append(
-            ConversationStarted(
-                call_id=call.call_id,
-                queue_id=call.queue_id,
-                agent_id=offer.agent_id,
-                caller_leg=call.leg_id,
-                agent_leg=leg_id,
-                at=now,
-                waited=now - call.queued_at,
-                record=queue.record,
-                language=call.language,
-            )
-        )
+        actions.append(started(conversation, queue.record, now))
         return [*actions, self._floor.figures(call.queue_id)]
 
     def agent_leg_ended(
@@ -308,6 +300,8 @@ class Board:
             return []
         queue = self.queues[conversation.call.queue_id]
         dropped = now - conversation.started_at < queue.drop_window
+        # Who has been called by us need not wait for somebody else.
+        dropped = dropped and conversation.call.direction == "in"
         if dropped or broken:
             return self._moves.requeue(conversation, "broken" if broken else "dropped", now)
         actions = self._moves.end_conversation(conversation, "agent", now)
@@ -317,7 +311,8 @@ class Board:
 
     def next_deadline(self) -> datetime | None:
         """When `expire` has something to do next."""
-        return self._floor.next_deadline()
+        times = (self._floor.next_deadline(), self.handovers.next_deadline())
+        return min((time for time in times if time is not None), default=None)
 
     def expire(self, now: datetime) -> list[Action]:
         """Everything whose time has come."""
@@ -329,7 +324,7 @@ class Board:
             actions += self._moves.leave(call.call_id, LeaveReason.MAX_WAIT, now)
         for agent in self._floor.agents_due(now):
             actions += self._moves.to_idle(agent, now)
-        return actions
+        return actions + self.handovers.expire(now)
 
     # --- what others ask --------------------------------------------------------------------
 

@@ -27,17 +27,21 @@ from centralita.routing.board import (
     ReturnCaller,
     RingAgent,
 )
+from centralita.routing.conversations.desk import Desk
+from centralita.routing.conversations.events import CallParked
+from centralita.routing.conversations.ports import DeskPorts, Lines, Tones
+from centralita.routing.conversations.targets import Outward
 from centralita.routing.events import (
     CallQueued,
     CallRequeued,
+    ConversationEnded,
     ConversationStarted,
     LeaveReason,
     OfferMade,
     OfferSettled,
-    TransferRefused,
 )
 from centralita.routing.notes import NOTE, QueueNote, write_note
-from centralita.routing.offer import OfferState
+from centralita.routing.offer import Offer, OfferState
 from centralita.routing.ordered import Deadlines
 from centralita.routing.queue import QueuedCall
 from centralita.telephony.call import (
@@ -67,43 +71,27 @@ _REFUSALS = {
 }
 _BROKEN = frozenset({EndReason.MEDIA_TIMEOUT, EndReason.WORKER_LOST})
 # After these a caller's note is written anew.
-_NOTED = CallQueued | CallRequeued | OfferMade | OfferSettled | ConversationStarted
+_NOTED = CallParked | CallQueued | CallRequeued | OfferMade | OfferSettled | ConversationStarted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
     """The caller is back with the flow. `reason` is None after a conversation.
 
-    `transfer_to` is what the agent `transfer_by` asked for by REFER.
+    `to` is where the agent `by` has sent the caller, if anywhere.
     """
 
     reason: LeaveReason | None
-    transfer_to: str = ""
-    transfer_by: AgentId | None = None
+    to: Outward | None = None
+    by: AgentId | None = None
 
 
-class Announcer(Protocol):
+class Announcer(Tones, Protocol):
     """What waiting callers hear. Files are ready to be played."""
-
-    async def music(self) -> Path: ...
 
     async def recording_notice(self, language: str) -> Path: ...
 
     async def position(self, position: int, language: str) -> Sequence[Path]: ...
-
-
-class PhoneBook(Protocol):
-    """Where an agent's phone is: its SIP URI, and the IP address behind it if known."""
-
-    def find(self, extension: str) -> tuple[str, str]: ...
-
-
-class TransferGuard(Protocol):
-    """Says whether an agent may send a caller somewhere."""
-
-    async def foresee(self, target: str, call_id: CallId, agent_id: AgentId) -> None:
-        """Raises CentralitaError when not."""
-        ...
 
 
 @dataclass(slots=True)
@@ -132,19 +120,27 @@ class Dispatcher:
         bus: Bus,
         clock: Clock,
         announcer: Announcer,
-        phones: PhoneBook,
-        *,
-        guard: TransferGuard | None = None,
+        lines: Lines,
     ) -> None:
-        """Without a `guard`, agents may transfer to wherever the flow can."""
         self.board = board
-        self._guard = guard
         self._control = control
         self._bus = bus
         self._clock = clock
         self._announcer = announcer
-        self._phones = phones
+        self._phones = lines
         self._tasks = Tasks("dispatcher")
+        self.desk = Desk(
+            DeskPorts(
+                board=board,
+                control=control,
+                bus=bus,
+                clock=clock,
+                lines=lines,
+                tones=announcer,
+                dispatcher=self,
+                tasks=self._tasks,
+            )
+        )
         self._callers: dict[CallId, _Waiting] = {}
         self._legs: dict[LegId, OfferId] = {}
         self._offer_legs: dict[OfferId, LegId] = {}
@@ -188,6 +184,12 @@ class Dispatcher:
         `legs` are those that the media workers kept. Nothing is decided before `go_on`. False
         when queue or agent are gone: the flow asks again.
         """
+        if note.parked is not None:
+            self._callers[note.call.call_id] = _Waiting(
+                call=note.call, on_return=_nobody, announced_at=self._clock.now()
+            )
+            self.carry_out(self.board.handovers.take_over(note.parked))
+            return True
         ringing = note.offer is not None and note.talking_since is None
         if note.offer is not None and ringing and note.offer.leg_id not in legs:
             # Its phone was never rung: the caller waits, and is offered anew.
@@ -210,6 +212,11 @@ class Dispatcher:
             self._legs[note.offer.leg_id] = note.offer.offer_id
             self._offer_legs[note.offer.offer_id] = note.offer.leg_id
         self.carry_out(actions)
+        conversation = self.board.conversations.get(note.call.call_id)
+        if note.exchange is not None and conversation is not None:
+            self.desk.take_over(note.exchange)
+        elif conversation is not None:
+            self.desk.begin(conversation)
         return True
 
     def rejoin(self, call_id: CallId, on_return: Callable[[Returned], None]) -> bool:
@@ -226,14 +233,12 @@ class Dispatcher:
             conversation = self.board.conversation_of(offer_id)
             if conversation is None:
                 continue
-            leg = legs.get(leg_id)
-            if leg is None:
+            if leg_id not in legs:
                 lost = LegEnded(
                     leg_id=leg_id, call_id=conversation.call.call_id, reason=EndReason.WORKER_LOST
                 )
                 self._agent_leg(offer_id, lost)
-            elif leg.ended is None and leg.other != conversation.call.leg_id:
-                self.carry_out([ConnectCall(conversation=conversation)])
+        self.desk.go_on(legs)
         for caller in self._callers.values():
             if not caller.talking:
                 # What it heard may have ended meanwhile.
@@ -242,15 +247,15 @@ class Dispatcher:
 
     @property
     def ringing_legs(self) -> frozenset[LegId]:
-        """The legs of agents that have not been answered."""
+        """The legs of agents, and of those whom they consult, that have not been answered."""
         return frozenset(
             leg_id for leg_id, offer_id in self._legs.items() if offer_id in self.board.offers
-        )
+        ).union(self.desk.ringing_legs)
 
     @property
     def agent_legs(self) -> frozenset[LegId]:
-        """The legs of agents, ringing or talking."""
-        return frozenset(self._legs)
+        """The legs of agents and of those whom they consult, ringing or talking."""
+        return frozenset(self._legs) | self.desk.legs
 
     def choose_status(self, agent_id: AgentId, status: AgentStatus, reason: str) -> None:
         """The agent, or a supervisor, chose a status."""
@@ -276,6 +281,9 @@ class Dispatcher:
         if offer_id is not None:
             self._agent_leg(offer_id, event)
             return
+        if self.desk.knows(event.leg_id):
+            self.desk.hear(event)
+            return
         caller = self._callers.get(event.call_id)
         if caller is not None and caller.call.leg_id == event.leg_id:
             self._caller_leg(caller, event)
@@ -288,20 +296,17 @@ class Dispatcher:
             case LegEnded(leg_id=leg_id, reason=reason):
                 del self._legs[leg_id]
                 self._offer_legs.pop(offer_id, None)
+                talk = self.board.conversation_of(offer_id)
+                if talk is not None and self.desk.agent_gone(talk.call.call_id):
+                    return
                 how = _REFUSALS.get(reason, OfferState.NO_ANSWER)
                 self.carry_out(
                     self.board.agent_leg_ended(offer_id, how, now, broken=reason in _BROKEN)
                 )
-            case LegHeld(held=held):
-                self._tasks.spawn(self._hold(offer_id, held), name=f"hold {offer_id}")
-            case TransferRequested(target=target, call_id=call_id):
-                if self._guard is None:
-                    self._transfer(call_id, target)
-                else:
-                    self._tasks.spawn(
-                        self._consider_transfer(self._guard, call_id, target),
-                        name=f"transfer {call_id}",
-                    )
+            case LegHeld(leg_id=leg_id, call_id=call_id, held=held):
+                self.desk.phone_holds(call_id, leg_id, held)
+            case TransferRequested(call_id=call_id):
+                self.desk.asked(call_id, event)
             case _:
                 pass
 
@@ -317,33 +322,45 @@ class Dispatcher:
             case _:
                 pass
 
-    def _transfer(self, call_id: CallId, target: str) -> None:
-        """The agent gives the caller away: over for the agent, on with the flow's transfer."""
-        conversation = self.board.conversations.get(call_id)
-        if conversation is None:
-            return
-        caller = self._callers.pop(call_id)
-        self._control.remember(caller.call.leg_id, NOTE, "")
-        self.carry_out(self.board.transferred(call_id, self._clock.now()))
-        by = conversation.offer.agent_id
-        caller.on_return(Returned(reason=None, transfer_to=target, transfer_by=by))
+    def reached(self, call: QueuedCall, offer: Offer) -> None:
+        """The one whom an agent has called has answered; `rejoin` says who hears of the end."""
+        now = self._clock.now()
+        self._callers[call.call_id] = _Waiting(
+            call=call, on_return=_nobody, announced_at=now, talking=True
+        )
+        if offer.leg_id is not None:
+            self.adopt(offer.leg_id, offer.offer_id)
+        self.carry_out(self.board.handovers.reached(call, offer, now))
 
-    async def _consider_transfer(self, guard: TransferGuard, call_id: CallId, target: str) -> None:
-        """Agents keep a caller whom they may not send there."""
-        conversation = self.board.conversations.get(call_id)
-        if conversation is None:
+    # --- what the desk wants --------------------------------------------------------------------
+
+    def send_on(self, call_id: CallId, outward: Outward, by: AgentId) -> None:
+        """The caller goes back to the flow, which takes it there for that agent."""
+        self._hand_back(self._callers.pop(call_id), Returned(reason=None, to=outward, by=by))
+
+    def _hand_back(self, caller: _Waiting, returned: Returned) -> None:
+        """To the flow, once the caller hears nothing of the conversation any more."""
+        call_id = caller.call.call_id
+        self._control.remember(caller.call.leg_id, NOTE, "")
+        if not self.desk.sounding.is_parting(call_id):
+            caller.on_return(returned)
             return
-        agent_id = conversation.offer.agent_id
-        try:
-            await guard.foresee(target, call_id, agent_id)
-        except CentralitaError as exc:
-            log.warning(
-                "transfer refused, the conversation goes on",
-                extra={"call_id": call_id, "agent_id": agent_id, "error": str(exc)},
-            )
-            self._bus.publish(TransferRefused(call_id=call_id, agent_id=agent_id, reason=str(exc)))
-            return
-        self._transfer(call_id, target)
+
+        async def parted() -> None:
+            await self.desk.sounding.parted(call_id)
+            caller.on_return(returned)
+
+        self._tasks.spawn(parted(), name=f"hand back {call_id}")
+
+    def adopt(self, leg_id: LegId, offer_id: OfferId) -> None:
+        """The leg of one who was consulted is an agent's from now on."""
+        self._legs[leg_id] = offer_id
+        self._offer_legs[offer_id] = leg_id
+        self._control.remember(leg_id, NOTE, offer_id)
+
+    def desk_rings(self, call_id: CallId, leg_id: LegId) -> bool:
+        """Whether this third party is still wanted and has not answered."""
+        return self.desk.rings(call_id, leg_id)
 
     # --- what the board wants -----------------------------------------------------------------
 
@@ -357,11 +374,12 @@ class Dispatcher:
                     if isinstance(action, _NOTED):
                         changed.add(action.call_id)
                     self._bus.publish(action)
+                    if isinstance(action, ConversationEnded):
+                        self.desk.over(action.call_id, action.agent_leg)
                 case ReturnCaller(call_id=call_id, reason=reason):
                     caller = self._callers.pop(call_id, None)
                     if caller is not None:
-                        self._control.remember(caller.call.leg_id, NOTE, "")
-                        caller.on_return(Returned(reason=reason))
+                        self._hand_back(caller, Returned(reason=reason))
                 case RingAgent():
                     leg_id = LegId(new_id("leg"))
                     self._legs[leg_id] = action.offer.offer_id
@@ -372,18 +390,18 @@ class Dispatcher:
                 case ConnectCall():
                     caller = self._callers.get(action.conversation.call.call_id)
                     if caller is not None:
-                        caller.talking = True
-                    self._tasks.spawn(self._connect(action), name="connect")
+                        caller.talking, caller.call = True, action.conversation.call
+                    self.desk.begin(action.conversation)
                 case ResumeWaiting(call=call):
                     caller = self._callers.get(call.call_id)
                     if caller is not None:
-                        caller.talking = False
+                        caller.talking, caller.call = False, call
                         self._announce_later(caller)
                     self._tasks.spawn(self._music(call), name=f"music {call.call_id}")
         for call_id in changed:
-            self._remember(call_id)
+            self.remember(call_id)
 
-    def _remember(self, call_id: CallId) -> None:
+    def remember(self, call_id: CallId) -> None:
         """Leave with the caller's leg where the caller is, should a server have to take over."""
         conversation = self.board.conversations.get(call_id)
         if conversation is not None:
@@ -391,12 +409,15 @@ class Dispatcher:
                 call=conversation.call,
                 offer=conversation.offer,
                 talking_since=conversation.started_at,
+                exchange=self.desk.exchanges.get(call_id),
             )
         elif (call := self.board.calls.get(call_id)) is not None:
             offer = self.board.offers.get(call.offer_id) if call.offer_id is not None else None
             if offer is not None:
                 offer = replace(offer, leg_id=self._offer_legs.get(offer.offer_id))
             note = QueueNote(call=call, offer=offer)
+        elif (parked := self.board.handovers.parked_call(call_id)) is not None:
+            note = QueueNote(call=parked.call, parked=parked)
         else:
             return
         self._control.remember(note.call.leg_id, NOTE, write_note(note))
@@ -446,30 +467,7 @@ class Dispatcher:
         leg_id = self._offer_legs.get(offer_id)
         if leg_id is None:
             return
-        with contextlib.suppress(TelephonyError):  # it ended by itself in the meantime
-            await self._control.hang_up(leg_id, EndReason.CONVERSATION_ENDED)
-
-    async def _connect(self, action: ConnectCall) -> None:
-        conversation = action.conversation
-        try:
-            await self._control.bridge(conversation.call.leg_id, conversation.agent_leg)
-        except TelephonyError as exc:
-            # One of the two has just hung up; that leg's end settles the rest.
-            log.info(
-                "conversation over before it began",
-                extra={"call_id": conversation.call.call_id, "error": str(exc)},
-            )
-
-    async def _hold(self, offer_id: OfferId, held: bool) -> None:
-        conversation = self.board.conversation_of(offer_id)
-        if conversation is None:
-            return
-        with contextlib.suppress(TelephonyError):
-            if held:
-                music = await self._announcer.music()
-                await self._control.play(conversation.call.leg_id, [music], loop=True)
-            else:
-                await self._control.stop_playing(conversation.call.leg_id)
+        await self.desk.farewell(leg_id, EndReason.CONVERSATION_ENDED)
 
     # --- what the waiting hear ----------------------------------------------------------------
 
@@ -490,7 +488,7 @@ class Dispatcher:
 
     async def _music(self, call: QueuedCall) -> None:
         music = await self._announcer.music()
-        if self._still_waits(call):
+        if self._still_waits(call) or self.board.handovers.parked_call(call.call_id) is not None:
             with contextlib.suppress(TelephonyError):
                 await self._control.play(call.leg_id, [music], loop=True)
 

@@ -1,4 +1,5 @@
-"""What routing tells the others."""
+"""What routing tells the others; of what agents do in a conversation, see
+`conversations/events.py`."""
 
 from __future__ import annotations
 
@@ -51,13 +52,16 @@ class CallAbandoned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferMade(Event):
-    """An agent's phone is being rung."""
+    """An agent's phone is being rung: for a caller, or, in a `consultation`, for a colleague who
+    talks with the caller. `transferred_from` is who had the caller before, or has."""
 
     offer_id: OfferId
     call_id: CallId
     agent_id: AgentId
     queue_id: QueueId
     at: datetime
+    transferred_from: AgentId | None = None
+    consultation: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class ConversationStarted(Event):
     waited: timedelta
     record: bool
     language: str
+    transferred_from: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

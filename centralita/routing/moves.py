@@ -91,7 +91,7 @@ class Moves:
         if call.offer_id is not None:
             return []
         agent = self._floor.best_agent(call)
-        return [] if agent is None else self._make_offer(call, agent, now)
+        return [] if agent is None else self.make_offer(call, agent, now)
 
     def serve(self, agent_id: AgentId, now: datetime) -> list[Action]:
         """Offer the best waiting call to this agent, if the agent is free and there is one."""
@@ -99,9 +99,10 @@ class Moves:
         if not agent.free:
             return []
         call = self._floor.best_call(agent)
-        return [] if call is None else self._make_offer(call, agent, now)
+        return [] if call is None else self.make_offer(call, agent, now)
 
-    def _make_offer(self, call: QueuedCall, agent: Agent, now: datetime) -> list[Action]:
+    def make_offer(self, call: QueuedCall, agent: Agent, now: datetime) -> list[Action]:
+        """Offer this waiting call to this agent, who is free."""
         queue = self._floor.queues[call.queue_id]
         offer = Offer(
             offer_id=OfferId(new_id("offer")),
@@ -129,6 +130,7 @@ class Moves:
                 agent_id=offer.agent_id,
                 queue_id=offer.queue_id,
                 at=now,
+                transferred_from=call.transferred_by,
             ),
             *self.put(offered),
         ]
@@ -211,18 +213,21 @@ class Moves:
         """Talk is over: wrap-up for the agent."""
         call, offer = conversation.call, conversation.offer
         self._floor.drop_conversation(conversation)
+        ended = self._ended(conversation, ended_by, now)
+        return [ended, *self.wrap_up(self._floor.agents[offer.agent_id], call, now)]
+
+    def wrap_up(self, agent: Agent, call: QueuedCall, now: datetime) -> list[Action]:
+        """The agent has talked with a caller: time to write it up, if the queue gives any."""
         queue = self._floor.queues[call.queue_id]
-        actions: list[Action] = [self._ended(conversation, ended_by, now)]
-        agent = self._floor.agents[offer.agent_id]
         if queue.wrap_up <= timedelta(0):
-            return actions + self.to_idle(agent, now)
+            return self.to_idle(agent, now)
         until = now + queue.wrap_up
-        actions += self.put(
+        actions = self.put(
             replace(agent, state=AgentState.WRAP_UP, since=now, offer_id=None, wrap_up_until=until)
         )
         actions.append(
             WrapUpStarted(
-                agent_id=offer.agent_id,
+                agent_id=agent.profile.agent_id,
                 call_id=call.call_id,
                 queue_id=call.queue_id,
                 until=until,

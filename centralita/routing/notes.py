@@ -8,6 +8,8 @@ from datetime import datetime
 import msgspec
 
 from centralita.core.errors import InvalidInput
+from centralita.routing.conversations.exchange import Exchange
+from centralita.routing.conversations.parking import Parked
 from centralita.routing.offer import Offer
 from centralita.routing.queue import QueuedCall
 
@@ -20,11 +22,14 @@ class QueueNote:
     """A caller who waits, or talks since `talking_since`.
 
     `offer` is the one that rings, or that led to the conversation; it names the agent's leg.
+    `exchange` is what the agent does with the caller. Or the caller is `parked`.
     """
 
     call: QueuedCall
     offer: Offer | None = None
     talking_since: datetime | None = None
+    exchange: Exchange | None = None
+    parked: Parked | None = None
 
 
 def write_note(note: QueueNote) -> str:

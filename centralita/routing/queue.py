@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from centralita.core.ids import CallId, LegId, OfferId, QueueId
+from centralita.core.ids import AgentId, CallId, LegId, OfferId, QueueId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,9 @@ class QueueConfig:
 
     `ring_time` is how long an offer rings. `drop_window`: an agent's leg that ends this soon
     after the answer was a fault of the phone, not the end of a conversation. `exit_key` lets a
-    waiting caller leave (to the flow's `key` exit).
+    waiting caller leave (to the flow's `key` exit). A parked caller comes back after `park_time`.
+    `caller_id` is the number that is shown to whom agents call for this queue, who with
+    `announce_outgoing` are told first that the call is recorded.
     """
 
     queue_id: QueueId
@@ -33,11 +35,18 @@ class QueueConfig:
     record: bool = True
     announce_recording: bool = True
     dispositions: tuple[str, ...] = ()
+    park_time: timedelta = timedelta(minutes=2)
+    caller_id: str = ""
+    announce_outgoing: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedCall:
-    """A call that waits. `queued_at` never changes while it waits: it is the caller's place."""
+    """A call that waits. `queued_at` never changes while it waits: it is the caller's place.
+
+    `transferred_by` is the agent who had it before. `leg_id` is that of the customer, whom we have
+    called when the `direction` is "out".
+    """
 
     call_id: CallId
     leg_id: LegId
@@ -51,6 +60,8 @@ class QueuedCall:
     caller_name: str = ""
     offer_id: OfferId | None = None
     attempts: int = 0
+    transferred_by: AgentId | None = None
+    direction: str = "in"
 
     @property
     def rank(self) -> tuple[int, datetime, str]:

@@ -13,9 +13,24 @@ from centralita.core.errors import InvalidInput
 from centralita.core.ids import CallId, LegId, QueueId, RecordingId
 from centralita.ivr.driver import OnLeft
 from centralita.ivr.prompts.cache import PromptCache
-from centralita.ivr.signals import Enqueue, Prompt, QueueExit
+from centralita.ivr.signals import (
+    CallNumber,
+    Enqueue,
+    EnterFlow,
+    LeaveMessage,
+    Onward,
+    Prompt,
+    QueueExit,
+    StayWith,
+)
 from centralita.recordings.files import RecordingError
 from centralita.recordings.recorder import Recorder
+from centralita.routing.conversations.targets import (
+    Connected,
+    ToFlow,
+    ToNumber,
+    ToVoicemail,
+)
 from centralita.routing.dispatcher import Dispatcher, Returned
 from centralita.routing.queue import QueuedCall
 from centralita.server.config import Config
@@ -69,6 +84,10 @@ class QueueAnnouncer:
     async def music(self) -> Path:
         """Music on hold."""
         return await self._cache.music_on_hold()
+
+    async def ringing(self) -> Path:
+        """What an agent hears while the phone of a third party rings."""
+        return await self._cache.ringing()
 
     async def recording_notice(self, language: str) -> Path:
         """What the law wants said before recording; replaceable by the site's own file."""
@@ -153,7 +172,12 @@ class Queues:
         self._dispatcher = dispatcher
         self._clock = clock
 
-    def enqueue(self, arrived: CallArrived, order: Enqueue, on_left: OnLeft) -> None:
+    def enqueue(
+        self,
+        arrived: CallArrived,
+        order: Enqueue,
+        on_left: OnLeft,
+    ) -> None:
         """Let the caller wait in the queue that the flow names."""
         queue_id = QueueId(order.queue)
         queue = self._dispatcher.board.queues.get(queue_id)
@@ -185,11 +209,25 @@ def _teller(on_left: OnLeft) -> Callable[[Returned], None]:
 
     def left(returned: Returned) -> None:
         if returned.reason is None:
-            on_left(QueueExit.CONVERSATION_ENDED, returned.transfer_to, returned.transfer_by)
+            on_left(QueueExit.CONVERSATION_ENDED, _onward(returned))
         else:
-            on_left(QueueExit(returned.reason.value), "", None)
+            on_left(QueueExit(returned.reason.value), None)
 
     return left
+
+
+def _onward(returned: Returned) -> Onward | None:
+    match returned.to:
+        case ToNumber(number=number):
+            return CallNumber(target=number, by=returned.by or "")
+        case ToVoicemail(queue_id=queue_id):
+            return LeaveMessage(queue=queue_id)
+        case ToFlow(flow_id=flow_id, node=node):
+            return EnterFlow(flow=flow_id, node=node)
+        case Connected(leg_id=leg_id, acquainted=acquainted):
+            return StayWith(leg_id=leg_id, acquainted=acquainted)
+        case None:
+            return None
 
 
 class Messages:

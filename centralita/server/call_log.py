@@ -27,6 +27,7 @@ from centralita.server.call_records import (
     decode,
     encode,
     is_journaled,
+    masked,
     shortened,
 )
 from centralita.server.call_state import (
@@ -150,10 +151,18 @@ class CallLog:
         """Why the disk does not take the journal; empty when it does."""
         return self._journal.refusal
 
-    async def begin(self, arrived: CallArrived, caller: Caller, *, looked_up: bool) -> None:
+    async def begin(
+        self, arrived: CallArrived, caller: Caller, *, looked_up: bool, direction: str = "in"
+    ) -> None:
         """A call that has just arrived; returns when it is on disk. A caller who could not be
         looked up is looked up when the entry is stored."""
-        began = call_began(arrived, caller, InteractionId(new_id("int")), looked_up=looked_up)
+        began = call_began(
+            arrived,
+            caller,
+            InteractionId(new_id("int")),
+            looked_up=looked_up,
+            direction=direction,
+        )
         now = self._clock.now()
         self.calls[arrived.call_id] = begin(began, now)
         self._write(now, began)
@@ -180,7 +189,7 @@ class CallLog:
                 task = task_of(event, now)
                 self._write(now, event, *([task] if task is not None else []))
             return
-        event = shortened(event)
+        event = masked(shortened(event)) if state.masked else shortened(event)
         follows = step(state, event, now)
         self._write(now, event, *follows)
         for closed in follows:

@@ -17,7 +17,13 @@ from centralita.core.errors import InvalidInput
 from centralita.core.events import Event
 from centralita.core.ids import CallId, InteractionId, QueueId, TaskId
 from centralita.core.wire import Wire
-from centralita.ivr.driver import FlowEnded, FlowResumed, HeardInCall, NodeEntered
+from centralita.ivr.driver import (
+    FlowEnded,
+    FlowResumed,
+    HeardInCall,
+    NodeEntered,
+    TransferAnswered,
+)
 from centralita.outbound import policy as outbound
 from centralita.recordings.recorder import (
     RecordingDiscarded,
@@ -26,6 +32,7 @@ from centralita.recordings.recorder import (
     RecordingStarted,
 )
 from centralita.routing import events as routing
+from centralita.routing.conversations import events as conversations
 from centralita.telephony import call as telephony
 from centralita.timeline.directory import (
     Anonymous,
@@ -47,7 +54,8 @@ _NEW_STEPS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallBegan(Event):
-    """A call has arrived and got its entry. `customers` are those the caller may be.
+    """A call has arrived, or is made by an agent, and got its entry. `customers` are those the
+    caller, or the one who is called, may be.
 
     Without `looked_up` they are from memory, or unknown: the database did not answer in time.
     """
@@ -59,6 +67,7 @@ class CallBegan(Event):
     known: str
     customers: tuple[Customer, ...]
     looked_up: bool
+    direction: str = "in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +128,19 @@ JOURNALED: tuple[type[Event], ...] = (
     TaskArose,
     outbound.CallCut,
     outbound.CallRefused,
+    TransferAnswered,
+    conversations.AgentTalked,
+    conversations.CallHeld,
+    conversations.CallParked,
+    conversations.CallTransferred,
+    conversations.CallUnparked,
+    conversations.ConferenceStarted,
+    conversations.ConsultationAnswered,
+    conversations.ConsultationEnded,
+    conversations.ConsultationStarted,
+    conversations.OutgoingFailed,
+    conversations.OutgoingStarted,
+    conversations.RecordingPaused,
     routing.CallAbandoned,
     routing.CallLeftQueue,
     routing.CallQueued,
@@ -189,6 +211,11 @@ def shortened(event: Event) -> Event:
     return event
 
 
+def masked(event: Event) -> Event:
+    """The event while the recording is paused: keys may be those of a card."""
+    return replace(event, digit="*") if isinstance(event, telephony.DigitReceived) else event
+
+
 _KINDS: Mapping[str, type[Known | Provisional]] = {"known": Known, "provisional": Provisional}
 
 
@@ -198,6 +225,7 @@ def call_began(
     interaction_id: InteractionId,
     *,
     looked_up: bool,
+    direction: str = "in",
 ) -> CallBegan:
     """The event of a caller."""
     match caller:
@@ -215,6 +243,7 @@ def call_began(
         known="new" if _is_new(caller) else type(caller).__name__.lower(),
         customers=customers,
         looked_up=looked_up,
+        direction=direction,
     )
 
 

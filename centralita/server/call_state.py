@@ -24,6 +24,15 @@ from centralita.recordings.recorder import (
     RecordingMade,
     RecordingStarted,
 )
+from centralita.routing.conversations.events import (
+    AgentTalked,
+    CallHeld,
+    CallParked,
+    CallUnparked,
+    OutgoingFailed,
+    OutgoingStarted,
+    RecordingPaused,
+)
 from centralita.routing.events import (
     CallAbandoned,
     CallLeftQueue,
@@ -65,6 +74,12 @@ _CHANGING = (
     CallAbandoned,
     ConversationStarted,
     ConversationEnded,
+    AgentTalked,
+    CallHeld,
+    CallParked,
+    CallUnparked,
+    OutgoingStarted,
+    RecordingPaused,
     RecordingStarted,
     RecordingDiscarded,
     RecordingFailed,
@@ -76,7 +91,9 @@ _CHANGING = (
 class CallState:
     """What is known of a call that is going on.
 
-    `records` are those that brought it here, as the journal has them: replayed, they do it again.
+    `held` is how long the present agent has let the caller wait with music. `masked`: what is
+    pressed now is nobody's business. `records` are those that brought it
+    here, as the journal has them: replayed, they do it again.
     """
 
     arrived: CallArrived
@@ -97,6 +114,9 @@ class CallState:
     messages: set[RecordingId] = field(default_factory=set)
     voicemail: bool = False
     place: str = ""
+    held_since: datetime | None = None
+    held: timedelta = timedelta(0)
+    masked: bool = False
     records: list[bytes] = field(default_factory=list)
 
     @property
@@ -153,10 +173,35 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
         case ConversationStarted(agent_id=agent_id):
             _close_wait(state, at, "answered")
             state.agent_id, state.place = agent_id, "conversation"
+            state.held, state.held_since = timedelta(0), None
         case ConversationEnded(agent_id=agent_id, agent_leg=leg_id, at=ended_at, talked=talked):
+            _take_back(state, ended_at)
+            state.masked = False
             state.talks.append(
-                Talk(agent_id=agent_id, leg_id=leg_id, since=ended_at - talked, talked=talked)
+                Talk(
+                    agent_id=agent_id,
+                    leg_id=leg_id,
+                    since=ended_at - talked,
+                    talked=talked,
+                    held=min(state.held, talked),
+                )
             )
+        case AgentTalked(agent_id=agent_id, leg_id=leg_id, since=since, talked=talked):
+            state.talks.append(Talk(agent_id=agent_id, leg_id=leg_id, since=since, talked=talked))
+        case CallHeld(held=held, at=changed_at):
+            _take_back(state, changed_at)
+            state.held_since = changed_at if held else None
+        case CallParked(slot=slot):
+            state.place = f"parking {slot}"
+        case CallUnparked():
+            pass  # what becomes of the caller is said by itself
+        case OutgoingStarted(agent_id=agent_id, queue_id=queue_id):
+            state.agent_id, state.queue_id, state.place = agent_id, queue_id, "dialling"
+        case OutgoingFailed(reason=reason):
+            summary = _summary(state, at, Outcome.NOT_REACHED, reason.value)
+            return (CallClosed(call_id=state.arrived.call_id, summary=summary),)
+        case RecordingPaused(paused=paused):
+            state.masked = paused
         case RecordingStarted(recording_id=recording_id, queue=queue) if queue:
             # A message also counts when its caller hangs up at the end of it.
             state.messages.add(recording_id)
@@ -239,6 +284,13 @@ def _take_over(
     elif state.waiting is None:
         state.waiting, state.queue_id = (queue_id, at), queue_id
         state.place = f"queue {queue_id}"
+
+
+def _take_back(state: CallState, at: datetime) -> None:
+    """The caller hears music no more."""
+    if state.held_since is not None:
+        state.held += at - state.held_since
+        state.held_since = None
 
 
 def _close_wait(state: CallState, at: datetime, how: str) -> None:

@@ -19,6 +19,7 @@ from centralita.core.wire import Plain, to_plain
 from centralita.journal.journal import Journal
 from centralita.journal.segment import Record
 from centralita.recordings.recorder import RecordingMade
+from centralita.routing.conversations.events import OutgoingStarted
 from centralita.routing.events import ConversationStarted
 from centralita.server.call_records import (
     CallBegan,
@@ -34,7 +35,7 @@ from centralita.server.call_records import (
 from centralita.store.records import RecordingRecord
 from centralita.store.store import Store
 from centralita.timeline.directory import Caller, Directory, Provisional
-from centralita.timeline.model import Task
+from centralita.timeline.model import Direction, Task
 
 log = logging.getLogger(__name__)
 
@@ -209,15 +210,17 @@ class CallWriter:
                     at,
                     caller=caller,
                     dialled=arrived.dialled,
+                    direction=Direction(event.direction),
                     interaction_id=event.interaction_id,
                 )
-                lines.append(_line(arrived, call_id, at))
+                if event.direction == "in":  # of the others OutgoingStarted tells
+                    lines.append(_line(arrived, call_id, at))
             case CallClosed(summary=summary):
                 await journal.end_call(summary)
             case TaskArose(task=task):
                 await self._store.tasks.add(await self._of_its_call(task))
             case _:
-                if isinstance(event, ConversationStarted):
+                if isinstance(event, ConversationStarted | OutgoingStarted):
                     await journal.with_agent(
                         event.call_id, queue_id=event.queue_id, agent_id=event.agent_id
                     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from centralita.core.ids import FlowId, QueueId
 from centralita.core.wire import Plain, parse_duration
 from centralita.ivr.flow import Flow
 from centralita.ivr.loader import BadFlow, load
+from centralita.ivr.outgoing import OUTGOING
 from centralita.routing.agent import AgentProfile
 from centralita.routing.queue import QueueConfig
 from centralita.routing.strategy import STRATEGIES
@@ -22,11 +24,12 @@ from centralita.store.store import Store
 
 log = logging.getLogger(__name__)
 
-_DURATIONS = ("ring_time", "wrap_up", "max_wait", "announce_every", "drop_window")
-_SWITCHES = ("exit_when_empty", "record", "announce_recording")
+_DURATIONS = ("ring_time", "wrap_up", "max_wait", "announce_every", "drop_window", "park_time")
+_SWITCHES = ("exit_when_empty", "record", "announce_recording", "announce_outgoing")
+_CALLER_ID = re.compile(r"(\+?[0-9]{2,20})?")
 # The number of a flow that answers whatever nothing else answers.
 ANY_NUMBER = "*"
-_KNOWN = {*_DURATIONS, *_SWITCHES, "skills", "strategy", "exit_key", "dispositions"}
+_KNOWN = {*_DURATIONS, *_SWITCHES, "skills", "strategy", "exit_key", "dispositions", "caller_id"}
 
 
 def queue_config(record: QueueRecord) -> QueueConfig:
@@ -54,7 +57,9 @@ def _setting(name: str, value: Plain) -> object:
         if not isinstance(value, str):
             raise InvalidInput(f'{value!r} is not a duration; write "30s"')
         span = parse_duration(value)
-        if name in ("ring_time", "max_wait", "announce_every") and span < timedelta(seconds=1):
+        if name in ("ring_time", "max_wait", "announce_every", "park_time") and span < timedelta(
+            seconds=1
+        ):
             raise InvalidInput("is shorter than a second")
         return span
     if name in _SWITCHES:
@@ -72,6 +77,10 @@ def _setting(name: str, value: Plain) -> object:
     if name == "strategy":
         if not isinstance(value, str) or value not in STRATEGIES:
             raise InvalidInput(f"{value!r}; write one of {', '.join(STRATEGIES)}")
+        return value
+    if name == "caller_id":
+        if not isinstance(value, str) or not _CALLER_ID.fullmatch(value):
+            raise InvalidInput(f'{value!r} is not a number; write "+34911234567", or "" for none')
         return value
     if not isinstance(value, str) or len(value) > 1 or value not in "0123456789*#ABCD":
         raise InvalidInput(f'{value!r} is not one key; write "*", or "" for none')
@@ -118,8 +127,12 @@ class Center:
     def _queue(self, record: QueueRecord) -> QueueConfig:
         """The site's switch for the recording notice is above the queue's."""
         queue = queue_config(record)
-        announce = queue.announce_recording and self._config.recordings.announce
-        return replace(queue, announce_recording=announce)
+        site = self._config.recordings.announce
+        return replace(
+            queue,
+            announce_recording=queue.announce_recording and site,
+            announce_outgoing=queue.announce_outgoing and site,
+        )
 
     def profiles(self) -> list[AgentProfile]:
         """The agents for the board."""
@@ -138,11 +151,17 @@ class Center:
             raise NotFound(f"no published flow answers {dialled}")
         return flow
 
+    def answers(self, dialled: str) -> bool:
+        """Whether a flow was given this very number, and not whatever nothing else answers."""
+        return self._config.number_for(dialled) is not None or dialled in self._numbers
+
     async def flow(self, name: str, version: int) -> Flow:
         """One version of a flow, published or not: a call keeps the one it began with.
 
         Raises NotFound when the store has lost it.
         """
+        if name == OUTGOING.name:
+            return OUTGOING
         current = self.flows.get(name)
         if current is not None and current.version == version:
             return current

@@ -14,16 +14,17 @@ from centralita.api.schemas import CustomerContext
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.events import Event
-from centralita.core.ids import CallId, OfferId, QueueId
+from centralita.core.ids import AgentId, CallId, OfferId, QueueId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import FlowEnded, FlowResumed, NodeEntered
 from centralita.routing import events as routing
+from centralita.routing.conversations import events as oncall
 from centralita.routing.offer import OfferState
+from centralita.server import conversations
 from centralita.server.call_log import CallLog
 from centralita.server.call_records import TaskMade
 from centralita.server.call_state import CallState
 from centralita.store.store import Store
-from centralita.telephony.call import LegHeld
 from centralita.timeline import model as timeline
 from centralita.timeline.directory import Caller, Provisional, customer_of
 from centralita.timeline.model import Customer, TaskState
@@ -33,7 +34,9 @@ log = logging.getLogger(__name__)
 # A pop without history is better than a late one, in seconds.
 _CONTEXT = 0.5
 
-CallPhase = Literal["ivr", "queued", "offered", "bridged", "voicemail", "held", "ending"]
+CallPhase = Literal[
+    "ivr", "queued", "offered", "bridged", "voicemail", "held", "dialling", "ending"
+]
 _SETTLED: dict[OfferState, Literal["accepted", "declined", "no_answer", "withdrawn"]] = {
     OfferState.ACCEPTED: "accepted",
     OfferState.DECLINED: "declined",
@@ -94,7 +97,8 @@ class LiveFeed:
                 )
             case routing.OfferMade():
                 self._unshown[event.offer_id] = None
-                self._call(event.call_id, "offered", agent_id=event.agent_id)
+                if not event.consultation:  # then the call stays the colleague's
+                    self._call(event.call_id, "offered", agent_id=event.agent_id)
                 self._tasks.spawn(self._pop(event), name=f"pop {event.offer_id}")
             case routing.OfferSettled():
                 gone = live.OfferGone(
@@ -116,10 +120,23 @@ class LiveFeed:
                 self._call(call_id, "ivr")
             case routing.CallTakenOver():
                 self._taken_over(event)
-            case LegHeld(call_id=call_id, held=held):
-                state = self._calls.calls.get(call_id)
-                if state is not None and state.agent_id is not None:
-                    self._call(call_id, "held" if held else "bridged", agent_id=state.agent_id)
+            case oncall.CallHeld(call_id=call_id, agent_id=agent_id, held=held):
+                self._call(call_id, "held" if held else "bridged", agent_id=agent_id)
+            case oncall.ConversationChanged(exchange=exchange):
+                self._hub.publish(conversations.shown(exchange))
+            case oncall.ConversationGone(call_id=call_id, agent_id=agent_id):
+                self._hub.publish(live.ConversationGone(call_id=call_id, agent_id=agent_id))
+            case oncall.OutgoingStarted():
+                self._dialling(event)
+            case oncall.OutgoingFailed(call_id=call_id, agent_id=agent_id, outcome=outcome):
+                self._hub.publish(
+                    live.ConversationGone(call_id=call_id, agent_id=agent_id, outcome=outcome)
+                )
+                self._hub.publish(live.CallGone(call_id=call_id))
+            case oncall.CallParked():
+                self._parked(event)
+            case oncall.CallUnparked(slot=slot, call_id=call_id):
+                self._hub.publish(live.ParkedGone(slot=slot, call_id=call_id))
             case routing.WrapUpStarted():
                 self._wrap_up(event)
             case routing.WrapUpEnded(agent_id=agent_id, call_id=call_id):
@@ -190,9 +207,10 @@ class LiveFeed:
         customer = customer_of(state.caller)
         if customer is not None:
             context = views.context(await self._context_of(state.caller, customer))
+        notes = await self._notes(offer) if offer.transferred_from is not None else ""
         gone = self._unshown.pop(offer.offer_id, None)
         if gone is None or gone.how == "accepted":
-            self._hub.publish(self._offer(offer, state, context))
+            self._hub.publish(self._offer(offer, state, context, notes))
         if gone is not None:
             self._hub.publish(gone)
 
@@ -213,8 +231,25 @@ class LiveFeed:
             )
             return empty
 
+    async def _notes(self, offer: routing.OfferMade) -> str:
+        """What the agents before have written of the call."""
+        try:
+            async with asyncio.timeout(_CONTEXT):
+                entry = await self._store.interactions.by_call(offer.call_id)
+        except Exception as exc:
+            log.warning(
+                "notes could not be read, the pop goes on without",
+                extra={"error": str(exc) or type(exc).__name__},
+            )
+            return ""
+        return entry.notes if entry is not None else ""
+
     def _offer(
-        self, offer: routing.OfferMade, state: CallState, context: CustomerContext | None
+        self,
+        offer: routing.OfferMade,
+        state: CallState,
+        context: CustomerContext | None,
+        notes: str,
     ) -> live.OfferMade:
         learned = self._learned.get(offer.call_id, {})
         return live.OfferMade(
@@ -230,6 +265,45 @@ class LiveFeed:
             choices=views.choices(state.caller),
             learned={name: value for name, value in learned.items() if value},
             path=views.path(state.path),
+            transferred_from=offer.transferred_from,
+            transferred_from_name=self._name_of(offer.transferred_from),
+            consultation=offer.consultation,
+            notes=notes,
+        )
+
+    def _name_of(self, agent_id: AgentId | None) -> str:
+        agent = self._hub.agents.get(agent_id) if agent_id is not None else None
+        return agent.name if agent is not None else ""
+
+    def _dialling(self, event: oncall.OutgoingStarted) -> None:
+        self._call(event.call_id, "dialling", agent_id=event.agent_id)
+        self._hub.publish(
+            live.Conversation(
+                call_id=event.call_id,
+                agent_id=event.agent_id,
+                state="dialling",
+                direction="out",
+                with_="caller",
+                recording="off",
+                since=event.at,
+            )
+        )
+
+    def _parked(self, event: oncall.CallParked) -> None:
+        state = self._calls.calls.get(event.call_id)
+        if state is None:
+            return
+        customer = customer_of(state.caller)
+        self._hub.publish(
+            live.Parked(
+                slot=event.slot,
+                call_id=event.call_id,
+                caller=state.arrived.caller,
+                customer_id=customer.id if customer is not None else None,
+                customer_name=customer.name if customer is not None else "",
+                since=event.at,
+                by=event.agent_id,
+            )
         )
 
     def _wrap_up(self, event: routing.WrapUpStarted) -> None:

@@ -4,8 +4,9 @@ told to whom. Everything that dials a trunk goes through here or asks the gate i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,10 +14,11 @@ from zoneinfo import ZoneInfo
 
 from centralita.audit.entry import Action, Actor, Outcome
 from centralita.audit.log import AuditLog
-from centralita.core.errors import CentralitaError
+from centralita.core.errors import CentralitaError, Conflict, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, LegId
 from centralita.core.wire import Plain
-from centralita.outbound.policy import OutboundPolicy, Running, Wanted
+from centralita.ivr.flow import Flow
+from centralita.outbound.policy import OutboundPolicy, OutboundRefused, Running, Wanted
 from centralita.outbound.rules import Kind, Limits, Originator, Reason, Rules
 from centralita.routing.agent import Agent, AgentStatus
 from centralita.server.adapters import Phones
@@ -61,7 +63,7 @@ class AgentsOnTheFloor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outward:
-    """`ivr.driver.Targets` and `routing.dispatcher.TransferGuard`: phones as they are, numbers of
+    """`ivr.driver.Targets`, and below `AgentLines`: phones as they are, numbers of
     the outside through the policy."""
 
     phones: Phones
@@ -93,6 +95,18 @@ class Outward:
         """The leg could not be started."""
         self.policy.withdraw(leg_id)
 
+    async def open_for(
+        self, agent_id: AgentId, target: str, *, call_id: CallId, leg_id: LegId
+    ) -> tuple[str, str]:
+        """As `open`, for what an agent calls in the middle of a conversation, or by click."""
+        place = self.phones.locate(target)
+        if not place.trunk:
+            return place.uri, place.peer
+        who = self._agent(agent_id)
+        wanted = Wanted(leg_id=leg_id, call_id=call_id, dialled=place.number, who=who)
+        number = await self.policy.permit(wanted)
+        return self.phones.outside(place.trunk, number.text), ""
+
     async def foresee(self, target: str, call_id: CallId, agent_id: AgentId) -> None:
         """Raises what `open` would raise for that agent's transfer."""
         place = self.phones.locate(target)
@@ -116,6 +130,53 @@ class Outward:
 
 def _flow(name: str) -> Originator:
     return Originator(kind=Kind.FLOW, ident=name)
+
+
+class AgentLines:
+    """`routing.conversations.ports.Lines`: phones, numbers that an agent may call, flows."""
+
+    def __init__(self, outward: Outward, flows: Mapping[str, Flow]) -> None:
+        self._outward = outward
+        self._flows = flows
+
+    def find(self, extension: str) -> tuple[str, str]:
+        """Where an agent's phone is."""
+        return self._outward.phones.find(extension)
+
+    async def foresee(self, number: str, *, call_id: CallId, agent_id: AgentId) -> None:
+        """Raises Conflict with the code cannot_dial, or not_allowed by the policy."""
+        with _told():
+            await self._outward.foresee(number, call_id, agent_id)
+
+    async def open(
+        self, number: str, *, call_id: CallId, leg_id: LegId, agent_id: AgentId
+    ) -> tuple[str, str]:
+        """Where a number is; it counts from now on. Raises as `foresee`."""
+        with _told():
+            return await self._outward.open_for(agent_id, number, call_id=call_id, leg_id=leg_id)
+
+    def withdraw(self, leg_id: LegId) -> None:
+        """The leg could not be started."""
+        self._outward.withdraw(leg_id)
+
+    def check_flow(self, flow_id: str, node: str) -> None:
+        """Raises NotFound."""
+        flow = self._flows.get(flow_id)
+        if flow is None:
+            raise NotFound(f"there is no published flow {flow_id}")
+        if node and node not in flow.nodes:
+            raise NotFound(f"flow {flow_id} has no node {node}")
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What is in the way, in words for the agent's page."""
+    try:
+        yield
+    except InvalidInput as exc:
+        raise Conflict(str(exc), code="cannot_dial") from exc
+    except OutboundRefused as exc:
+        raise Conflict(str(exc), code="not_allowed") from exc
 
 
 class AuditWitness:

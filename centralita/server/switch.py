@@ -7,6 +7,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from centralita.core.bus import Bus
 from centralita.core.errors import CentralitaError, NotFound
@@ -15,7 +16,8 @@ from centralita.core.ids import CallId, LegId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import CallDriver, IvrPorts
 from centralita.ivr.flow import HEADER_PREFIX, Flow
-from centralita.ivr.resume import FlowNote
+from centralita.ivr.outgoing import OUTGOING, in_conversation
+from centralita.ivr.resume import FlowNote, describe, read_note
 from centralita.ivr.run import FlowRun
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
@@ -25,6 +27,7 @@ from centralita.telephony.call import (
     CallControl,
     EndReason,
     KeptLeg,
+    LegDirection,
     LegEnded,
     TelephonyError,
 )
@@ -42,6 +45,14 @@ def header_variables(headers: Mapping[str, str]) -> dict[str, str]:
         HEADER_PREFIX + re.sub(r"[^a-z0-9]", "_", name.lower()): value
         for name, value in headers.items()
     }
+
+
+class InsideCalls(Protocol):
+    """Who serves the calls of agents' phones that no flow was given."""
+
+    def takes(self, arrived: CallArrived) -> bool: ...
+
+    async def serve(self, arrived: CallArrived) -> None: ...
 
 
 class Switch:
@@ -63,6 +74,7 @@ class Switch:
         self._regions = regions
         self.drivers: dict[CallId, CallDriver] = {}
         self.draining = False
+        self.inside: InsideCalls | None = None
         self._control = control
         self._ports = ports
         self._center = center
@@ -144,6 +156,9 @@ class Switch:
             await self._run(driver)
 
     async def _serve(self, arrived: CallArrived) -> None:
+        if self.inside is not None and self._is_inside(arrived):
+            await self._serve_inside(self.inside, arrived)
+            return
         try:
             flow = self._center.flow_for(arrived.dialled)
         except NotFound:
@@ -175,6 +190,40 @@ class Switch:
                 },
             )
             await self._run(driver)
+
+    def _is_inside(self, arrived: CallArrived) -> bool:
+        inside = self.inside
+        return (
+            inside is not None
+            and inside.takes(arrived)
+            and not self._center.answers(arrived.dialled)
+        )
+
+    async def _serve_inside(self, inside: InsideCalls, arrived: CallArrived) -> None:
+        ended = self._early_ends.pop(arrived.leg_id, None)
+        if ended is not None:
+            return
+        if self.draining:
+            await self._refuse(arrived, EndReason.SHUTDOWN)
+            return
+        await inside.serve(arrived)
+
+    def serve_outgoing(self, arrived: CallArrived, caller: Caller, language: str) -> None:
+        """The one whom an agent has called has answered; the conversation is with the queues."""
+        driver = self._driver(arrived, OUTGOING, caller)
+        run = in_conversation(
+            dict(self._center.flows),
+            driver.variables,
+            language,
+            default_queue=self._center.default_queue,
+        )
+        note = read_note(describe(arrived, run, None, transfer_answered=False))
+        leg = KeptLeg(
+            leg_id=arrived.leg_id, call_id=arrived.call_id, direction=LegDirection.OUT,
+            answered=True,
+        )  # fmt: skip
+        driver.take_over(run, note, leg, None)
+        self._tasks.spawn(self._go_on(driver), name=f"call {arrived.call_id}")
 
     async def _run(self, driver: CallDriver) -> None:
         self.drivers[driver.arrived.call_id] = driver

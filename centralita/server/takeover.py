@@ -9,13 +9,16 @@ import contextlib
 import logging
 from collections.abc import Collection, Sequence
 
+from centralita.core.bus import Bus
 from centralita.core.errors import CentralitaError
-from centralita.core.ids import LegId
+from centralita.core.ids import AgentId, CallId, LegId
 from centralita.ivr import driver, resume
 from centralita.ivr.resume import FlowNote
 from centralita.ivr.run import FlowRun
 from centralita.routing import notes
+from centralita.routing.conversations.events import OutgoingFailed
 from centralita.routing.dispatcher import Dispatcher
+from centralita.server import outgoing
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.switch import Switch
@@ -43,7 +46,9 @@ class TakeOver:
         center: Center,
         dispatcher: Dispatcher,
         switch: Switch,
+        bus: Bus,
     ) -> None:
+        self._bus = bus
         self._legs = {leg.leg_id: leg for leg in kept}
         self._control = control
         self._calls = calls
@@ -56,10 +61,11 @@ class TakeOver:
         callers = [
             leg
             for leg in self._legs.values()
-            if leg.direction is LegDirection.IN and driver.NOTE in leg.notes
+            # With the leg of a transfer only the caller's is noted.
+            if leg.notes.get(driver.NOTE, "").startswith("{")
         ]
         read = [(leg, await self._flow(leg)) for leg in callers]
-        mine: set[LegId] = set()
+        mine: set[LegId] = {leg.leg_id for leg in callers}
         ringing: set[LegId] = set()
         for leg, found in read:
             if found is None:
@@ -79,6 +85,7 @@ class TakeOver:
                     ringing.add(transfer.leg_id)
         ringing |= self._dispatcher.ringing_legs
         mine |= self._dispatcher.agent_legs
+        self._end_dialling({leg.call_id for leg in callers})
         self._tell(ringing)
         self._dispatcher.go_on(self._legs)
         await self._end_others(mine)
@@ -112,6 +119,21 @@ class TakeOver:
                 "call cannot go back to its queue, the flow asks again",
                 extra={"call_id": leg.call_id, "error": str(exc)},
             )
+
+    def _end_dialling(self, served: Collection[CallId]) -> None:
+        """Calls that agents were making and nobody has answered: they are made again by hand."""
+        for call_id in tuple(self._calls.calls):
+            legs = [leg for leg in self._legs.values() if leg.call_id == call_id]
+            if call_id not in served and any(outgoing.NOTE in leg.notes for leg in legs):
+                agent_id = self._calls.calls[call_id].agent_id
+                self._bus.publish(
+                    OutgoingFailed(
+                        call_id=call_id,
+                        agent_id=agent_id or AgentId(""),
+                        outcome="failed",
+                        reason=EndReason.WORKER_LOST,
+                    )
+                )
 
     def _begin_again(self, leg: KeptLeg) -> None:
         state = self._calls.calls.get(leg.call_id)

@@ -25,7 +25,7 @@ from centralita.audit.entry import SERVER, Action
 from centralita.core.bus import Bus
 from centralita.core.clock import SteadyClock
 from centralita.core.errors import Unavailable
-from centralita.core.ids import AgentId, CallId, LegId, QueueId
+from centralita.core.ids import QueueId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import IvrPorts
 from centralita.ivr.prompts.cache import PromptCache
@@ -35,8 +35,13 @@ from centralita.outbound.gate import Gate
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher
-from centralita.routing.events import ConversationEnded, ConversationStarted
-from centralita.server.adapters import FlowPrompts, Messages, Phones, QueueAnnouncer, Queues
+from centralita.server.adapters import (
+    FlowPrompts,
+    Messages,
+    Phones,
+    QueueAnnouncer,
+    Queues,
+)
 from centralita.server.agents import Agents
 from centralita.server.auditing import audit_log
 from centralita.server.bans import Bans
@@ -44,12 +49,16 @@ from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.common_time import follow_time, leave_time
 from centralita.server.config import Config
+from centralita.server.conversations import Conversations
 from centralita.server.disk_watch import DiskWatch
 from centralita.server.farewell import SpokenFarewell
 from centralita.server.health import HealthCheck, HouseMetrics
+from centralita.server.inside import Inside
 from centralita.server.live_feed import LiveFeed
 from centralita.server.media_workers import MediaWorkers, retiring_workers
-from centralita.server.outward import AuditWitness, Beeper, Outward, outbound_rules
+from centralita.server.outgoing import Outgoing, OutgoingPorts
+from centralita.server.outward import AgentLines, AuditWitness, Beeper, Outward, outbound_rules
+from centralita.server.recording import Recordings
 from centralita.server.retention import Retention
 from centralita.server.supervision import ProcessKeeper
 from centralita.server.supervisor import Supervisor
@@ -150,14 +159,15 @@ class House:
             warn=Beeper(self.link, self.prompts),
         )
         self.outward = Outward(self.phones, self.outbound, self.board)
+        lines = AgentLines(self.outward, self.center.flows)
+        announcer = QueueAnnouncer(self.prompts)
         self.dispatcher = Dispatcher(
             self.board,
             self.link,
             self.bus,
             self.clock,
-            QueueAnnouncer(self.prompts),
-            self.phones,
-            guard=self.outward,
+            announcer,
+            lines,
         )
         self.agents = Agents(self.dispatcher, store, self.bus)
         ports = IvrPorts(
@@ -180,6 +190,23 @@ class House:
             SpokenFarewell(self.link, self.bus, self.prompts),
             regions={trunk.name: trunk.region for trunk in config.trunks if trunk.region},
         )
+        self.outgoing = Outgoing(
+            OutgoingPorts(
+                control=self.link,
+                dispatcher=self.dispatcher,
+                lines=lines,
+                announcer=announcer,
+                calls=self.calls,
+                directory=self.directory,
+                conversing=self.switch,
+                bus=self.bus,
+                clock=self.clock,
+            )
+        )
+        self.inside = self.switch.inside = Inside(
+            self.link, self.dispatcher, lines, self.outgoing, self.bus, self.clock
+        )
+        self.conversations = Conversations(self.dispatcher.desk, self.recorder, self.outgoing)
         self.health = HealthCheck(
             self.link,
             self.pool,
@@ -193,8 +220,7 @@ class House:
         self._web_dir = web_dir
         self._tasks = Tasks("house")
         self._runner: web.AppRunner | None = None
-        self.bus.subscribe(ConversationStarted, self._started)
-        self.bus.subscribe(ConversationEnded, self._stop_recording)
+        self.recordings = Recordings(self.recorder, self.dispatcher.desk, self.bus, self._tasks)
 
     # --- life -------------------------------------------------------------------------------
 
@@ -250,6 +276,8 @@ class House:
             await self.watch.close()
         if self.doorman is not None:
             await self.doorman.close()
+        await self.inside.close()
+        await self.outgoing.close()
         await self.dispatcher.close()
         await self.outbound.close()
         await self.agents.close()
@@ -345,12 +373,9 @@ class House:
             center=self.center,
             dispatcher=self.dispatcher,
             switch=self.switch,
+            bus=self.bus,
         ).run()
-        for talk in self.board.conversations.values():
-            queue = self.board.queues[talk.call.queue_id]
-            if queue.record and not self.recorder.records(talk.call.call_id):
-                legs = (talk.call.leg_id, talk.agent_leg)
-                self._record(talk.call.call_id, legs, talk.call.language, talk.offer.agent_id)
+        await self.recordings.take_over(self.board)
 
     async def _serve_http(self) -> None:
         config = self.config
@@ -374,6 +399,7 @@ class House:
             directory=self.directory,
             hub=self.hub,
             agents=self.agents,
+            conversations=self.conversations,
             health=self.health,
             flows=self.center,
             bans=Bans(self.edge_control, config.limits.ban),
@@ -420,28 +446,6 @@ class House:
                         await self.prompts.render(spec.text, spec.language or flow.language)
         for make in (self.prompts.music_on_hold, self.prompts.beep):
             await make()
-
-    def _started(self, event: ConversationStarted) -> None:
-        if event.record:
-            legs = (event.caller_leg, event.agent_leg)
-            self._record(event.call_id, legs, event.language, event.agent_id)
-
-    def _record(
-        self, call_id: CallId, legs: tuple[LegId, LegId], language: str, agent_id: AgentId
-    ) -> None:
-        self._tasks.spawn(
-            self._start_recording(call_id, legs, language, agent_id), name=f"record {call_id}"
-        )
-
-    async def _start_recording(
-        self, call_id: CallId, legs: tuple[LegId, LegId], language: str, agent_id: AgentId
-    ) -> None:
-        await self.recorder.start(
-            call_id, legs, kind="conversation", language=language, agent_id=agent_id
-        )
-
-    def _stop_recording(self, event: ConversationEnded) -> None:
-        self._tasks.spawn(self.recorder.stop(event.call_id), name=f"keep {event.call_id}")
 
     def _registered(self) -> dict[str, Registration]:
         return dict(self.watch.registered) if self.watch is not None else {}

@@ -181,9 +181,15 @@ class LegHeld(LegEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferRequested(LegEvent):
-    """The other side sent REFER: it wants the peer of this leg to be connected to `target`."""
+    """The other side sent REFER: it wants the peer of this leg to be connected to `target`.
+
+    With `replaces`, a leg of the same phone, it wants it connected to the peer of that one
+    (RFC 3891); `replaces` is empty although a dialog was named when that dialog is none of ours.
+    It waits for `report_transfer`.
+    """
 
     target: str
+    replaces: LegId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,8 +212,9 @@ class WorkerLost(Event):
 class KeptLeg:
     """A leg that a media worker held, or saw end, while there was no brain to tell.
 
-    `notes` are what the brain before us had the worker remember. `recording` is the file that is
-    being written, or empty. `ended` is how the leg ended, when it did.
+    `notes` are what the brain before us had the worker remember. `other` is the peer, or one of
+    them. `recording` is the file that is being written, or empty. `ended` is how the leg ended,
+    when it did.
     """
 
     leg_id: LegId
@@ -281,6 +288,14 @@ class CallControl(Protocol):
         """
         ...
 
+    async def pause_recording(self, leg_id: LegId, paused: bool) -> None:
+        """Write silence in place of what the leg says, or again what it says.
+
+        Time goes on in the file, so that it stays aligned with its siblings. Without a recording
+        nothing happens.
+        """
+        ...
+
     async def stop_recording(self, leg_id: LegId) -> None:
         """End the recording, if there is one; RecordingStopped follows. So does a leg's end."""
         ...
@@ -291,13 +306,14 @@ class CallControl(Protocol):
         leg_id: LegId,
         target: str,
         *,
-        beside: LegId,
+        beside: LegId | None,
         caller: str,
         caller_name: str = "",
         headers: Mapping[str, str] | None = None,
         peer: str = "",
     ) -> None:
-        """Start an outgoing leg to the SIP URI `target`, in the worker that holds the leg `beside`.
+        """Start an outgoing leg to the SIP URI `target`, in the worker that holds the leg `beside`,
+        or, for the first leg of a call, in the one that has the fewest.
 
         The caller of this method chooses `leg_id`, so as to know the leg before its first event.
         `peer` is the IP address the phone is known to be at, if any: the offer then names the
@@ -309,12 +325,25 @@ class CallControl(Protocol):
         """Let two answered legs hear each other; stops their playbacks. LegsBridged for both."""
         ...
 
+    async def join(self, legs: Sequence[LegId]) -> None:
+        """Let two answered legs or more hear each other, and nobody else.
+
+        As `bridge`: it stops their playbacks. LegsBridged comes for each leg and each that it did
+        not hear before.
+        """
+        ...
+
     async def unbridge(self, leg_id: LegId) -> None:
-        """Take the leg and its peer apart; both stay up and hear silence."""
+        """Take the leg and its peers apart; all stay up. Two or more peers still hear each other,
+        a single one hears silence."""
         ...
 
     async def transfer(self, leg_id: LegId, target: str) -> None:
         """Blind transfer by REFER: ask the other side of the leg to call `target`."""
+        ...
+
+    async def report_transfer(self, leg_id: LegId, status: int) -> None:
+        """Tell who sent REFER on this leg how it goes: 100 is under way, 200 and above the end."""
         ...
 
     async def hang_up(self, leg_id: LegId, reason: EndReason) -> None:

@@ -53,11 +53,18 @@ class FakeLeg:
     played: list[Path] = field(default_factory=list)
     sink: AudioSink | None = None
     recording: Path | None = None
-    other: LegId | None = None
+    paused: bool = False
+    peers: set[LegId] = field(default_factory=set)
     sent_digits: str = ""
     transferred_to: str = ""
     notes: dict[str, str] = field(default_factory=dict)
     arrived: CallArrived | None = None
+    reports: list[int] = field(default_factory=list)
+
+    @property
+    def other(self) -> LegId | None:
+        """The one it hears; of several, any."""
+        return min(self.peers, default=None)
 
 
 class FakeCallControl:
@@ -76,9 +83,14 @@ class FakeCallControl:
     # --- the world outside ------------------------------------------------------------------
 
     def arrives(
-        self, dialled: str, *, caller: str = "+34600111222", trunk: str = "test"
+        self,
+        dialled: str,
+        *,
+        caller: str = "+34600111222",
+        trunk: str = "test",
+        extension: str = "",
     ) -> FakeLeg:
-        """Somebody calls `dialled`."""
+        """Somebody calls `dialled`; with `extension`, from that phone of the house."""
         leg = self._new_leg(LegId(new_id("leg")), CallId(new_id("call")), LegDirection.IN)
         leg.arrived = CallArrived(
             leg_id=leg.leg_id,
@@ -87,7 +99,8 @@ class FakeCallControl:
             caller=caller,
             caller_name="",
             dialled=dialled,
-            trunk=trunk,
+            trunk="" if extension else trunk,
+            extension=extension,
         )
         self._emit(leg.arrived)
         return leg
@@ -136,9 +149,16 @@ class FakeCallControl:
         """The other side puts us on hold, or takes us back."""
         self._emit(LegHeld(leg_id=leg.leg_id, call_id=leg.call_id, held=held))
 
-    def refers(self, leg: FakeLeg, target: str) -> None:
-        """The other side asks for a transfer."""
-        self._emit(TransferRequested(leg_id=leg.leg_id, call_id=leg.call_id, target=target))
+    def refers(self, leg: FakeLeg, target: str, replaces: FakeLeg | None = None) -> None:
+        """The other side asks for a transfer, perhaps to whom its other call is with."""
+        self._emit(
+            TransferRequested(
+                leg_id=leg.leg_id,
+                call_id=leg.call_id,
+                target=target,
+                replaces=replaces.leg_id if replaces is not None else None,
+            )
+        )
 
     def hears_out(self, leg: FakeLeg) -> None:
         """The running prompt ends by itself."""
@@ -193,7 +213,13 @@ class FakeCallControl:
 
     async def start_recording(self, files: Mapping[LegId, Path]) -> None:
         for leg_id, path in files.items():
-            self._at(leg_id).recording = path
+            leg = self._at(leg_id)
+            self._stop_recording(leg)
+            leg.recording = path
+
+    async def pause_recording(self, leg_id: LegId, paused: bool) -> None:
+        leg = self._at(leg_id)
+        leg.paused = paused and leg.recording is not None
 
     async def stop_recording(self, leg_id: LegId) -> None:
         self._stop_recording(self._at(leg_id))
@@ -204,13 +230,14 @@ class FakeCallControl:
         leg_id: LegId,
         target: str,
         *,
-        beside: LegId,
+        beside: LegId | None,
         caller: str,
         caller_name: str = "",
         headers: Mapping[str, str] | None = None,
         peer: str = "",
     ) -> None:
-        self._at(beside)
+        if beside is not None:
+            self._at(beside)
         if target in self.unreachable:
             raise DialError(f"cannot call {target}")
         leg = self._new_leg(leg_id, call_id, LegDirection.OUT)
@@ -218,18 +245,29 @@ class FakeCallControl:
         self._dialled.put_nowait(leg)
 
     async def bridge(self, leg_id: LegId, other: LegId) -> None:
-        pair = (self._at(leg_id), self._at(other))
-        for leg, peer in (pair, pair[::-1]):
+        await self.join((leg_id, other))
+
+    async def join(self, legs: Sequence[LegId]) -> None:
+        joined = [self._at(leg_id) for leg_id in legs]
+        before = {leg.leg_id: set(leg.peers) for leg in joined}
+        for leg in joined:
+            for stranger in leg.peers - set(legs):
+                self._apart(leg.leg_id, stranger)
             self._stop(leg, PlaybackEnd.STOPPED)
-            leg.other = peer.leg_id
-        for leg, peer in (pair, pair[::-1]):
-            self._emit(LegsBridged(leg_id=leg.leg_id, call_id=leg.call_id, other=peer.leg_id))
+            leg.peers = set(legs) - {leg.leg_id}
+        for leg in joined:
+            for other in legs:
+                if other in leg.peers and other not in before[leg.leg_id]:
+                    self._emit(LegsBridged(leg_id=leg.leg_id, call_id=leg.call_id, other=other))
 
     async def unbridge(self, leg_id: LegId) -> None:
         self._part(self._at(leg_id))
 
     async def transfer(self, leg_id: LegId, target: str) -> None:
         self._at(leg_id).transferred_to = target
+
+    async def report_transfer(self, leg_id: LegId, status: int) -> None:
+        self._at(leg_id).reports.append(status)
 
     async def hang_up(self, leg_id: LegId, reason: EndReason) -> None:
         self._at(leg_id)
@@ -266,7 +304,7 @@ class FakeCallControl:
         leg.playback, leg.playing = None, ()
 
     def _stop_recording(self, leg: FakeLeg) -> None:
-        path, leg.recording = leg.recording, None
+        path, leg.recording, leg.paused = leg.recording, None, False
         if path is not None:
             self._emit(
                 RecordingStopped(
@@ -278,10 +316,14 @@ class FakeCallControl:
             )
 
     def _part(self, leg: FakeLeg) -> None:
-        other = self.legs.get(leg.other) if leg.other is not None else None
-        leg.other = None
-        if other is not None:
-            other.other = None
+        for other in tuple(leg.peers):
+            self._apart(leg.leg_id, other)
+
+    def _apart(self, one: LegId, other: LegId) -> None:
+        for leg_id, peer in ((one, other), (other, one)):
+            leg = self.legs.get(leg_id)
+            if leg is not None:
+                leg.peers.discard(peer)
 
     def _end(self, leg_id: LegId, reason: EndReason) -> None:
         leg = self.legs.get(leg_id)

@@ -31,7 +31,6 @@ from centralita.telephony.protocol import (
     EVENTS,
     Answer,
     Command,
-    Connect,
     Deframer,
     Dial,
     Disconnect,
@@ -39,10 +38,13 @@ from centralita.telephony.protocol import (
     Drain,
     HangUp,
     Hello,
+    Join,
     Listen,
+    PauseRecording,
     Ping,
     Play,
     Remember,
+    ReportTransfer,
     Ring,
     SendDigits,
     StartRecording,
@@ -289,6 +291,10 @@ class WorkerLink:
         paths = {leg_id: str(path) for leg_id, path in files.items()}
         await conn.send(StartRecording(seq=conn.next_seq(), files=paths))
 
+    async def pause_recording(self, leg_id: LegId, paused: bool) -> None:
+        conn = self._at(leg_id)
+        await conn.send(PauseRecording(seq=conn.next_seq(), leg_id=leg_id, paused=paused))
+
     async def stop_recording(self, leg_id: LegId) -> None:
         conn = self._at(leg_id)
         await conn.send(StopRecording(seq=conn.next_seq(), leg_id=leg_id))
@@ -299,13 +305,13 @@ class WorkerLink:
         leg_id: LegId,
         target: str,
         *,
-        beside: LegId,
+        beside: LegId | None,
         caller: str,
         caller_name: str = "",
         headers: Mapping[str, str] | None = None,
         peer: str = "",
     ) -> None:
-        conn = self._at(beside)
+        conn = self._at(beside) if beside is not None else self._least_busy()
         self._adopt(conn, leg_id, call_id)
         try:
             await conn.send(
@@ -325,8 +331,11 @@ class WorkerLink:
             raise
 
     async def bridge(self, leg_id: LegId, other: LegId) -> None:
-        conn = self._at(leg_id)
-        await conn.send(Connect(seq=conn.next_seq(), leg_id=leg_id, other=other))
+        await self.join((leg_id, other))
+
+    async def join(self, legs: Sequence[LegId]) -> None:
+        conn = self._at(legs[0])
+        await conn.send(Join(seq=conn.next_seq(), legs=tuple(legs)))
 
     async def unbridge(self, leg_id: LegId) -> None:
         conn = self._at(leg_id)
@@ -335,6 +344,10 @@ class WorkerLink:
     async def transfer(self, leg_id: LegId, target: str) -> None:
         conn = self._at(leg_id)
         await conn.send(Transfer(seq=conn.next_seq(), leg_id=leg_id, target=target))
+
+    async def report_transfer(self, leg_id: LegId, status: int) -> None:
+        conn = self._at(leg_id)
+        await conn.send(ReportTransfer(seq=conn.next_seq(), leg_id=leg_id, status=status))
 
     async def hang_up(self, leg_id: LegId, reason: EndReason) -> None:
         conn = self._at(leg_id)
@@ -347,6 +360,14 @@ class WorkerLink:
         if conn is None:
             raise NoSuchLeg(f"leg {leg_id} has ended or never was")
         return conn
+
+    def _least_busy(self) -> _Connection:
+        taking = [
+            conn for worker_id, conn in self._connections.items() if worker_id not in self._retiring
+        ]
+        if not taking:
+            raise DialError("no media worker takes calls")
+        return min(taking, key=lambda conn: len(conn.legs))
 
     def _adopt(self, conn: _Connection, leg_id: LegId, call_id: CallId) -> None:
         conn.legs[leg_id] = call_id

@@ -97,6 +97,12 @@ class StartRecording(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRecording(Command):
+    leg_id: LegId
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopRecording(Command):
     leg_id: LegId
 
@@ -113,11 +119,10 @@ class Dial(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connect(Command):
-    """Let two legs hear each other."""
+class Join(Command):
+    """Let these legs hear each other, and nobody else."""
 
-    leg_id: LegId
-    other: LegId
+    legs: tuple[LegId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,12 @@ class Disconnect(Command):
 class Transfer(Command):
     leg_id: LegId
     target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportTransfer(Command):
+    leg_id: LegId
+    status: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,11 +188,13 @@ COMMANDS = Wire(
         StopListening,
         SendDigits,
         StartRecording,
+        PauseRecording,
         StopRecording,
         Dial,
-        Connect,
+        Join,
         Disconnect,
         Transfer,
+        ReportTransfer,
         HangUp,
         Drain,
         Ping,

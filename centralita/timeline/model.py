@@ -81,6 +81,7 @@ class Outcome(StrEnum):
     SELF_SERVICE = "self_service"
     TRANSFERRED = "transferred"
     ABANDONED = "abandoned"
+    NOT_REACHED = "not_reached"
     FAILED = "failed"
 
 
@@ -146,12 +147,16 @@ class QueueWait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
-    """One agent's part of the conversation. After a transfer there are several."""
+    """One agent's part of the conversation. After a transfer there are several.
+
+    `talked` is all of it, with the time in which the caller was `held`.
+    """
 
     agent_id: AgentId
     leg_id: LegId
     since: datetime
     talked: timedelta
+    held: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

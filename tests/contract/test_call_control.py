@@ -289,6 +289,96 @@ async def test_refer_becomes_a_request_to_transfer(stage: Stage) -> None:
     assert (asked.call_id, asked.target) == (caller.call_id, "sip:202@127.0.0.1")
 
 
+async def test_refer_with_replaces_names_the_other_call_of_the_phone(stage: Stage) -> None:
+    caller, agent = await together(stage)
+    second = await stage.dials(caller)
+    await second.answers()
+    await stage.log.next(LegAnswered, second.leg_id)
+    await agent.refers("sip:202@127.0.0.1", second)
+    asked = await stage.log.next(TransferRequested, agent.leg_id)
+    assert (asked.target, asked.replaces) == ("sip:202@127.0.0.1", second.leg_id)
+
+
+async def test_who_sent_refer_is_told_how_it_went(stage: Stage) -> None:
+    caller, agent = await together(stage)
+    await agent.refers("sip:202@127.0.0.1")
+    await stage.log.next(TransferRequested, agent.leg_id)
+    await stage.control.report_transfer(agent.leg_id, 200)
+    await stage.control.hang_up(agent.leg_id, EndReason.TRANSFERRED)
+    await stage.log.next(LegEnded, agent.leg_id)
+    assert (await agent.is_told())[-1] == "200"
+    assert "LegEnded" not in kinds(stage, caller.leg_id)
+
+
+async def joined(stage: Stage) -> tuple[Outside, Outside, Outside]:
+    """A caller, an agent and a third who hear each other."""
+    caller, agent = await together(stage)
+    third = await stage.dials(caller)
+    await third.answers()
+    await stage.log.next(LegAnswered, third.leg_id)
+    await stage.control.join([caller.leg_id, agent.leg_id, third.leg_id])
+    return caller, agent, third
+
+
+async def others_of(stage: Stage, leg: Outside) -> set[LegId]:
+    await everything_settled(stage)
+    return {event.other for event in stage.log.of(leg.leg_id) if isinstance(event, LegsBridged)}
+
+
+async def test_three_who_are_joined_are_told_of_those_they_did_not_hear_before(
+    stage: Stage,
+) -> None:
+    caller, agent, third = await joined(stage)
+    assert await others_of(stage, caller) == {agent.leg_id, third.leg_id}
+    assert await others_of(stage, third) == {caller.leg_id, agent.leg_id}
+    assert kinds(stage, caller.leg_id).count("LegsBridged") == 2
+
+
+async def test_one_of_three_who_leaves_leaves_two_together(stage: Stage) -> None:
+    caller, agent, third = await joined(stage)
+    await stage.control.unbridge(agent.leg_id)
+    for leg in (caller, third):
+        stage.control.remember(leg.leg_id, "flow", "x")
+    stage.control.remember(agent.leg_id, "flow", "x")
+    await everything_settled(stage)
+    kept = {leg.leg_id: leg.other for leg in await stage.new_brain()}
+    assert kept[caller.leg_id] == third.leg_id
+    assert kept[third.leg_id] == caller.leg_id
+    assert kept[agent.leg_id] is None
+
+
+async def test_joining_two_of_three_leaves_the_third_alone(stage: Stage) -> None:
+    caller, agent, third = await joined(stage)
+    await stage.control.join([agent.leg_id, third.leg_id])
+    for leg in (caller, agent, third):
+        stage.control.remember(leg.leg_id, "flow", "x")
+    await everything_settled(stage)
+    kept = {leg.leg_id: leg.other for leg in await stage.new_brain()}
+    assert (kept[caller.leg_id], kept[agent.leg_id]) == (None, third.leg_id)
+
+
+async def test_a_pause_of_the_recording_ends_with_the_recording(
+    stage: Stage, tmp_path: Path
+) -> None:
+    caller, agent = await together(stage)
+    await stage.control.pause_recording(caller.leg_id, True)  # of nothing
+    tracks = {caller.leg_id: tmp_path / "caller.wav", agent.leg_id: tmp_path / "agent.wav"}
+    await stage.control.start_recording(tracks)
+    for leg in (caller, agent):
+        await stage.control.pause_recording(leg.leg_id, True)
+        await stage.control.pause_recording(leg.leg_id, True)
+    await stage.control.pause_recording(caller.leg_id, False)
+    for leg in (caller, agent):
+        await stage.control.stop_recording(leg.leg_id)
+        await stage.log.next(RecordingStopped, leg.leg_id)
+
+
+async def test_the_first_leg_of_a_call_can_be_dialled_beside_nobody(stage: Stage) -> None:
+    phone = await stage.dials(None)
+    await phone.answers()
+    await stage.log.next(LegAnswered, phone.leg_id)
+
+
 async def test_a_leg_that_has_ended_takes_no_commands(
     stage: Stage, prompt: Path, tmp_path: Path
 ) -> None:
@@ -308,6 +398,9 @@ async def test_a_leg_that_has_ended_takes_no_commands(
         control.send_digits(gone, "1"),
         control.start_recording({gone: tmp_path / "r.wav"}),
         control.stop_recording(gone),
+        control.pause_recording(gone, True),
+        control.join([gone, other.leg_id]),
+        control.report_transfer(gone, 200),
         control.dial(
             caller.call_id, LegId("leg_new"), "sip:201@127.0.0.1:9", beside=gone, caller="1"
         ),

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from centralita.core.bus import Bus
+from centralita.core.errors import Conflict, NotFound
 from centralita.core.events import Event
-from centralita.core.ids import AgentId, QueueId
+from centralita.core.ids import AgentId, CallId, LegId, QueueId
 from centralita.core.tasks import Tasks
 from centralita.ivr.prompts.synthesizer import PromptError
 from centralita.routing.agent import Agent, AgentProfile, AgentState, AgentStatus
@@ -24,6 +25,7 @@ from tests.support.virtual_time import LoopClock
 
 E = TypeVar("E", bound=Event)
 MUSIC = Path("music.wav")
+RINGING = Path("ringing.wav")
 NOTICE = Path("notice.wav")
 
 
@@ -35,6 +37,9 @@ class Announcements:
 
     async def music(self) -> Path:
         return MUSIC
+
+    async def ringing(self) -> Path:
+        return RINGING
 
     async def recording_notice(self, language: str) -> Path:
         if self.broken:
@@ -53,6 +58,23 @@ class Phones:
     def find(self, extension: str) -> tuple[str, str]:
         return f"sip:{extension}@phones", ""
 
+    async def foresee(self, number: str, *, call_id: CallId, agent_id: AgentId) -> None:
+        if "666" in number:
+            raise Conflict("numbers with 666 are not allowed", code="not_allowed")
+
+    async def open(
+        self, number: str, *, call_id: CallId, leg_id: LegId, agent_id: AgentId
+    ) -> tuple[str, str]:
+        await self.foresee(number, call_id=call_id, agent_id=agent_id)
+        return f"sip:{number}@outside", ""
+
+    def withdraw(self, leg_id: LegId) -> None:
+        pass
+
+    def check_flow(self, flow_id: str, node: str) -> None:
+        if flow_id != "main":
+            raise NotFound(f"there is no flow {flow_id}")
+
 
 class Caller:
     """Somebody on the phone."""
@@ -70,10 +92,12 @@ class Caller:
 
     @property
     def hears(self) -> str:
-        """The file that plays, or the agent's leg."""
-        if self.leg.other is not None:
-            return self._center.owner_of(self.leg.other)
-        return self.leg.playing[0].name if self.leg.playing else "silence"
+        """The file that plays, or those whose legs are joined with this one."""
+        return self._center.heard_by(self.leg)
+
+    @property
+    def call_id(self) -> CallId:
+        return self.leg.call_id
 
     async def is_back(self) -> Returned:
         """Wait until the flow has the caller again."""
@@ -118,6 +142,10 @@ class Desk:
         await self._center.until(lambda: bool(ringing()))
         (leg,) = ringing()
         return leg
+
+    def hears(self, leg: FakeLeg) -> str:
+        """What is heard at the desk."""
+        return self._center.heard_by(leg)
 
     async def answers(self) -> FakeLeg:
         """Pick up the ringing phone."""
@@ -168,14 +196,22 @@ class Center:
     def agent(self, name: str) -> Desk:
         return Desk(self, name)
 
+    def heard_by(self, leg: FakeLeg) -> str:
+        """What a leg hears: people by name, a file, or silence."""
+        if leg.peers:
+            return " ".join(sorted(self.owner_of(peer) for peer in leg.peers))
+        return leg.playing[0].name if leg.playing else "silence"
+
     def owner_of(self, leg_id: str) -> str:
-        """The agent whose phone a leg is."""
+        """The agent whose phone a leg is, or the number outside, or "caller"."""
         leg = next(leg for leg in self.control.history if leg.leg_id == leg_id)
-        return next(
-            agent.profile.name
-            for agent in self.board.agents.values()
-            if f"sip:{agent.profile.extension}@phones" == leg.target
-        )
+        if leg.arrived is not None:
+            extension = leg.arrived.extension
+            return f"phone {extension}" if extension else "caller"
+        for agent in self.board.agents.values():
+            if f"sip:{agent.profile.extension}@phones" == leg.target:
+                return agent.profile.name
+        return leg.target.removeprefix("sip:").partition("@")[0]
 
     async def dial(self, queue: str = "sales") -> Caller:
         """A caller whom the flow has sent to a queue."""

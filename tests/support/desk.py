@@ -19,18 +19,26 @@ from centralita.api import schemas as s
 from centralita.api.app import make_app
 from centralita.api.live import LiveHub
 from centralita.api.live_messages import AgentChanged
+from centralita.api.oncall_schemas import StartedCall
 from centralita.api.passwords import Passwords
 from centralita.api.ports import ApiPorts, ApiSettings
 from centralita.audit.head import Head
 from centralita.audit.log import AuditLog
+from centralita.core.bus import Bus
 from centralita.core.clock import ManualClock
 from centralita.core.errors import Conflict, NotFound
-from centralita.core.ids import AgentId, FlowId, QueueId, UserId
+from centralita.core.ids import AgentId, CallId, FlowId, QueueId, UserId
 from centralita.core.wire import Plain
+from centralita.recordings.recorder import Recorder
+from centralita.routing.board import Board
+from centralita.routing.dispatcher import Dispatcher
+from centralita.server.conversations import Conversations
 from centralita.store.records import AgentRecord, FlowRecord, QueueRecord, Role, UserRecord
 from centralita.store.store import Store, open_store
+from centralita.telephony.fake import FakeCallControl
 from centralita.timeline.directory import Directory
 from centralita.vault.keyring import Keyring
+from tests.support.center import Announcements, Phones
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse"
@@ -91,6 +99,28 @@ class Floor:
 
     async def published(self, flow: FlowRecord) -> None:
         self.published_flows.append(flow)
+
+
+class NobodyCalls:
+    """No call that an agent makes."""
+
+    def owner(self, call_id: CallId) -> AgentId | None:
+        return None
+
+    def hang_up(self, call_id: CallId) -> None:
+        pass
+
+    async def call(
+        self, agent_id: AgentId, number: str, queue_id: QueueId, task_id: str | None
+    ) -> StartedCall:
+        raise NotFound(f"there is no queue {queue_id}")
+
+
+def nobody_talks(folder: Path) -> Conversations:
+    """A house without conversations."""
+    control, bus, clock = FakeCallControl(), Bus(), ManualClock(NOON)
+    dispatcher = Dispatcher(Board([], []), control, bus, clock, Announcements(), Phones())
+    return Conversations(dispatcher.desk, Recorder(control, bus, clock, folder), NobodyCalls())
 
 
 def healthy() -> s.Health:
@@ -188,6 +218,7 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         directory=Directory(store.customers, clock, region="ES"),
         hub=hub,
         agents=floor,
+        conversations=nobody_talks(folder),
         health=floor,
         flows=floor,
         bans=floor,

@@ -28,7 +28,11 @@ from centralita.server.agents import Agents
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.config import Config, Overrides, load_config
+from centralita.server.conversations import Conversations
+from centralita.server.inside import Inside
 from centralita.server.live_feed import LiveFeed
+from centralita.server.outgoing import Outgoing, OutgoingPorts
+from centralita.server.recording import Recordings
 from centralita.server.switch import Switch
 from centralita.server.transcriber import Transcriber
 from centralita.store.records import AgentRecord, QueueRecord
@@ -116,6 +120,8 @@ class House:
             self.board, self.control, self.bus, self.clock, Announcements(), Phones()
         )
         self.agents = Agents(self.dispatcher, store, self.bus)
+        self._tasks = Tasks("house under test")
+        self.recordings = Recordings(self.recorder, self.dispatcher.desk, self.bus, self._tasks)
         ports = IvrPorts(
             control=self.control,
             recognizer=self.recognizer,
@@ -136,7 +142,23 @@ class House:
             Farewells(self.control),
             regions={"paris": "FR"},
         )
-        self._tasks = Tasks("house under test")
+        self.outgoing = Outgoing(
+            OutgoingPorts(
+                control=self.control,
+                dispatcher=self.dispatcher,
+                lines=Phones(),
+                announcer=Announcements(),
+                calls=self.calls,
+                directory=self.directory,
+                conversing=self.switch,
+                bus=self.bus,
+                clock=self.clock,
+            )
+        )
+        self.inside = self.switch.inside = Inside(
+            self.control, self.dispatcher, Phones(), self.outgoing, self.bus, self.clock
+        )
+        self.conversations = Conversations(self.dispatcher.desk, self.recorder, self.outgoing)
         self._news = asyncio.Event()
         self._killed = False
         self.bus.subscribe(Event, self._note)
@@ -168,6 +190,9 @@ class House:
         await self.recorder.close()
         await self.calls.close()
         await self.transcriber.close()
+        await self._tasks.close()
+        await self.inside.close()
+        await self.outgoing.close()
         await self.dispatcher.close()
         await self.agents.close()
         await self.feed.close()

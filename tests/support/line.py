@@ -54,9 +54,14 @@ class OneQueue:
 
     def __init__(self) -> None:
         self.waiting: list[str] = []
-        self.leave: OnLeft = lambda how, transfer_to="", transfer_by=None: None
+        self.leave: OnLeft = lambda how, onward: None
 
-    def enqueue(self, arrived: CallArrived, order: Enqueue, on_left: OnLeft) -> None:
+    def enqueue(
+        self,
+        arrived: CallArrived,
+        order: Enqueue,
+        on_left: OnLeft,
+    ) -> None:
         if order.queue not in ("sales", "office"):
             raise NotFound(f"there is no queue {order.queue}")
         self.waiting.append(order.queue)

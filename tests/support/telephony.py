@@ -109,7 +109,11 @@ class Outside(Protocol):
 
     async def holds(self, held: bool) -> None: ...
 
-    async def refers(self, target: str) -> None: ...
+    async def refers(self, target: str, replaces: Outside | None = None) -> None: ...
+
+    async def is_told(self) -> list[str]:
+        """The reports on the transfer that this person's phone asked for: codes."""
+        ...
 
     async def rings(self) -> None: ...
 
@@ -134,7 +138,7 @@ class Stage(Protocol):
         """Somebody calls; CallArrived has been seen."""
         ...
 
-    async def dials(self, beside: Outside) -> Outside:
+    async def dials(self, beside: Outside | None) -> Outside:
         """We dial the phone outside; it has our INVITE and does not ring yet."""
         ...
 
@@ -167,8 +171,12 @@ class FakeOutside:
     async def holds(self, held: bool) -> None:
         self._control.holds(self.leg, held)
 
-    async def refers(self, target: str) -> None:
-        self._control.refers(self.leg, target)
+    async def refers(self, target: str, replaces: Outside | None = None) -> None:
+        other = replaces.leg if isinstance(replaces, FakeOutside) else None
+        self._control.refers(self.leg, target, other)
+
+    async def is_told(self) -> list[str]:
+        return [str(status) for status in self.leg.reports]
 
     async def rings(self) -> None:
         self._control.rings(self.leg)
@@ -199,12 +207,12 @@ class FakeStage:
         await self.log.next(CallArrived, leg.leg_id)
         return FakeOutside(self.fake, leg)
 
-    async def dials(self, beside: Outside) -> FakeOutside:
+    async def dials(self, beside: Outside | None) -> FakeOutside:
         await self.fake.dial(
-            beside.call_id,
+            beside.call_id if beside is not None else CallId(new_id("call")),
             LegId(new_id("leg")),
             "sip:201@phone",
-            beside=beside.leg_id,
+            beside=beside.leg_id if beside is not None else None,
             caller="+34600111222",
         )
         return FakeOutside(self.fake, await self.fake.next_dialled())
@@ -281,8 +289,12 @@ class RealOutside:
     async def holds(self, held: bool) -> None:
         await self.call.hold(held)
 
-    async def refers(self, target: str) -> None:
-        await self.call.refer(target)
+    async def refers(self, target: str, replaces: Outside | None = None) -> None:
+        other = replaces.call if isinstance(replaces, RealOutside) else None
+        assert await self.call.refer(target, other) == 202
+
+    async def is_told(self) -> list[str]:
+        return [line.split(" ")[1] for line in self.call.transfer]
 
     async def rings(self) -> None:
         self.call.ring()
@@ -334,18 +346,19 @@ class RealStage:
         arrived = await self.log.next(CallArrived)
         return RealOutside(arrived.leg_id, arrived.call_id, call)
 
-    async def dials(self, beside: Outside) -> RealOutside:
+    async def dials(self, beside: Outside | None) -> RealOutside:
         leg_id = LegId(new_id("leg"))
+        call_id = beside.call_id if beside is not None else CallId(new_id("call"))
         await self.link.dial(
-            beside.call_id,
+            call_id,
             leg_id,
             f"sip:201@{self.phone.address}",
-            beside=beside.leg_id,
+            beside=beside.leg_id if beside is not None else None,
             caller="+34600111222",
-            headers={"X-Centralita-Call": beside.call_id},
+            headers={"X-Centralita-Call": call_id},
         )
         call = await asyncio.wait_for(self.phone.incoming.get(), 5)
-        return RealOutside(leg_id, beside.call_id, call)
+        return RealOutside(leg_id, call_id, call)
 
     async def new_brain(self) -> list[KeptLeg]:
         await self.log.close()

@@ -13,6 +13,8 @@ const snapshot: LiveMessage = {
   queues: [],
   calls: [],
   offers: [],
+  conversations: [],
+  parked: [],
   wrap_ups: [],
   tasks: [],
 };
@@ -33,6 +35,10 @@ function offer(seq: number, agentId = "ana", id = "offer_1"): Offer {
     choices: [],
     learned: {},
     path: [],
+    transferred_from: null,
+    transferred_from_name: "",
+    consultation: false,
+    notes: "",
   };
 }
 

@@ -8,6 +8,7 @@ from centralita.api.handlers import (
     audit,
     calls,
     centre,
+    conversations,
     customers,
     edge,
     flows,
@@ -24,6 +25,7 @@ def handlers(ports: ApiPorts, auth: Authenticator) -> dict[str, Handler]:
     return {
         **signing_in.SigningIn(ports, auth, auditor).handlers(),
         **calls.Calls(ports, auditor).handlers(),
+        **conversations.Conversations(ports).handlers(),
         **customers.Customers(ports).handlers(),
         **interactions.Interactions(ports).handlers(),
         **centre.Centre(ports, auditor).handlers(),

@@ -106,6 +106,10 @@ class PromptCache:
         """The site's `music.wav` in the folder of overrides, or soft chords. Meant to be looped."""
         return await self._sound("music", sounds.music_on_hold)
 
+    async def ringing(self) -> Path:
+        """The site's `ringing.wav` in the folder of overrides, or a tone. To be looped."""
+        return await self._sound("ringing", sounds.ringing)
+
     async def beep(self) -> Path:
         """The site's `beep.wav` in the folder of overrides, or a tone."""
         return await self._sound("beep", sounds.beep)

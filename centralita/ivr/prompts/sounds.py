@@ -41,6 +41,14 @@ def music_on_hold(rate: int) -> Samples:
     return np.asarray(music / np.abs(music).max() * _MUSIC_PEAK, np.float32)
 
 
+def ringing(rate: int) -> Samples:
+    """The ringing tone of most of Europe: 425 Hz, a second and a half of each four and a half."""
+    time = np.arange(int(rate * 1.5)) / rate
+    edges = np.minimum(1, np.minimum(time, time[::-1]) / 0.01)
+    tone = np.sin(2 * np.pi * 425 * time) * edges * _MUSIC_PEAK
+    return np.asarray(np.concatenate([tone, np.zeros(rate * 3)]), np.float32)
+
+
 def beep(rate: int) -> Samples:
     """The tone after which a voicemail begins: 1 kHz for 0.4 s, with soft edges."""
     time = np.arange(int(rate * 0.4)) / rate

@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
+from urllib.parse import quote
 
 from centralita.core.errors import CentralitaError
 from centralita.core.tasks import Tasks
@@ -42,6 +43,7 @@ class PhoneCall:
         self.ended = asyncio.Event()
         self.settled = asyncio.Event()
         self.held = False
+        self.transfer: list[str] = []
         self._phone = phone
         self._outgoing = outgoing
         self._local = ""
@@ -106,11 +108,13 @@ class PhoneCall:
             raise PhoneError(f"re-INVITE refused: {response.status}", status=response.status)
         self._phone.send(self.request("ACK"))
 
-    async def refer(self, target: str) -> int:
-        """Blind transfer of the other side to `target`; returns the status."""
+    async def refer(self, target: str, replaces: PhoneCall | None = None) -> int:
+        """Transfer of the other side to `target`, blind or to whom another call of ours is with
+        (RFC 5589); returns the status. How it goes is told in `transfer`."""
         request = self.request("REFER")
         request.headers.append(("Contact", self._phone.contact))
-        request.headers.append(("Refer-To", f"<{target}>"))
+        named = f"?Replaces={replaces.dialog_name}" if replaces is not None else ""
+        request.headers.append(("Refer-To", f"<{target}{named}>"))
         return (await self._phone.send_request(request)).status
 
     async def info_digit(self, digit: str) -> int:
@@ -119,6 +123,12 @@ class PhoneCall:
         request.headers.append(("Content-Type", "application/dtmf-relay"))
         request.body = f"Signal={digit}\r\nDuration=160\r\n"
         return (await self._phone.send_request(request)).status
+
+    @property
+    def dialog_name(self) -> str:
+        """This dialog as Replaces names it to the other side (RFC 3891), escaped for a URI."""
+        tags = f";to-tag={_tag(self._remote)};from-tag={_tag(self._local)}"
+        return quote(self.sip_call_id + tags, safe="")
 
     # --- dialog (used by Phone) ---------------------------------------------------------------
 
@@ -449,6 +459,9 @@ class Phone(asyncio.DatagramProtocol):
             case "BYE" if call is not None:
                 self.respond(request, 200, "OK", call)
                 call.finish()
+            case "NOTIFY" if call is not None:
+                self.respond(request, 200, "OK", call)
+                call.transfer.append(request.body.split("\r\n")[0].strip())
             case "BYE" | "CANCEL":
                 self.respond(request, 481, "Call Does Not Exist", None)
             case "ACK":
@@ -499,6 +512,11 @@ class Phone(asyncio.DatagramProtocol):
 def _address(contact: str) -> str:
     match = re.search(r"<([^>]+)>", contact)
     return match[1] if match else contact
+
+
+def _tag(address: str) -> str:
+    match = re.search(r";tag=([^;,\s]+)", address)
+    return match[1] if match else ""
 
 
 def _branch_of(message: SipMessage) -> str:

@@ -165,18 +165,29 @@ class LegRecorder:
 
     def __init__(self, path: str, silence: Silence) -> None:
         self.path = path
+        self._paused = False
         self._started = time.monotonic()
         self._recorder = pj.AudioMediaRecorder()
         self._recorder.createRecorder(path)
         silence.start(self._recorder)
 
     def attach(self, audio: pj.AudioMedia) -> None:
-        """Record `audio` (again, after the leg's media was set up anew)."""
-        audio.startTransmit(self._recorder)
+        """Record `audio` (again, after the leg's media was set up anew), unless paused."""
+        if not self._paused:
+            audio.startTransmit(self._recorder)
 
     def detach(self, audio: pj.AudioMedia) -> None:
         """Record silence from now on."""
         audio.stopTransmit(self._recorder)
+
+    def pause(self, paused: bool) -> bool:
+        """Write only silence from now on, or sound again; tells whether that is a change.
+
+        Whoever calls this attaches or detaches the leg's audio.
+        """
+        changed = self._paused is not paused
+        self._paused = paused
+        return changed
 
     def finish(self) -> timedelta:
         """Close the file and tell how long it was written to. The file is final ~20 ms later."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Protocol
 
 import pjsua2 as pj
@@ -20,16 +21,14 @@ from centralita.telephony.call import (
     LegEnded,
     LegHeld,
     LegRinging,
-    LegsBridged,
     PlaybackEnd,
     PlaybackEnded,
     RecordingStopped,
     TransferRequested,
 )
-from centralita.telephony.worker import addresses
+from centralita.telephony.worker import addresses, refer
 from centralita.telephony.worker.audio import LegRecorder, Playback, Tap
 from centralita.telephony.worker.settings import WorkerSettings
-from centralita.telephony.worker.sip_message import uri_of
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +54,14 @@ _REFUSAL = {
 }
 
 
+class Refer(Enum):
+    """How far the REFER of the other side is told of."""
+
+    NONE = auto()
+    ACCEPTED = auto()
+    UNDER_WAY = auto()
+
+
 class LegOwner(Protocol):
     """What a leg needs of the worker around it."""
 
@@ -63,6 +70,10 @@ class LegOwner(Protocol):
     def emit(self, event: Event) -> None: ...
 
     def later(self, work: Callable[[], None]) -> None: ...
+
+    def soon(self, work: Callable[[], None]) -> None: ...
+
+    def of_dialog(self, sip_call_id: str) -> PjLeg | None: ...
 
     def over(self, leg: PjLeg, ended: LegEnded) -> None: ...
 
@@ -100,7 +111,7 @@ class PjLeg(pj.Call):
         self.playback: Playback | None = None
         self.recorder: LegRecorder | None = None
         self.tap: Tap | None = None
-        self.other: PjLeg | None = None
+        self.peers: dict[PjLeg, None] = {}
         self.ended = False
         self.confirmed = False
         self.end_reason: EndReason | None = None
@@ -113,6 +124,7 @@ class PjLeg(pj.Call):
         self._encrypted = False
         self._held = False
         self._ringing = False
+        self._refer = Refer.NONE
         self._packets = self._lost = 0
         self._jitter_ms = 0.0
 
@@ -152,27 +164,27 @@ class PjLeg(pj.Call):
             self.stop_playing(PlaybackEnd.COMPLETED)
 
     def connect(self, other: PjLeg) -> None:
-        """Let both legs hear each other."""
-        for leg, peer in ((self, other), (other, self)):
-            if leg.other is not None and leg.other is not peer:
-                leg.disconnect()
-            leg.stop_playing(PlaybackEnd.STOPPED)
-            leg.other = peer
+        """Let both legs hear each other, besides those that they hear already."""
+        if other in self.peers:
+            return
+        self.peers[other] = other.peers[self] = None
         if self.audio is not None and other.audio is not None:
             self.audio.startTransmit(other.audio)
             other.audio.startTransmit(self.audio)
-        for leg, peer in ((self, other), (other, self)):
-            self._owner.emit(LegsBridged(leg_id=leg.leg_id, call_id=leg.call_id, other=peer.leg_id))
 
-    def disconnect(self) -> None:
-        """Take the leg and its peer apart."""
-        other, self.other = self.other, None
-        if other is None:
+    def disconnect(self, other: PjLeg) -> None:
+        """Take the two apart."""
+        if other not in self.peers:
             return
-        other.other = None
+        del self.peers[other], other.peers[self]
         if self.audio is not None and other.audio is not None:
             self._quietly(self.audio.stopTransmit, other.audio)
             self._quietly(other.audio.stopTransmit, self.audio)
+
+    def leave(self) -> None:
+        """Take the leg out of whatever it is joined with."""
+        for peer in tuple(self.peers):
+            self.disconnect(peer)
 
     def listen_with(self, tap: Tap | None) -> Tap | None:
         """Connect the tap in place of the present one, which is returned."""
@@ -191,6 +203,15 @@ class PjLeg(pj.Call):
         if self.audio is not None:
             recorder.attach(self.audio)
 
+    def pause_recording(self, paused: bool) -> None:
+        """Silence in the file while paused."""
+        if self.recorder is None or not self.recorder.pause(paused) or self.audio is None:
+            return
+        if paused:
+            self._quietly(self.recorder.detach, self.audio)
+        else:
+            self.recorder.attach(self.audio)
+
     def stop_recording(self) -> None:
         """Finish the recording, if there is one, and say so when the file is final."""
         recorder, self.recorder = self.recorder, None
@@ -204,6 +225,17 @@ class PjLeg(pj.Call):
         )
         # pjmedia rewrites the header when the clock thread lets go of the port, a tick later.
         self._owner.later(lambda: self._owner.emit(event))
+
+    def report_transfer(self, status: int) -> None:
+        """NOTIFY who sent REFER how it goes (RFC 3515): first that it is under way."""
+        if self.ended:
+            return
+        if self._refer is Refer.ACCEPTED:
+            self._refer = Refer.UNDER_WAY
+            self.sendRequest(refer.report(100))
+        if self._refer is Refer.UNDER_WAY and status >= 200:
+            self._refer = Refer.NONE
+            self.sendRequest(refer.report(status))
 
     def check_media(self, now: float) -> None:
         """End the leg when it sent audio once and has been mute on the wire for too long."""
@@ -225,7 +257,7 @@ class PjLeg(pj.Call):
             call_id=self.call_id,
             direction=self.direction,
             answered=self.confirmed,
-            other=self.other.leg_id if self.other is not None else None,
+            other=next((peer.leg_id for peer in self.peers), None),
             recording=self.recorder.path if self.recorder is not None else "",
             notes=dict(self.notes),
             ended=ended,
@@ -257,16 +289,26 @@ class PjLeg(pj.Call):
 
     def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
         """REFER: the brain decides; pjsua2 itself calls nobody."""
-        target = uri_of(prm.dstUri)
-        prm.statusCode = 202 if self.other is not None else 603
-        # After a 202 pjsua would call the target, too. A call without any media cannot be made.
+        target, dialog = refer.wanted(prm.dstUri)
+        prm.statusCode = 202 if self.confirmed else 603
+        # With a 202 pjsua would call the target, too, and report on it. Our patch leaves both to
+        # us when there is no media to call with; without the patch that call fails at once.
         prm.opt.audioCount = prm.opt.videoCount = 0
         if hasattr(prm.opt, "textCount"):
             prm.opt.textCount = 0
-        if self.other is not None:
-            self._owner.emit(
-                TransferRequested(leg_id=self.leg_id, call_id=self.call_id, target=target)
+        if not self.confirmed:
+            return
+        other = self._owner.of_dialog(dialog) if dialog else None
+        self._refer = Refer.ACCEPTED
+        self._owner.soon(lambda: self._guarded(lambda: self.report_transfer(100)))
+        self._owner.emit(
+            TransferRequested(
+                leg_id=self.leg_id,
+                call_id=self.call_id,
+                target=target,
+                replaces=other.leg_id if other is not None else LegId("") if dialog else None,
             )
+        )
 
     # --- within -----------------------------------------------------------------------------
 
@@ -294,7 +336,7 @@ class PjLeg(pj.Call):
     def _over(self, sip_code: int) -> None:
         self.audio = None
         recorded = self.recorder is not None
-        self.disconnect()
+        self.leave()
         self.stop_playing(PlaybackEnd.STOPPED)
         self.stop_recording()
         reason = self.end_reason or self._observed_reason(sip_code)
@@ -356,9 +398,10 @@ class PjLeg(pj.Call):
             audio.startTransmit(self.tap)
         if self.recorder is not None:
             self.recorder.attach(audio)
-        if self.other is not None and self.other.audio is not None:
-            audio.startTransmit(self.other.audio)
-            self.other.audio.startTransmit(audio)
+        for peer in self.peers:
+            if peer.audio is not None:
+                audio.startTransmit(peer.audio)
+                peer.audio.startTransmit(audio)
 
     def _choose_address(self, prm: pj.OnCallSdpCreatedParam) -> None:
         settings = self._owner.settings

@@ -31,17 +31,19 @@ from centralita.telephony.call import (
 from centralita.telephony.protocol import (
     Answer,
     Command,
-    Connect,
     Dial,
     Disconnect,
     Done,
     Drain,
     HangUp,
     Hello,
+    Join,
     Listen,
+    PauseRecording,
     Ping,
     Play,
     Remember,
+    ReportTransfer,
     Ring,
     SendDigits,
     StartRecording,
@@ -58,6 +60,7 @@ from centralita.telephony.worker.endpoint import (
     build_limit,
     start_endpoint,
 )
+from centralita.telephony.worker.joining import join
 from centralita.telephony.worker.leg import PjLeg, call_param
 from centralita.telephony.worker.memory import SpareMemory
 from centralita.telephony.worker.room import room_for
@@ -206,6 +209,17 @@ class Worker:
             self._timers, (time.monotonic() + _FILE_FINAL, next(self._timer_order), work)
         )
 
+    def soon(self, work: Callable[[], None]) -> None:
+        """Run `work` outside the callback in which we are."""
+        self._foreign.append(work)
+
+    def of_dialog(self, sip_call_id: str) -> PjLeg | None:
+        """The leg whose dialog has this Call-ID."""
+        for leg in self._legs.values():
+            if not leg.ended and leg.getInfo().callIdString == sip_call_id:
+                return leg
+        return None
+
     def over(self, leg: PjLeg, ended: LegEnded) -> None:
         """The last word on a leg. It is freed outside its callback."""
         self.emit(ended)
@@ -336,16 +350,20 @@ class Worker:
                 legs = [(self._leg(leg_id), path) for leg_id, path in files.items()]
                 for leg, path in legs:
                     leg.record_with(LegRecorder(path, self._silence))
+            case PauseRecording(leg_id=leg_id, paused=paused):
+                self._leg(leg_id).pause_recording(paused)
             case StopRecording(leg_id=leg_id):
                 self._leg(leg_id).stop_recording()
             case Dial():
                 self._dial(command)
-            case Connect(leg_id=leg_id, other=other):
-                self._leg(leg_id).connect(self._leg(other))
+            case Join(legs=joined):
+                join(self, [self._leg(leg_id) for leg_id in joined])
             case Disconnect(leg_id=leg_id):
-                self._leg(leg_id).disconnect()
+                self._leg(leg_id).leave()
             case Transfer(leg_id=leg_id, target=target):
                 self._leg(leg_id).xfer(target, call_param())
+            case ReportTransfer(leg_id=leg_id, status=status):
+                self._leg(leg_id).report_transfer(status)
             case HangUp(leg_id=leg_id, reason=reason):
                 self._leg(leg_id).end(reason)
             case Drain(leave=leave):

@@ -8,8 +8,7 @@ import pytest
 
 from centralita.asr.fake import utterance
 from centralita.asr.recognizer import SpeechStarted
-from centralita.core.ids import AgentId
-from centralita.ivr.signals import QueueExit
+from centralita.ivr.signals import CallNumber, QueueExit
 from centralita.telephony.call import EndReason
 from tests.support.flows import flow
 from tests.support.line import Line, on_the_line
@@ -252,7 +251,7 @@ async def test_a_caller_reaches_a_person_even_without_any_voice() -> None:
 async def test_without_voice_nor_agents_the_call_ends_properly() -> None:
     async with on_the_line(MENU, dumb=True) as line:
         await line.until(lambda: line.queue.waiting == ["office"])
-        line.queue.leave(QueueExit.EMPTY, "")
+        line.queue.leave(QueueExit.EMPTY, None)
         ended = await line.is_over()
         assert line.end is EndReason.FLOW_ENDED
         assert "fault" in [step.kind for step in ended.path]
@@ -317,7 +316,7 @@ async def test_an_agent_gives_the_caller_to_another_number() -> None:
         line.presses("1")
         await line.hears_out("Espere")
         await line.until(lambda: line.queue.waiting == ["sales"])
-        line.queue.leave(QueueExit.CONVERSATION_ENDED, "sip:900@centralita")
+        line.queue.leave(QueueExit.CONVERSATION_ENDED, CallNumber(target="sip:900@centralita"))
         phone = await line.control.next_dialled()
         assert phone.target == "sip:900@centralita"
         line.control.answers(phone)
@@ -330,7 +329,7 @@ async def test_a_transfer_by_an_agent_that_fails_leads_to_a_person() -> None:
         line.presses("1")
         await line.hears_out("Espere")
         await line.until(lambda: line.queue.waiting == ["sales"])
-        line.queue.leave(QueueExit.CONVERSATION_ENDED, "sip:666@centralita")
+        line.queue.leave(QueueExit.CONVERSATION_ENDED, CallNumber(target="sip:666@centralita"))
         await line.hears_out("Disculpe")
         await line.until(lambda: line.queue.waiting == ["sales", "office"])
 
@@ -341,7 +340,9 @@ async def test_a_transfer_says_on_whose_account_it_is_and_takes_back_what_was_no
         line.presses("1")
         await line.hears_out("Espere")
         await line.until(lambda: line.queue.waiting == ["sales"])
-        line.queue.leave(QueueExit.CONVERSATION_ENDED, "sip:900@centralita", AgentId("agent_ana"))
+        line.queue.leave(
+            QueueExit.CONVERSATION_ENDED, CallNumber(target="sip:900@centralita", by="agent_ana")
+        )
         await line.control.next_dialled()
         assert line.targets.asked == [("sip:900@centralita", "test", "agent_ana")]
         assert line.targets.withdrawn == []

@@ -53,7 +53,7 @@ async def test_who_waits_goes_on_waiting_without_a_word() -> None:
         line.is_taken_over(await line.is_killed())
         await line.passes(1)
         assert line.queue.waiting == ["sales"] and not line.leg.playing
-        line.queue.leave(QueueExit.MAX_WAIT, "")
+        line.queue.leave(QueueExit.MAX_WAIT, None)
         await line.hears("Deje")
 
 
@@ -63,7 +63,7 @@ async def test_who_was_leaving_a_message_is_asked_for_it_again() -> None:
         line.presses("1")
         await line.hears_out("Espere")
         await line.until(lambda: line.queue.waiting == ["sales"])
-        line.queue.leave(QueueExit.MAX_WAIT, "")
+        line.queue.leave(QueueExit.MAX_WAIT, None)
         await line.hears_out("Deje")
         await line.hears_out("beep")
         line.is_taken_over(await line.is_killed())

@@ -221,6 +221,7 @@ export const en: Dictionary = {
   "outcome.self_service": "Served by the menu",
   "outcome.transferred": "Transferred",
   "outcome.abandoned": "Hung up before being answered",
+  "outcome.not_reached": "Not reached",
   "outcome.failed": "Failed",
   "outcome.live": "Going on",
 
@@ -294,6 +295,7 @@ export const en: Dictionary = {
   "call.bridged": "talking",
   "call.voicemail": "leaving a message",
   "call.held": "on hold",
+  "call.dialling": "Dialling",
   "call.ending": "ending",
 
   "help.title": "Keyboard shortcuts",

@@ -219,6 +219,7 @@ export const es = {
   "outcome.self_service": "Resuelto en el menú",
   "outcome.transferred": "Transferida",
   "outcome.abandoned": "Colgó antes de ser atendido",
+  "outcome.not_reached": "No contestó",
   "outcome.failed": "Falló",
   "outcome.live": "En curso",
 
@@ -292,6 +293,7 @@ export const es = {
   "call.bridged": "hablando",
   "call.voicemail": "dejando mensaje",
   "call.held": "en espera",
+  "call.dialling": "Llamando",
   "call.ending": "terminando",
 
   "help.title": "Atajos de teclado",

@@ -4,6 +4,8 @@ import { assertNever } from "../assert";
 type Of<Type extends LiveMessage["type"]> = Extract<LiveMessage, { type: Type }>;
 export type LiveCall = Of<"call">;
 export type LiveQueue = Of<"queue">;
+export type LiveConversation = Of<"conversation">;
+export type LiveParked = Of<"parked">;
 export type OfferEnd = Of<"offer_gone">["how"];
 type Table<T> = Readonly<Record<string, T>>;
 
@@ -18,6 +20,10 @@ export interface LiveState {
   readonly offers: Table<Offer>;
   /** By agent: nobody has two. */
   readonly wrapUps: Table<WrapUp>;
+  /** What agents do with calls, by call and agent. */
+  readonly conversations: Table<LiveConversation>;
+  /** Who waits in a parking slot, by slot. */
+  readonly parked: Table<LiveParked>;
   readonly tasks: Table<Task>;
   /** The last offer that each agent accepted: it holds what the pop knew, for the talk after it. */
   readonly accepted: Table<Offer>;
@@ -32,6 +38,8 @@ export const EMPTY: LiveState = {
   calls: {},
   offers: {},
   wrapUps: {},
+  conversations: {},
+  parked: {},
   tasks: {},
   accepted: {},
   missed: null,
@@ -50,6 +58,8 @@ export function apply(state: LiveState, message: LiveMessage): LiveState | null 
         calls: table(message.calls, (call) => call.call_id),
         offers: table(message.offers, (offer) => offer.offer_id),
         wrapUps: table(message.wrap_ups, (wrapUp) => wrapUp.agent_id),
+        conversations: table(message.conversations, talkKey),
+        parked: table(message.parked, (parked) => parked.slot),
         tasks: table(
           message.tasks.map((one) => one.task),
           (task) => task.id,
@@ -84,6 +94,14 @@ export function apply(state: LiveState, message: LiveMessage): LiveState | null 
         ? { ...next, offers, accepted: put(next.accepted, offer.agent_id, offer) }
         : { ...next, offers, missed: { offer, how: message.how } };
     }
+    case "conversation":
+      return { ...next, conversations: put(next.conversations, talkKey(message), message) };
+    case "conversation_gone":
+      return { ...next, conversations: without(next.conversations, talkKey(message)) };
+    case "parked":
+      return { ...next, parked: put(next.parked, message.slot, message) };
+    case "parked_gone":
+      return { ...next, parked: without(next.parked, message.slot) };
     case "wrap_up":
       return { ...next, wrapUps: put(next.wrapUps, message.agent_id, message) };
     case "wrap_up_gone":
@@ -142,6 +160,10 @@ function isTalk(state: LiveState, call: LiveCall, agentId: string): boolean {
 function acceptedOffer(state: LiveState, agentId: string, callId: string): Offer | null {
   const offer = state.accepted[agentId];
   return offer?.call_id === callId ? offer : null;
+}
+
+function talkKey(talk: { readonly call_id: string; readonly agent_id: string }): string {
+  return `${talk.call_id} ${talk.agent_id}`;
 }
 
 function table<T>(items: readonly T[], key: (item: T) => string): Table<T> {

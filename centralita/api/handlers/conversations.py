@@ -1,0 +1,111 @@
+"""What agents do with their calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from centralita.api import oncall_schemas as o
+from centralita.api import schemas as s
+from centralita.api.http import Forbidden, Handler, Incoming, Reply
+from centralita.api.ports import ApiPorts, ConversationControl
+from centralita.core.errors import Conflict
+from centralita.core.ids import AgentId, CallId
+
+Act = Callable[[ConversationControl, CallId], Awaitable[None]]
+
+
+class Conversations:
+    """Agents for their own conversation; supervisors for anybody's."""
+
+    def __init__(self, ports: ApiPorts) -> None:
+        self._control = ports.conversations
+        self._hub = ports.hub
+
+    def handlers(self) -> dict[str, Handler]:
+        simple: dict[str, Act] = {
+            "hang_up": lambda control, call_id: control.hang_up(call_id),
+            "hold": lambda control, call_id: control.hold(call_id),
+            "resume": lambda control, call_id: control.resume(call_id),
+            "consult_swap": lambda control, call_id: control.swap(call_id),
+            "consult_complete": lambda control, call_id: control.complete(call_id),
+            "consult_conference": lambda control, call_id: control.confer(call_id),
+            "consult_cancel": lambda control, call_id: control.cancel(call_id),
+            "pause_recording": lambda control, call_id: control.pause_recording(call_id, True),
+            "resume_recording": lambda control, call_id: control.pause_recording(call_id, False),
+        }
+        return {
+            **{name: self._simple(act) for name, act in simple.items()},
+            "send_keys": self.keys,
+            "transfer": self.transfer,
+            "consult": self.consult,
+            "park": self.park,
+            "parked": self.parked,
+            "pick_up": self.pick_up,
+            "make_call": self.call,
+        }
+
+    def _simple(self, act: Act) -> Handler:
+        async def handle(incoming: Incoming) -> Reply:
+            await act(self._control, self._own(incoming))
+            return Reply(None, 204)
+
+        return handle
+
+    async def keys(self, incoming: Incoming) -> Reply:
+        wanted = incoming.body(o.KeysRequest)
+        await self._control.keys(self._own(incoming), wanted.keys)
+        return Reply(None, 204)
+
+    async def transfer(self, incoming: Incoming) -> Reply:
+        wanted = incoming.body(o.TransferRequest)
+        await self._control.transfer(self._own(incoming), wanted.to)
+        return Reply(None, 204)
+
+    async def consult(self, incoming: Incoming) -> Reply:
+        wanted = incoming.body(o.ConsultRequest)
+        await self._control.consult(self._own(incoming), wanted.to)
+        return Reply(None, 204)
+
+    async def park(self, incoming: Incoming) -> Reply:
+        return Reply(o.ParkingSlot(slot=await self._control.park(self._own(incoming))))
+
+    async def parked(self, incoming: Incoming) -> Reply:
+        return Reply(
+            s.Page(
+                items=[
+                    o.ParkedCall(
+                        slot=parked.slot,
+                        call_id=parked.call_id,
+                        caller=parked.caller,
+                        customer_id=parked.customer_id,
+                        customer_name=parked.customer_name,
+                        since=parked.since,
+                        by=parked.by,
+                    )
+                    for parked in self._hub.parked.values()
+                ]
+            )
+        )
+
+    async def pick_up(self, incoming: Incoming) -> Reply:
+        await self._control.pick_up(incoming.path("id"), _agent(incoming))
+        return Reply(None, 204)
+
+    async def call(self, incoming: Incoming) -> Reply:
+        wanted = incoming.body(o.CallRequest)
+        return Reply(await self._control.call(_agent(incoming), wanted), 201)
+
+    def _own(self, incoming: Incoming) -> CallId:
+        """The call of the path, which must be the sender's. Raises NotFound, Forbidden."""
+        call_id = CallId(incoming.path("id"))
+        owner = self._control.owner(call_id)
+        if not incoming.who.is_supervisor and incoming.who.agent_id != owner:
+            raise Forbidden("this is another agent's conversation; a supervisor may act in it")
+        return call_id
+
+
+def _agent(incoming: Incoming) -> AgentId:
+    agent_id = incoming.who.agent_id
+    if agent_id is None:
+        raise Conflict("this user is no agent and has no phone", code="no_agent")
+    return agent_id

@@ -1,0 +1,1 @@
+"""What an agent does with a call: hold, consult, transfer, conference, park."""
