@@ -277,6 +277,32 @@ async def _told(call: PhoneCall, count: int) -> bool | None:
     return True if len(call.transfer) >= count else None
 
 
+async def test_only_the_own_conversation_and_what_can_be_done(office: Office) -> None:
+    async with talking(office, "+34600555022") as (_, ana, call_id):
+        async with office.server.api("luis") as luis:
+            status, _ = await luis.post(f"/calls/{call_id}/hold", {})
+            assert status == 403
+        await office.does("/calls/call_none/hold", status=404)
+        marta = {"to": {"kind": "agent", "agent_id": "agent_marta"}}
+        cuba = {"to": {"kind": "number", "number": "+5371234567"}}
+        word = {"to": {"kind": "number", "number": "my mother"}}
+        refusals: list[tuple[str, Json, str]] = [
+            ("consult/complete", {}, "no_consultation"),
+            ("consult", marta, "agent_unavailable"),
+            ("transfer", marta, "agent_unavailable"),
+            ("transfer", cuba, "not_allowed"),
+            ("transfer", word, "cannot_dial"),
+        ]
+        for path, body, code in refusals:
+            answer = await office.does(f"/calls/{call_id}/{path}", body, status=409)
+            assert answer["error"]["code"] == code, answer
+        answer = await office.does(f"/calls/{call_id}/keys", {"keys": "12x"}, status=400)
+        assert answer["error"]["place"] == "$.keys"
+        status, _ = await office.sofia.api.post(f"/calls/{call_id}/hang-up", {})
+        assert status == 204
+        await ana.wait_ended()
+
+
 async def test_a_parked_caller_is_picked_up(office: Office) -> None:
     async with talking(office, "+34600555021") as (caller, ana, call_id):
         slot = (await office.does(f"/calls/{call_id}/park", status=200))["slot"]

@@ -95,6 +95,10 @@ class Caller:
         """The file that plays, or those whose legs are joined with this one."""
         return self._center.heard_by(self.leg)
 
+    def moved_to(self, center: Center) -> None:
+        """Another brain serves this caller now."""
+        self._center = center
+
     @property
     def call_id(self) -> CallId:
         return self.leg.call_id
@@ -174,6 +178,12 @@ class Center:
         self._news = asyncio.Event()
         self._tasks = Tasks("center")
         self.bus.subscribe(Event, self._hear)
+
+    def rewire(self) -> None:
+        """Take another dispatcher, on the telephony that is there now."""
+        self.dispatcher = Dispatcher(
+            self.board, self.control, self.bus, self.clock, self.announcements, Phones()
+        )
 
     def _hear(self, event: Event) -> None:
         self.told.append(event)

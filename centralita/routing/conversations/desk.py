@@ -111,7 +111,7 @@ class Desk:
             transferred_from=call.transferred_by,
         )
         self.exchanges[call.call_id] = x
-        self.sounding.begin(call.call_id, sound(x))
+        self.sounding.begin(call.call_id, sound(x), x.legs)
         self._changed(x)
 
     def over(self, call_id: CallId, agent_leg: LegId) -> None:
@@ -315,7 +315,7 @@ class Desk:
                 elif not third.answered:
                     self._consulting.limit(x, third)
         for x in self.exchanges.values():
-            self.sounding.begin(x.call_id, sound(x))
+            self.sounding.begin(x.call_id, sound(x), x.legs)
 
     # --- within -------------------------------------------------------------------------------
 

@@ -84,6 +84,13 @@ class Exchange:
     transferred_from: AgentId | None = None
 
     @property
+    def legs(self) -> frozenset[LegId]:
+        """All that are known."""
+        third = self.third
+        more = {third.leg_id, third.own_leg} if third is not None else set()
+        return frozenset(leg for leg in (self.caller_leg, self.agent_leg, *more) if leg)
+
+    @property
     def holds(self) -> bool:
         """Whether the caller hears music."""
         return self.caller_leg in sound(self).music
@@ -281,6 +288,16 @@ class Sound:
     groups: frozenset[frozenset[LegId]] = frozenset()
     music: frozenset[LegId] = frozenset()
     ringing: frozenset[LegId] = frozenset()
+
+    @property
+    def together(self) -> frozenset[LegId]:
+        """Those who hear somebody."""
+        return frozenset[LegId]().union(*self.groups)
+
+    @property
+    def everybody(self) -> frozenset[LegId]:
+        """Those who hear anything."""
+        return self.together | self.music | self.ringing
 
 
 def sound(x: Exchange) -> Sound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from centralita.core.ids import CallId, LegId
@@ -29,6 +29,7 @@ class Sounding:
         self._ringing = ringing
         self._have: dict[CallId, Sound] = {}
         self._want: dict[CallId, Sound] = {}
+        self._doubtful: dict[CallId, frozenset[LegId]] = {}
         self._busy: set[CallId] = set()
         self._parting: dict[CallId, asyncio.Task[None]] = {}
 
@@ -39,15 +40,17 @@ class Sounding:
             self._busy.add(call_id)
             self._tasks.spawn(self._work(call_id), name=f"sound of {call_id}")
 
-    def begin(self, call_id: CallId, sound: Sound) -> None:
-        """As `want`, whatever was heard before."""
+    def begin(self, call_id: CallId, sound: Sound, legs: Iterable[LegId]) -> None:
+        """As `want`, for these legs of which nobody knows what they hear."""
         self._have.pop(call_id, None)
+        self._doubtful[call_id] = frozenset(legs)
         self.want(call_id, sound)
 
     def forget(self, call_id: CallId) -> None:
         """Others see to the call's sound from now on."""
         self._have.pop(call_id, None)
         self._want.pop(call_id, None)
+        self._doubtful.pop(call_id, None)
 
     def part(self, call_id: CallId, leg_id: LegId) -> None:
         """The leg hears nothing until somebody sees to it."""
@@ -71,6 +74,8 @@ class Sounding:
                 have = self._have.get(call_id)
                 if want == have:
                     return
+                for leg_id in self._doubtful.pop(call_id, frozenset()) - want.everybody:
+                    await self._part(leg_id)
                 await self._make(have or Sound(), want)
                 if call_id in self._want:
                     self._have[call_id] = want
@@ -78,8 +83,8 @@ class Sounding:
             self._busy.discard(call_id)
 
     async def _make(self, have: Sound, want: Sound) -> None:
-        together = frozenset[LegId]().union(*want.groups)
-        alone = (frozenset[LegId]().union(*have.groups) | want.music | want.ringing) - together
+        together = want.together
+        alone = (have.together | want.music | want.ringing) - together
         for leg_id in sorted(alone):
             await self._try(self._control.unbridge(leg_id))
         for leg_id in sorted((have.music | have.ringing) - want.music - want.ringing - together):
