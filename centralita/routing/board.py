@@ -24,6 +24,7 @@ from centralita.routing.actions import (
 )
 from centralita.routing.agent import Agent, AgentProfile, AgentState, AgentStatus
 from centralita.routing.conversations.handover import Handovers, started
+from centralita.routing.conversations.parking import Parking
 from centralita.routing.events import (
     AgentChanged,
     CallAbandoned,
@@ -66,6 +67,7 @@ class Board:
         self.offers = self._floor.offers
         self.conversations = self._floor.conversations
         self.handovers = Handovers(self._floor, self._moves)
+        self.parking = Parking(self._floor, self.handovers)
         for queue in queues:
             self._floor.put_queue(queue)
         self._profiles = {profile.agent_id: profile for profile in agents}
@@ -229,7 +231,7 @@ class Board:
             return [end, *self._moves.end_conversation(conversation, "caller", now)]
         call = self.calls.get(call_id)
         if call is None:
-            return self.handovers.caller_gone(call_id, now)
+            return self.parking.caller_gone(call_id, now)
         actions = self._moves.withdraw(call, now)
         actions.append(
             CallAbandoned(call_id=call_id, queue_id=call.queue_id, waited=now - call.queued_at)
@@ -311,7 +313,7 @@ class Board:
 
     def next_deadline(self) -> datetime | None:
         """When `expire` has something to do next."""
-        times = (self._floor.next_deadline(), self.handovers.next_deadline())
+        times = (self._floor.next_deadline(), self.parking.next_deadline())
         return min((time for time in times if time is not None), default=None)
 
     def expire(self, now: datetime) -> list[Action]:
@@ -324,7 +326,7 @@ class Board:
             actions += self._moves.leave(call.call_id, LeaveReason.MAX_WAIT, now)
         for agent in self._floor.agents_due(now):
             actions += self._moves.to_idle(agent, now)
-        return actions + self.handovers.expire(now)
+        return actions + self.parking.expire(now)
 
     # --- what others ask --------------------------------------------------------------------
 

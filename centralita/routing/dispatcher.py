@@ -188,7 +188,7 @@ class Dispatcher:
             self._callers[note.call.call_id] = _Waiting(
                 call=note.call, on_return=_nobody, announced_at=self._clock.now()
             )
-            self.carry_out(self.board.handovers.take_over(note.parked))
+            self.carry_out(self.board.parking.take_over(note.parked))
             return True
         ringing = note.offer is not None and note.talking_since is None
         if note.offer is not None and ringing and note.offer.leg_id not in legs:
@@ -416,7 +416,7 @@ class Dispatcher:
             if offer is not None:
                 offer = replace(offer, leg_id=self._offer_legs.get(offer.offer_id))
             note = QueueNote(call=call, offer=offer)
-        elif (parked := self.board.handovers.parked_call(call_id)) is not None:
+        elif (parked := self.board.parking.parked_call(call_id)) is not None:
             note = QueueNote(call=parked.call, parked=parked)
         else:
             return
@@ -488,7 +488,7 @@ class Dispatcher:
 
     async def _music(self, call: QueuedCall) -> None:
         music = await self._announcer.music()
-        if self._still_waits(call) or self.board.handovers.parked_call(call.call_id) is not None:
+        if self._still_waits(call) or self.board.parking.parked_call(call.call_id) is not None:
             with contextlib.suppress(TelephonyError):
                 await self._control.play(call.leg_id, [music], loop=True)
 

@@ -9,9 +9,8 @@ import msgspec
 
 from centralita.core.errors import InvalidInput
 from centralita.routing.conversations.exchange import Exchange
-from centralita.routing.conversations.parking import Parked
 from centralita.routing.offer import Offer
-from centralita.routing.queue import QueuedCall
+from centralita.routing.queue import Parked, QueuedCall
 
 NOTE = "queue"
 """The name under which the dispatcher leaves a `QueueNote` with the caller's leg."""

@@ -1,4 +1,4 @@
-"""A queue and those who wait in it."""
+"""A queue and those who wait in it, or beside it."""
 
 from __future__ import annotations
 
@@ -67,3 +67,14 @@ class QueuedCall:
     def rank(self) -> tuple[int, datetime, str]:
         """The order of service: priority first, then the longer wait."""
         return (-self.priority, self.queued_at, self.call_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """A caller who hears music in a slot. At `until` the call goes back to its queue."""
+
+    slot: str
+    call: QueuedCall
+    by: AgentId
+    since: datetime
+    until: datetime

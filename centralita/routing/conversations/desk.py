@@ -197,13 +197,14 @@ class Desk:
         x = self.exchange(call_id)
         if x.third is not None:
             self._happened(x, Cancel())
-        handovers = self._board.handovers
-        self._house.carry_out(handovers.park(call_id, self._clock.now()))
-        return next(p.slot for p in handovers.parked.values() if p.call.call_id == call_id)
+        self._house.carry_out(self._board.parking.park(call_id, self._clock.now()))
+        parked = self._board.parking.parked_call(call_id)
+        assert parked is not None
+        return parked.slot
 
     def pick_up(self, slot: str, agent_id: AgentId) -> None:
         """Ring the agent's phone for a parked caller."""
-        self._house.carry_out(self._board.handovers.pick_up(slot, agent_id, self._clock.now()))
+        self._house.carry_out(self._board.parking.pick_up(slot, agent_id, self._clock.now()))
 
     async def keys(self, call_id: CallId, digits: str) -> None:
         """Send keys to whom the agent talks to."""

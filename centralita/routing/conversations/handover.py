@@ -1,4 +1,4 @@
-"""What a conversation's transfers do to the board: who is busy, who waits, who is parked.
+"""What a conversation's transfers do to the board: who is busy, and who waits.
 
 Each method changes the floor and returns what is to be done and told, as the board's own do.
 """
@@ -19,11 +19,9 @@ from centralita.routing.actions import (
     ReturnCaller,
 )
 from centralita.routing.agent import Agent, AgentState
-from centralita.routing.conversations.events import AgentTalked, CallParked, CallUnparked
+from centralita.routing.conversations.events import AgentTalked
 from centralita.routing.conversations.exchange import Third
-from centralita.routing.conversations.parking import Parked, free_slot
 from centralita.routing.events import (
-    CallAbandoned,
     CallQueued,
     ConversationStarted,
     LeaveReason,
@@ -45,7 +43,6 @@ class Handovers:
     def __init__(self, floor: Floor, moves: Moves) -> None:
         self._floor = floor
         self._moves = moves
-        self.parked: dict[str, Parked] = {}
 
     # --- who is consulted -------------------------------------------------------------------
 
@@ -181,7 +178,7 @@ class Handovers:
         agent = self._reserved(third)
         if agent is None or third.offer_id is None:
             raise Conflict("the colleague has just left", code="no_consultation")
-        actions = self._end(before, "transferred", now)
+        actions = self.end(before, "transferred", now)
         call = replace(before.call, offer_id=None, transferred_by=before.offer.agent_id)
         offer = Offer(
             offer_id=third.offer_id,
@@ -212,7 +209,7 @@ class Handovers:
         if queue is None:
             raise NotFound(f"there is no queue {queue_id}")
         talk = self._floor.conversations[call_id]
-        actions = self._end(talk, why, now)
+        actions = self.end(talk, why, now)
         same = queue_id == talk.call.queue_id
         call = replace(
             talk.call,
@@ -220,85 +217,21 @@ class Handovers:
             skills=talk.call.skills if same else {},
             transferred_by=talk.offer.agent_id,
         )
-        return actions + self._waits(call, now, front=front)
+        return actions + self.waits(call, now, front=front)
 
     def to_agent(self, call_id: CallId, agent_id: AgentId, now: datetime) -> list[Action]:
         """One agent is rung for the caller; if that fails the queue goes on, before all others."""
         agent = self.available(agent_id)
         talk = self._floor.conversations[call_id]
-        actions = self._end(talk, "transferred", now)
-        return actions + self._offered(talk.call, talk.offer.agent_id, agent, now)
+        actions = self.end(talk, "transferred", now)
+        return actions + self.offered(talk.call, talk.offer.agent_id, agent, now)
 
     def hang_up(self, call_id: CallId, now: datetime) -> list[Action]:
         """The agent is done with the caller, who goes back to the flow."""
         talk = self._floor.conversations[call_id]
-        return [*self._end(talk, "agent", now), ReturnCaller(call_id=call_id, reason=None)]
-
-    # --- parking ----------------------------------------------------------------------------
-
-    def park(self, call_id: CallId, now: datetime) -> list[Action]:
-        """The caller waits in a slot until somebody asks for it."""
-        talk = self._floor.conversations[call_id]
-        slot = free_slot(self.parked.keys())
-        actions = self._end(talk, "parked", now)
-        call = replace(talk.call, offer_id=None, transferred_by=talk.offer.agent_id)
-        until = now + self._floor.queues[call.queue_id].park_time
-        parked = Parked(slot=slot, call=call, by=talk.offer.agent_id, since=now, until=until)
-        self.parked[slot] = parked
-        told = CallParked(
-            call_id=call_id, slot=slot, agent_id=parked.by, queue_id=call.queue_id, at=now,
-            until=until,
-        )  # fmt: skip
-        return [*actions, told, ResumeWaiting(call=call)]
-
-    def pick_up(self, slot: str, agent_id: AgentId, now: datetime) -> list[Action]:
-        """Ring the agent who asks for a parked caller. Raises NotFound, Conflict."""
-        parked = self.parked.get(slot)
-        if parked is None:
-            raise NotFound(f"nobody is parked at {slot}")
-        agent = self.available(agent_id)
-        del self.parked[slot]
-        told = CallUnparked(call_id=parked.call.call_id, slot=slot, how="picked_up")
-        return [told, *self._offered(parked.call, parked.by, agent, now)]
-
-    def caller_gone(self, call_id: CallId, now: datetime) -> list[Action]:
-        """A parked caller hung up."""
-        parked = self.parked_call(call_id)
-        if parked is None:
-            return []
-        del self.parked[parked.slot]
-        return [
-            CallUnparked(call_id=call_id, slot=parked.slot, how="abandoned"),
-            CallAbandoned(
-                call_id=call_id, queue_id=parked.call.queue_id, waited=now - parked.since
-            ),
-        ]
-
-    def expire(self, now: datetime) -> list[Action]:
-        """Who was parked for too long goes back to the queue, before all others."""
-        actions: list[Action] = []
-        for parked in [parked for parked in self.parked.values() if parked.until <= now]:
-            del self.parked[parked.slot]
-            actions.append(
-                CallUnparked(call_id=parked.call.call_id, slot=parked.slot, how="timed_out")
-            )
-            actions += self._waits(parked.call, now, front=True)
-        return actions
-
-    def next_deadline(self) -> datetime | None:
-        """When the first parked caller goes back."""
-        return min((parked.until for parked in self.parked.values()), default=None)
+        return [*self.end(talk, "agent", now), ReturnCaller(call_id=call_id, reason=None)]
 
     # --- after another brain's death --------------------------------------------------------
-
-    def take_over(self, parked: Parked) -> list[Action]:
-        """Put back a parked caller."""
-        self.parked[parked.slot] = parked
-        told = CallParked(
-            call_id=parked.call.call_id, slot=parked.slot, agent_id=parked.by,
-            queue_id=parked.call.queue_id, at=parked.since, until=parked.until,
-        )  # fmt: skip
-        return [told]
 
     def restore(self, third: Third, call_id: CallId) -> list[Action]:
         """Put back an agent who is being consulted."""
@@ -312,11 +245,8 @@ class Handovers:
 
     # --- within -----------------------------------------------------------------------------
 
-    def parked_call(self, call_id: CallId) -> Parked | None:
-        """Where a call is parked, if it is."""
-        return next((p for p in self.parked.values() if p.call.call_id == call_id), None)
-
-    def _end(self, talk: Conversation, why: str, now: datetime) -> list[Action]:
+    def end(self, talk: Conversation, why: str, now: datetime) -> list[Action]:
+        """The agent's part is over."""
         end = EndAgentLeg(offer_id=talk.offer.offer_id)
         return [end, *self._moves.end_conversation(talk, why, now)]
 
@@ -336,7 +266,8 @@ class Handovers:
             rang=now - third.since,
         )
 
-    def _offered(self, call: QueuedCall, by: AgentId, agent: Agent, now: datetime) -> list[Action]:
+    def offered(self, call: QueuedCall, by: AgentId, agent: Agent, now: datetime) -> list[Action]:
+        """The caller waits before all others, while this agent is rung."""
         call = self._waiting(replace(call, transferred_by=by), now, front=True)
         self._floor.put_call(call)
         queued = CallQueued(
@@ -349,7 +280,8 @@ class Handovers:
             self._floor.figures(call.queue_id),
         ]
 
-    def _waits(self, call: QueuedCall, now: datetime, *, front: bool) -> list[Action]:
+    def waits(self, call: QueuedCall, now: datetime, *, front: bool) -> list[Action]:
+        """The caller waits in the queue, before all others if told so."""
         call = self._waiting(call, now, front=front)
         self._floor.put_call(call)
         actions: list[Action] = [

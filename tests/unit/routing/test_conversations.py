@@ -525,7 +525,7 @@ async def test_who_hangs_up_in_a_slot_is_missed(talk: Talk) -> None:
     talk.center.dispatcher.desk.park(talk.caller.call_id)
     talk.caller.hangs_up()
     await talk.center.until(lambda: bool(talk.center.of(CallAbandoned)))
-    assert talk.center.board.handovers.parked == {}
+    assert talk.center.board.parking.parked == {}
 
 
 async def test_a_pick_up_that_is_not_answered_goes_to_the_queue(talk: Talk) -> None:
