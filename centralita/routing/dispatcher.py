@@ -296,6 +296,7 @@ class Dispatcher:
             case LegEnded(leg_id=leg_id, reason=reason):
                 del self._legs[leg_id]
                 self._offer_legs.pop(offer_id, None)
+                self.desk.leg_over(leg_id)
                 talk = self.board.conversation_of(offer_id)
                 if talk is not None and self.desk.agent_gone(talk.call.call_id):
                     return

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from centralita.core.errors import CentralitaError, Conflict, NotFound
+from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, CallId, LegId
 from centralita.routing.actions import Conversation
 from centralita.routing.conversations.consulting import Consulting
@@ -26,7 +26,6 @@ from centralita.routing.conversations.exchange import (
     AgentGone,
     AgentLeft,
     Cancel,
-    Complete,
     Confer,
     Consult,
     Exchange,
@@ -44,16 +43,15 @@ from centralita.routing.conversations.exchange import (
     step,
 )
 from centralita.routing.conversations.ports import DeskPorts
+from centralita.routing.conversations.referring import Referring
 from centralita.routing.conversations.sounding import Sounding
 from centralita.routing.conversations.targets import (
     Connected,
     Target,
     ToAgent,
-    ToNumber,
     ToQueue,
     describe,
 )
-from centralita.routing.events import TransferRefused
 from centralita.routing.offer import OfferState
 from centralita.telephony.call import (
     EndReason,
@@ -68,9 +66,6 @@ from centralita.telephony.call import (
 )
 
 log = logging.getLogger(__name__)
-
-# How a REFER that we do not carry out is reported: by the code of what is in its way.
-_REFUSED = {"agent_unavailable": 486, "no_consultation": 481, "third_rings": 480, "not_found": 404}
 
 
 class Desk:
@@ -87,10 +82,9 @@ class Desk:
         self._tasks = ports.tasks
         self.sounding = Sounding(ports.control, ports.tasks, ports.tones.music, ports.tones.ringing)
         self._consulting = Consulting(ports, self._not_rung)
+        self._referring = Referring(ports, self)
         # The legs of third parties and of phones that consult by themselves.
         self._legs: dict[LegId, CallId] = {}
-        # Legs whose phones sent REFER and have not been told the end of it.
-        self._referred: set[LegId] = set()
         self._handing_over: CallId | None = None
 
     # --- conversations begin and end ----------------------------------------------------------
@@ -237,7 +231,7 @@ class Desk:
         x = self.exchanges.get(self._legs.get(event.leg_id, CallId("")))
         if isinstance(event, LegEnded):
             self._legs.pop(event.leg_id, None)
-            self._referred.discard(event.leg_id)
+            self._referring.forget(event.leg_id)
         if x is None or x.third is None:
             return
         third = x.third
@@ -274,15 +268,15 @@ class Desk:
 
     def asked(self, call_id: CallId, event: TransferRequested) -> None:
         """A phone sent REFER, for the caller or with the name of its other call."""
-        self._tasks.spawn(self._asked(call_id, event), name=f"REFER on {event.leg_id}")
+        self._referring.asked(call_id, event)
+
+    def leg_over(self, leg_id: LegId) -> None:
+        """An agent's leg has ended: its phone can be told nothing more."""
+        self._referring.forget(leg_id)
 
     async def farewell(self, leg_id: LegId, reason: EndReason) -> None:
         """End an agent's leg; a phone that sent REFER is told of the success first."""
-        with contextlib.suppress(TelephonyError):  # it ended by itself in the meantime
-            if leg_id in self._referred:
-                self._referred.discard(leg_id)
-                await self._control.report_transfer(leg_id, 200)
-            await self._control.hang_up(leg_id, reason)
+        await self._referring.farewell(leg_id, reason)
 
     # --- after another brain's death ----------------------------------------------------------
 
@@ -326,29 +320,6 @@ class Desk:
         await self._consulting.allow(self.exchange(call_id), target)
         return self.exchange(call_id), target
 
-    async def _asked(self, call_id: CallId, event: TransferRequested) -> None:
-        x = self.exchanges.get(call_id)
-        if x is None:
-            await _quietly(self._control.report_transfer(event.leg_id, 481))
-            return
-        self._referred.add(event.leg_id)
-        try:
-            if event.replaces is None:
-                await self.transfer(call_id, ToNumber(number=event.target))
-            else:
-                self._replace(x, event)
-        except CentralitaError as exc:
-            self._referred.discard(event.leg_id)
-            log.warning(
-                "transfer refused, the conversation goes on",
-                extra={"call_id": call_id, "agent_id": x.agent_id, "error": str(exc)},
-            )
-            self._bus.publish(
-                TransferRefused(call_id=call_id, agent_id=x.agent_id, reason=str(exc))
-            )
-            status = _REFUSED.get(exc.code, 603)
-            await _quietly(self._control.report_transfer(event.leg_id, status))
-
     def _begin_consultation(self, x: Exchange, third: Third) -> None:
         self._watch(x.call_id, third)
         self._happened(x, Consult(third))
@@ -389,14 +360,6 @@ class Desk:
 
     def _third_gone(self, x: Exchange, reason: EndReason) -> None:
         self._happened(x, ThirdGone(), how=self._consulting.refusal(reason))
-
-    def _replace(self, x: Exchange, event: TransferRequested) -> None:
-        """REFER with Replaces: it must name the two calls of the agent's phone."""
-        third = x.third
-        named = {event.leg_id, event.replaces}
-        if third is None or named != {x.agent_leg, third.own_leg}:
-            raise Conflict("the call that REFER names is not known", code="no_consultation")
-        self._happened(x, Complete())
 
     def _happened(
         self, x: Exchange, event: Happening, how: OfferState = OfferState.WITHDRAWN
