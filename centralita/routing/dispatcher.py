@@ -287,6 +287,8 @@ class Dispatcher:
         caller = self._callers.get(event.call_id)
         if caller is not None and caller.call.leg_id == event.leg_id:
             self._caller_leg(caller, event)
+        if isinstance(event, TransferRequested):
+            self.desk.refused(event)  # only agents give callers away
 
     def _agent_leg(self, offer_id: OfferId, event: LegEvent) -> None:
         now = self._clock.now()

@@ -270,6 +270,10 @@ class Desk:
         """A phone sent REFER, for the caller or with the name of its other call."""
         self._referring.asked(call_id, event)
 
+    def refused(self, event: TransferRequested) -> None:
+        """A phone that is no agent's sent REFER."""
+        self._referring.refused(event)
+
     def leg_over(self, leg_id: LegId) -> None:
         """An agent's leg has ended: its phone can be told nothing more."""
         self._referring.forget(leg_id)

@@ -47,6 +47,10 @@ class Referring:
         """A phone sent REFER, for the caller or with the name of its other call."""
         self._tasks.spawn(self._carry_out(call_id, event), name=f"REFER on {event.leg_id}")
 
+    def refused(self, event: TransferRequested) -> None:
+        """Somebody sent REFER who may not."""
+        self._tasks.spawn(self._report(event.leg_id, 603), name=f"REFER on {event.leg_id}")
+
     def forget(self, leg_id: LegId) -> None:
         """The leg is over: nobody is there to be told."""
         self._referred.discard(leg_id)

@@ -125,6 +125,7 @@ class PjLeg(pj.Call):
         self._held = False
         self._ringing = False
         self._refer = Refer.NONE
+        self._joined = False
         self._packets = self._lost = 0
         self._jitter_ms = 0.0
 
@@ -168,6 +169,7 @@ class PjLeg(pj.Call):
         if other in self.peers:
             return
         self.peers[other] = other.peers[self] = None
+        self._joined = other._joined = True
         if self.audio is not None and other.audio is not None:
             self.audio.startTransmit(other.audio)
             other.audio.startTransmit(self.audio)
@@ -290,13 +292,14 @@ class PjLeg(pj.Call):
     def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
         """REFER: the brain decides; pjsua2 itself calls nobody."""
         target, dialog = refer.wanted(prm.dstUri)
-        prm.statusCode = 202 if self.confirmed else 603
+        # Who talks with nobody has nobody to transfer; whom a held one is with, the brain knows.
+        prm.statusCode = 202 if self._joined else 603
         # With a 202 pjsua would call the target, too, and report on it. Our patch leaves both to
         # us when there is no media to call with; without the patch that call fails at once.
         prm.opt.audioCount = prm.opt.videoCount = 0
         if hasattr(prm.opt, "textCount"):
             prm.opt.textCount = 0
-        if not self.confirmed:
+        if not self._joined:
             return
         other = self._owner.of_dialog(dialog) if dialog else None
         self._refer = Refer.ACCEPTED

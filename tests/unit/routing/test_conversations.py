@@ -613,3 +613,9 @@ async def test_refer_that_names_a_call_of_nobody_is_refused(talk: Talk) -> None:
     talk.center.control.refers(talk.leg, "sip:202@centralita", talk.caller.leg)
     await talk.center.until(lambda: talk.leg.reports == [481])
     await talk.hear(caller="ana", ana="caller")
+
+
+async def test_a_caller_transfers_nobody(talk: Talk) -> None:
+    talk.center.control.refers(talk.caller.leg, "sip:202@centralita")
+    await talk.center.until(lambda: talk.caller.leg.reports == [603])
+    await talk.hear(caller="ana", ana="caller")
