@@ -9,7 +9,6 @@ import re
 import secrets
 import signal
 import socket
-import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +24,14 @@ from centralita.telephony.edge.control import EdgeControl
 from centralita.telephony.edge.edge import Edge
 from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
 from centralita.telephony.edge.watch import RegistrationWatch
-from tests.support.edge import RunningEdge, edge_config, free_port, phone, running_edge
+from tests.support.edge import (
+    RunningEdge,
+    edge_config,
+    free_port,
+    phone,
+    running_edge,
+    written_down,
+)
 from tests.support.sip import SDP, Message, Party, authorization, stream_party, udp_party
 
 # Kamailio takes two seconds to start: the tests that need nothing special share one, and its loop.
@@ -522,9 +528,7 @@ async def test_phones_that_were_registered_before_a_kill_are_rung_after_it(
     async with udp_party() as agent:
         async with running_edge(config, PHONES) as edge:
             assert (await agent.register(edge.address, "201", "secret"))[1].status == 200
-            async with asyncio.timeout(10):
-                while not registrations_on_disk(config.registrations):
-                    await asyncio.sleep(0.05)
+            await written_down(config.registrations, phones=1)
             os.kill(int((config.folder / "kamailio.pid").read_text()), signal.SIGKILL)
             await asyncio.wait_for(edge.process.wait(), 10)
         async with running_edge(config, PHONES) as again:
@@ -550,12 +554,6 @@ async def test_phones_that_register_in_the_same_instant_are_all_registered(
                 )
             )
             assert [last.status for *_, last in answers] == [200] * len(extensions)
-
-
-def registrations_on_disk(file: Path) -> int:
-    """How many registrations outlive the edge."""
-    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        return int(database.execute("SELECT count(*) FROM location").fetchone()[0])
 
 
 def port_is_taken(address: tuple[str, int]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -113,3 +114,15 @@ async def running_edge(
 
 
 __all__ = ["RunningEdge", "edge_config", "free_port", "phone", "replace", "running_edge"]
+
+
+async def written_down(registrations: Path, *, phones: int) -> None:
+    """Wait until so many registrations outlive the edge."""
+    async with asyncio.timeout(10):
+        while _on_disk(registrations) < phones:
+            await asyncio.sleep(0.05)
+
+
+def _on_disk(file: Path) -> int:
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        return int(database.execute("SELECT count(*) FROM location").fetchone()[0])
