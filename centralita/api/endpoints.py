@@ -115,6 +115,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
           "Record silence from now on, for card data."),
     _send("resume_recording", "POST", "/calls/{id}/recording/resume", None, {204: None},
           "Record what is said again."),
+    _get("recording_peaks", "/recordings/{id}/peaks", s.Peaks,
+         "The levels of a recording, for its waveform; for those who may hear it."),
     # customers
     _get("customers", "/customers", s.Page[s.Customer], "Customers by identity or by search.",
          query=s.CustomerQuery),
@@ -128,6 +130,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
          query=s.TimelineQuery),
     _get("customer_context", "/customers/{id}/context", s.CustomerContext,
          "What the screen-pop shows: open case first, then the last messages and calls."),
+    _get("search", "/search", s.Page[s.SearchHit],
+         "Entries in whose texts or transcripts all words of `q` are found, newest first.",
+         query=s.SearchQuery),
     # interactions, cases, tasks
     _send("make_interaction", "POST", "/interactions", s.NewInteraction,
           {201: s.Interaction, 200: s.Interaction},

@@ -84,8 +84,18 @@ class CustomerQuery(PageQuery, kw_only=True):
 
 
 class TimelineQuery(PageQuery, kw_only=True):
-    """Which entries of a timeline, newest first."""
+    """Which entries of a timeline, newest first; `since` is the entry to begin with."""
 
+    channel: Channel | None = None
+    since: str | None = None
+
+
+class SearchQuery(PageQuery, kw_only=True):
+    """What to find in the texts of entries and in transcripts: all words, each as the beginning of
+    one, without case and accents."""
+
+    q: NonEmpty
+    customer_id: str | None = None
     channel: Channel | None = None
 
 
@@ -287,6 +297,31 @@ class Interaction(Answer, kw_only=True):
     call: CallDetails | None
 
 
+class Piece(Answer, kw_only=True):
+    """A part of a snippet; `hit` when it is what was looked for."""
+
+    text: str
+    hit: bool
+
+
+class Found(Answer, kw_only=True):
+    """A text in which something was found. Of a transcript also the recording, and the second at
+    which the first word that was found is said (null when the words have no times)."""
+
+    place: Literal["subject", "body", "notes", "transcript"]
+    pieces: list[Piece]
+    recording_id: str | None
+    at_s: float | None
+
+
+class SearchHit(Answer, kw_only=True):
+    """An entry of a timeline in which something was found."""
+
+    interaction: Interaction
+    customer_name: str
+    found: list[Found]
+
+
 class NewInteraction(Body, kw_only=True):
     """A message or note from another system, or written by an agent.
 
@@ -435,6 +470,14 @@ class Recording(Answer, kw_only=True):
     audio: str
     available: bool
     audible: bool
+
+
+class Peaks(Answer, kw_only=True):
+    """What a waveform is drawn from: for each channel the highest level (0 to 255) in each of
+    equally long parts of the recording."""
+
+    recording_id: str
+    channels: list[list[int]]
 
 
 class Call(Answer, kw_only=True):

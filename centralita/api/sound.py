@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -51,16 +52,24 @@ def wanted_span(request: web.Request, size: int, etag: str) -> Span:
     return Span(first, last - first, partial=True)
 
 
-async def open_for(path: Path, keyring: Keyring) -> BinaryIO:
-    """The sound, open; raises Unavailable, and the log says which key or file is to be mended."""
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raises Unavailable for a recording that cannot be read; the log says which key or file is to
+    be mended."""
     try:
-        return await asyncio.to_thread(open_sound, path, keyring)
+        yield
     except RecordingError as exc:
         log.error("recording cannot be read", extra={"path": str(path), "error": str(exc)})
         raise Unavailable(
             "this recording cannot be decrypted; the server's log says what is missing",
             code="recording_unreadable",
         ) from exc
+
+
+async def open_for(path: Path, keyring: Keyring) -> BinaryIO:
+    """The sound, open; raises Unavailable."""
+    with readable(path):
+        return await asyncio.to_thread(open_sound, path, keyring)
 
 
 async def serve_sound(

@@ -19,6 +19,7 @@ from centralita.store.records import (
     TranscriptRecord,
     UserRecord,
 )
+from centralita.store.searching import Hit
 from centralita.timeline import model as m
 from centralita.timeline.directory import Caller, Choice
 
@@ -137,6 +138,23 @@ def interaction(value: m.Interaction) -> s.Interaction:
             talks=_talks(details),
             learned=_learned(details),
         ),
+    )
+
+
+def search_hit(value: Hit) -> s.SearchHit:
+    """An entry with what was found in it."""
+    return s.SearchHit(
+        interaction=interaction(value.entry),
+        customer_name=value.customer_name,
+        found=[
+            s.Found(
+                place=found.place,
+                pieces=[s.Piece(text=piece.text, hit=piece.hit) for piece in found.pieces],
+                recording_id=found.recording_id,
+                at_s=None if found.at is None else found.at.total_seconds(),
+            )
+            for found in value.found
+        ],
     )
 
 

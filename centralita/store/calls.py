@@ -6,15 +6,22 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId, CallId, LegId, RecordingId
 from centralita.core.wire import Plain, to_plain
 from centralita.store.database import Database
 from centralita.store.records import RecordingRecord, TranscriptChannel, TranscriptRecord
+from centralita.store.search import index_transcript
 from centralita.store.sql import insert_new
-from centralita.store.tables import CallEventRow, JournalRow, RecordingRow, TranscriptRow
+from centralita.store.tables import (
+    CallEventRow,
+    JournalRow,
+    RecordingPeaksRow,
+    RecordingRow,
+    TranscriptRow,
+)
 from centralita.timeline.model import CallEvent
 
 
@@ -138,6 +145,9 @@ class Recordings:
         """Retention has deleted the file."""
         async with self._database.write() as session:
             await session.execute(
+                delete(RecordingPeaksRow).where(RecordingPeaksRow.recording_id == recording_id)
+            )
+            await session.execute(
                 update(RecordingRow).where(RecordingRow.id == recording_id).values(removed=True)
             )
 
@@ -156,7 +166,8 @@ class Recordings:
     async def put_transcript(self, transcript: TranscriptRecord) -> None:
         """Keep a transcript in the place of an earlier one; raises NotFound without recording."""
         async with self._database.write() as session:
-            if await session.get(RecordingRow, transcript.recording_id) is None:
+            recording = await session.get(RecordingRow, transcript.recording_id)
+            if recording is None:
                 raise NotFound(f"no recording {transcript.recording_id}")
             await session.merge(
                 TranscriptRow(
@@ -165,6 +176,9 @@ class Recordings:
                     text=transcript.text,
                     channels=msgspec.to_builtins(transcript.channels, builtin_types=()),
                 )
+            )
+            await index_transcript(
+                session, recording.call_id, transcript.recording_id, transcript.text
             )
 
     async def transcripts_of_call(self, call_id: CallId) -> tuple[TranscriptRecord, ...]:
@@ -185,6 +199,20 @@ class Recordings:
                 )
                 for row in rows
             )
+
+    async def peaks(self, recording_id: RecordingId) -> tuple[tuple[int, ...], ...] | None:
+        """The levels a waveform is drawn from, by channel; None until somebody has put them."""
+        async with self._database.read() as session:
+            row = await session.get(RecordingPeaksRow, recording_id)
+            return None if row is None else tuple(tuple(levels) for levels in row.channels)
+
+    async def put_peaks(
+        self, recording_id: RecordingId, channels: tuple[tuple[int, ...], ...]
+    ) -> None:
+        """Keep them; the first ones stay."""
+        values = {"recording_id": recording_id, "channels": [list(one) for one in channels]}
+        async with self._database.write() as session:
+            await insert_new(session, RecordingPeaksRow, values)
 
     async def count(self) -> int:
         """How many there are."""

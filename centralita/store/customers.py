@@ -12,9 +12,10 @@ from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import CustomerId, IdentityId, new_id
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
-from centralita.store.sql import containing, folded, insert_new, part
+from centralita.store.sql import containing, insert_new, part
 from centralita.store.tables import CaseRow, CustomerRow, IdentityRow, InteractionRow, TaskRow
 from centralita.timeline.model import Customer, Identity, IdentityKind, new_provisional
+from centralita.timeline.words import folded
 
 # Asked for each call, and made once: to make a statement takes longer than to execute it.
 _BY_IDENTITY = (

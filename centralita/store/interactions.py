@@ -23,6 +23,7 @@ from centralita.core.ids import (
 from centralita.core.wire import to_plain
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
+from centralita.store.search import index_entry
 from centralita.store.sql import insert_new, part
 from centralita.store.tables import InteractionRow, JsonObject, RecordingRow
 from centralita.timeline.model import (
@@ -66,7 +67,7 @@ class Interactions:
     async def by_call(self, call_id: CallId) -> Interaction | None:
         async with self._database.read() as session:
             rows = await session.scalars(_BY_CALL, {"call": call_id})
-            return next(iter(await _interactions(session, rows)), None)
+            return next(iter(await interactions_of(session, rows)), None)
 
     async def by_external_id(self, external_id: str) -> Interaction | None:
         """The entry that came from another system under that id."""
@@ -76,6 +77,8 @@ class Interactions:
     async def add(self, interaction: Interaction) -> tuple[Interaction, bool]:
         async with self._database.write() as session:
             if await insert_new(session, InteractionRow, _values(interaction)):
+                if interaction.subject or interaction.body or interaction.notes:
+                    await index_entry(session, interaction.id)
                 return interaction, True
             call = interaction.call
             there = (
@@ -93,6 +96,8 @@ class Interactions:
             await session.execute(
                 _COMPLETE, {"entry": interaction.id} | {name: values[name] for name in _COMPLETED}
             )
+            if interaction.subject or interaction.body:
+                await index_entry(session, interaction.id)
 
     async def touch(
         self, call_id: CallId, *, queue_id: QueueId | None, agent_id: AgentId | None
@@ -123,6 +128,8 @@ class Interactions:
             if annotation.set_case:
                 row.case_id = annotation.case_id
             await session.flush()
+            if annotation.notes is not None:
+                await index_entry(session, interaction_id)
             return await _existing(session, interaction_id)
 
     async def assign(self, interaction_id: InteractionId, customer_id: CustomerId) -> Interaction:
@@ -146,17 +153,28 @@ class Interactions:
         limit: int,
         after: Cursor | None = None,
         channel: Channel | None = None,
+        since: InteractionId | None = None,
     ) -> Part[Interaction]:
-        """The customer's entries, newest first."""
-        statement = select(InteractionRow).where(InteractionRow.customer_id == customer_id)
+        """The customer's entries, newest first; `since` is the entry to begin with (NotFound when
+        it is not the customer's)."""
+        row = InteractionRow
+        statement = select(row).where(row.customer_id == customer_id)
         if channel is not None:
-            statement = statement.where(InteractionRow.channel == channel.value)
+            statement = statement.where(row.channel == channel.value)
         async with self._database.read() as session:
+            if since is not None:
+                first = await session.get(InteractionRow, since)
+                if first is None or first.customer_id != customer_id:
+                    raise NotFound(f"this customer has no interaction {since}")
+                at = first.started_at
+                statement = statement.where(
+                    (row.started_at < at) | ((row.started_at == at) & (row.id <= since))
+                )
             rows, following = await part(
                 session, statement, InteractionRow.started_at, InteractionRow.id,
                 limit=limit, after=after,
             )  # fmt: skip
-            return Part(tuple(await _interactions(session, rows)), following)
+            return Part(tuple(await interactions_of(session, rows)), following)
 
     async def calls(
         self, wanted: CallFilter, *, limit: int, after: Cursor | None = None
@@ -187,7 +205,7 @@ class Interactions:
                 session, select(row).where(*conditions), row.started_at, row.id,
                 limit=limit, after=after,
             )  # fmt: skip
-            return Part(tuple(await _interactions(session, rows)), following)
+            return Part(tuple(await interactions_of(session, rows)), following)
 
     async def counts(self, customer_id: CustomerId) -> Mapping[Channel, int]:
         async with self._database.read() as session:
@@ -205,7 +223,7 @@ class Interactions:
                 .where(InteractionRow.call_id.is_not(None), InteractionRow.ended_at.is_(None))
                 .order_by(InteractionRow.started_at)
             )
-            return tuple(await _interactions(session, rows))
+            return tuple(await interactions_of(session, rows))
 
 
 def _values(entry: Interaction) -> dict[str, object]:
@@ -248,7 +266,7 @@ def _values(entry: Interaction) -> dict[str, object]:
 
 async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> Interaction | None:
     rows = await session.scalars(select(InteractionRow).where(condition))
-    return next(iter(await _interactions(session, rows)), None)
+    return next(iter(await interactions_of(session, rows)), None)
 
 
 async def _existing(session: AsyncSession, interaction_id: InteractionId) -> Interaction:
@@ -258,7 +276,7 @@ async def _existing(session: AsyncSession, interaction_id: InteractionId) -> Int
     return found
 
 
-async def _interactions(
+async def interactions_of(
     session: AsyncSession, rows: Iterable[InteractionRow]
 ) -> Sequence[Interaction]:
     found = list(rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -21,12 +20,6 @@ R = TypeVar("R", bound=Base)
 
 Column = InstrumentedAttribute[datetime]
 Ident = InstrumentedAttribute[str]
-
-
-def folded(text: str) -> str:
-    """`text` as searches compare it: without case and accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
 
 
 def containing(text: str) -> str:

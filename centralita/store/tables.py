@@ -189,6 +189,30 @@ class TranscriptRow(Base):
     channels: Mapped[list[Any]]
 
 
+class RecordingPeaksRow(Base):
+    __tablename__ = "recording_peaks"
+
+    recording_id: Mapped[str] = mapped_column(
+        ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True
+    )
+    channels: Mapped[list[Any]]
+
+
+class SearchTextRow(Base):
+    """What can be found by its words: one row for an entry, one for each transcript of its call.
+
+    Each database keeps its index over `words` by itself: FTS5 with triggers, GIN."""
+
+    __tablename__ = "search_texts"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    interaction_id: Mapped[str] = mapped_column(ForeignKey("interactions.id", ondelete="CASCADE"))
+    source: Mapped[str] = mapped_column(Id)  # the recording's id; empty for the entry itself
+    words: Mapped[str]
+
+    __table_args__ = (UniqueConstraint("interaction_id", "source"),)
+
+
 class TaskRow(Base):
     __tablename__ = "tasks"
 

@@ -144,7 +144,11 @@ def directory(store: Store) -> Directory:
 
 async def test_the_migrations_build_exactly_the_tables(store: Store) -> None:
     def differences(connection: Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+        # The search index is each database's own: FTS5's tables, an index over an expression.
+        ours = {"include_name": lambda name, *_: not str(name).startswith("search_index")}
+        return list(
+            compare_metadata(MigrationContext.configure(connection, opts=ours), Base.metadata)
+        )
 
     async with store.database.engine.connect() as connection:
         assert await connection.run_sync(differences) == []

@@ -153,6 +153,10 @@ class BrowserPage:
     async def size(self, width: int, height: int) -> None:
         await self._ask("size", width=width, height=height)
 
+    async def metrics(self) -> dict[str, float]:
+        """Chromium's own counts; durations are seconds of the main thread's CPU."""
+        return dict(await self._ask("metrics"))
+
     async def problems(self) -> list[str]:
         """Errors that the page met so far, or wrote to its console."""
         return list(await self._ask("problems"))

@@ -52,6 +52,7 @@ class Visit:
 
     desk: Desk
     folder: Path
+    voicemail = RecordingId("rec_call_voicemail")
 
     async def history(self) -> None:
         """Messages, an old call with its recording, a voicemail, two cases."""

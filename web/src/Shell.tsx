@@ -149,7 +149,7 @@ export function Shell() {
 function Page({ route, supervises }: { route: Route; supervises: boolean }) {
   switch (route.page) {
     case "customers":
-      return <Customers customerId={route.customerId} />;
+      return <Customers customerId={route.customerId} place={route.place ?? null} />;
     case "tasks":
       return <Tasks />;
     case "board":

@@ -23,6 +23,7 @@ const browser = await chromium.launch({
   ],
 });
 const pages = new Map();
+const sessions = new WeakMap();
 
 const ops = {
   async open(name, { url, ...options }) {
@@ -68,6 +69,16 @@ const ops = {
     }
   },
   look: (page, options) => page.emulateMedia(options),
+  // Times are the main thread's CPU: what others do on this machine does not count.
+  async metrics(page) {
+    if (!sessions.has(page)) {
+      const session = await page.context().newCDPSession(page);
+      await session.send("Performance.enable", { timeDomain: "threadTicks" });
+      sessions.set(page, session);
+    }
+    const { metrics } = await sessions.get(page).send("Performance.getMetrics");
+    return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
+  },
   size: (page, { width, height }) => page.setViewportSize({ width, height }),
   offline: (page, { offline }) => page.context().setOffline(offline),
   screenshot: (page, { path, ...options }) => page.screenshot({ path, ...options }).then(() => null),

@@ -15,17 +15,22 @@ from centralita.api.auditor import Auditor
 from centralita.api.http import Forbidden, Handler, Incoming, Principal, Reply, cursor, page
 from centralita.api.ports import ApiPorts
 from centralita.api.rights import may_hear
-from centralita.api.sound import open_for, serve_sound
+from centralita.api.sound import open_for, readable, serve_sound
 from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import CentralitaError, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, CustomerId, QueueId, RecordingId
 from centralita.core.wire import Plain
 from centralita.recordings.files import is_sealed
+from centralita.recordings.peaks import peaks_of
 from centralita.store.records import RecordingRecord
 from centralita.timeline.identity import caller_identity
 from centralita.timeline.model import Interaction
 from centralita.timeline.repositories import CallFilter
 
+_NOT_TO_BE_HEARD = (
+    "agents hear their own conversations and the messages for their queues; "
+    "a supervisor hears the others"
+)
 SOUNDS = {".flac": "audio/flac", ".wav": "audio/wav"}
 
 
@@ -38,9 +43,15 @@ class Calls:
         self._region = ports.settings.region
         self._recordings_dir = ports.settings.recordings_dir
         self._keyring = ports.keyring
+        self._decoding = asyncio.Semaphore()
 
     def handlers(self) -> dict[str, Handler]:
-        return {"calls": self.list, "call": self.get, "recording_audio": self.audio}
+        return {
+            "calls": self.list,
+            "call": self.get,
+            "recording_audio": self.audio,
+            "recording_peaks": self.peaks,
+        }
 
     async def list(self, incoming: Incoming) -> Reply:
         query = incoming.query(s.CallQuery)
@@ -101,13 +112,8 @@ class Calls:
             await self._auditor.enter(
                 incoming, Action.RECORDING_HEARD, recording.recording_id, Outcome.REFUSED, **about
             )
-            raise Forbidden(
-                "agents hear their own conversations and the messages for their queues; "
-                "a supervisor hears the others"
-            )
-        file = await asyncio.to_thread(_inside, self._recordings_dir, recording.path)
-        if recording.removed or file is None:
-            raise NotFound("the sound of this recording is no longer kept", code="recording_gone")
+            raise Forbidden(_NOT_TO_BE_HEARD)
+        file = await self._file(recording)
         sound = await open_for(file, self._keyring)
         try:
             # No sound before the entry that says who hears it.
@@ -119,6 +125,32 @@ class Calls:
             return await self._send(incoming.request, recording, file, sound)
         finally:
             sound.close()
+
+    async def peaks(self, incoming: Incoming) -> Reply:
+        recording = await self._store.recordings.get(RecordingId(incoming.path("id")))
+        if recording is None:
+            raise NotFound(f"no recording {incoming.path('id')}")
+        entry = await self._store.interactions.by_call(recording.call_id)
+        if not await self._may_hear(incoming.who, recording, entry):
+            raise Forbidden(_NOT_TO_BE_HEARD)
+        file = await self._file(recording)
+        recording_id = recording.recording_id
+        levels = await self._store.recordings.peaks(recording_id)
+        if levels is None:
+            # One at a time: to decode an hour takes a second of a core.
+            async with self._decoding:
+                levels = await self._store.recordings.peaks(recording_id)
+                if levels is None:
+                    with readable(file):
+                        levels = await asyncio.to_thread(peaks_of, file, self._keyring)
+                    await self._store.recordings.put_peaks(recording_id, levels)
+        return Reply(s.Peaks(recording_id=recording_id, channels=[list(one) for one in levels]))
+
+    async def _file(self, recording: RecordingRecord) -> Path:
+        file = await asyncio.to_thread(_inside, self._recordings_dir, recording.path)
+        if recording.removed or file is None:
+            raise NotFound("the sound of this recording is no longer kept", code="recording_gone")
+        return file
 
     async def _may_hear(
         self, who: Principal, recording: RecordingRecord, entry: Interaction | None

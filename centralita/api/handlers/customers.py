@@ -12,7 +12,7 @@ from centralita.api import views
 from centralita.api.http import Handler, Incoming, Reply, cursor, page
 from centralita.api.ports import ApiPorts
 from centralita.core.errors import InvalidInput, NotFound
-from centralita.core.ids import CustomerId, IdentityId, new_id
+from centralita.core.ids import CustomerId, IdentityId, InteractionId, new_id
 from centralita.store.records import Part
 from centralita.timeline.identity import caller_identity, normal_email, normal_phone
 from centralita.timeline.model import Customer, Identity, IdentityKind
@@ -34,6 +34,7 @@ class Customers:
             "change_customer": self.change,
             "customer_timeline": self.timeline,
             "customer_context": self.context,
+            "search": self.search,
         }
 
     async def list(self, incoming: Incoming) -> Reply:
@@ -92,9 +93,24 @@ class Customers:
         query = incoming.query(s.TimelineQuery)
         customer = await self._existing(incoming)
         part = await self._store.interactions.timeline(
-            customer.id, limit=query.limit, after=cursor(query.cursor), channel=query.channel
+            customer.id,
+            limit=query.limit,
+            after=cursor(query.cursor),
+            channel=query.channel,
+            since=InteractionId(query.since) if query.since is not None else None,
         )
         return Reply(page(part, views.interaction))
+
+    async def search(self, incoming: Incoming) -> Reply:
+        query = incoming.query(s.SearchQuery)
+        part = await self._store.search(
+            query.q,
+            limit=query.limit,
+            after=cursor(query.cursor),
+            customer_id=CustomerId(query.customer_id) if query.customer_id is not None else None,
+            channel=query.channel,
+        )
+        return Reply(page(part, views.search_hit))
 
     async def context(self, incoming: Incoming) -> Reply:
         customer_id = CustomerId(incoming.path("id"))

@@ -11,7 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+import soundfile
 from aiohttp import ClientError
 
 from centralita.api import schemas as s
@@ -425,3 +427,41 @@ async def test_a_bad_query_is_refused_with_its_place(ana: Person, query: str, pl
 async def test_a_guessed_id_is_not_found(ana: Person, path: str) -> None:
     error = (await ana.get(path, status=404))["error"]
     assert error["code"] == "not_found"
+
+
+async def test_a_search_finds_an_entry_and_marks_the_words(desk: Desk, ana: Person) -> None:
+    julia = await new_customer(ana)
+    body = {"channel": "sms", "customer_id": julia["id"], "body": "¿Y la CAJA de añada?"}
+    await ana.post("/interactions", body, status=201)
+    (hit,) = (await ana.get("/search", q="caja anad"))["items"]
+    assert hit["customer_name"] == "Julia Ríos"
+    (found,) = hit["found"]
+    assert [piece["text"] for piece in found["pieces"] if piece["hit"]] == ["CAJA", "añada"]
+    assert (await ana.get("/search", q="caja", customer_id="cus_other"))["items"] == []
+    await ana.get("/search", status=400)
+
+
+async def test_peaks_show_how_loud_each_side_is_and_are_for_those_who_may_hear(
+    desk: Desk, ana: Person
+) -> None:
+    await call(desk)
+    rate = 8000
+    silence, loud = np.zeros(rate), 0.5 * np.sin(np.arange(rate))
+    sides = np.stack([np.concatenate([silence, loud]), np.concatenate([loud, silence])]).T
+    flac = io.BytesIO()
+    soundfile.write(flac, sides, rate, format="FLAC", subtype="PCM_16")
+    await record(desk, path="rec_1.flac.sealed")
+    sealed = desk.ports.settings.recordings_dir / "rec_1.flac.sealed"
+    flac.seek(0)
+    with sealed.open("wb") as file:
+        seal(flac, file, "rec_1", desk.ports.keyring.current())
+    peaks = await ana.get("/recordings/rec_1/peaks")
+    caller, agent = peaks["channels"]
+    half = len(caller) // 2
+    assert max(caller[: half - 1]) == 0 and min(caller[half + 1 :]) > 90
+    assert max(agent[half + 1 :]) == 0 and min(agent[: half - 1]) > 90
+    # Once computed, they are kept.
+    sealed.write_bytes(b"")
+    assert await ana.get("/recordings/rec_1/peaks") == peaks
+    leo = await desk.sign_in("leo")
+    await leo.get("/recordings/rec_1/peaks", status=403)

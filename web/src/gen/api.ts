@@ -724,6 +724,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recordings/{id}/peaks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The levels of a recording, for its waveform; for those who may hear it. */
+        get: operations["recording_peaks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Entries in whose texts or transcripts all words of `q` are found, newest first. */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -1202,6 +1236,17 @@ export interface components {
             problems: components["schemas"]["FlowProblem"][];
         };
         /**
+         * @description A text in which something was found. Of a transcript also the recording, and the second at
+         *     which the first word that was found is said (null when the words have no times).
+         */
+        Found: {
+            at_s: number | null;
+            pieces: components["schemas"]["Piece"][];
+            /** @enum {unknown} */
+            place: "body" | "notes" | "subject" | "transcript";
+            recording_id: string | null;
+        };
+        /**
          * @description `ok` when everything works, `degraded` when calls can be taken but something is missing,
          *     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
          *     outbound (calls to the outside, and what they cost today).
@@ -1455,6 +1500,12 @@ export interface components {
             next: string | null;
         };
         /** @description A part of a list; `next` is the cursor of the part after it, or null. */
+        Page_SearchHit_: {
+            items: components["schemas"]["SearchHit"][];
+            /** @default null */
+            next: string | null;
+        };
+        /** @description A part of a list; `next` is the cursor of the part after it, or null. */
         Page_Task_: {
             items: components["schemas"]["Task"][];
             /** @default null */
@@ -1517,6 +1568,19 @@ export interface components {
             node_id: string;
             result: string;
         };
+        /**
+         * @description What a waveform is drawn from: for each channel the highest level (0 to 255) in each of
+         *     equally long parts of the recording.
+         */
+        Peaks: {
+            channels: number[][];
+            recording_id: string;
+        };
+        /** @description A part of a snippet; `hit` when it is what was looked for. */
+        Piece: {
+            hit: boolean;
+            text: string;
+        };
         /** @description The version to publish, and the dialled numbers it answers (absent: as before). */
         PublishRequest: {
             numbers?: string[];
@@ -1571,6 +1635,12 @@ export interface components {
             id: string;
             kind: string;
             sha256: string;
+        };
+        /** @description An entry of a timeline in which something was found. */
+        SearchHit: {
+            customer_name: string;
+            found: components["schemas"]["Found"][];
+            interaction: components["schemas"]["Interaction"];
         };
         /**
          * @description A signed-in session. `token` goes into `Authorization: Bearer`, `csrf` into `X-CSRF-Token`
@@ -4557,6 +4627,7 @@ export interface operations {
                 channel?: components["schemas"]["Channel"] | null;
                 cursor?: string | null;
                 limit?: number;
+                since?: string | null;
             };
             header?: never;
             path: {
@@ -6212,6 +6283,198 @@ export interface operations {
                 };
                 content: {
                     "audio/flac": string;
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    recording_peaks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Peaks"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query?: {
+                channel?: components["schemas"]["Channel"] | null;
+                cursor?: string | null;
+                customer_id?: string | null;
+                limit?: number;
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SearchHit_"];
                 };
             };
             /** @description The request is malformed, or a value in it; `place` says where. */

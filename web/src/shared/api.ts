@@ -22,6 +22,7 @@ export type Offer = Schemas["OfferMade"];
 export type PathStep = Schemas["PathStep"];
 export type Queue = Schemas["Queue"];
 export type Recording = Schemas["Recording"];
+export type SearchHit = Schemas["SearchHit"];
 export type Task = Schemas["Task"];
 export type TaskState = Schemas["TaskState"];
 export type Transcript = Schemas["Transcript"];

@@ -39,17 +39,19 @@ export function useContextOf(customerId: string | null) {
   });
 }
 
-export function useTimeline(customerId: string, channel: Channel | null) {
+/** The entries of a customer, newest first; from the entry `since` on, or all. */
+export function useTimeline(customerId: string, channel: Channel | null, since: string | null) {
   return useInfiniteQuery({
-    queryKey: ["customer", customerId, "timeline", channel],
+    queryKey: ["customer", customerId, "timeline", channel, since],
     queryFn: ({ pageParam }) =>
       body(
         api.GET("/api/v1/customers/{id}/timeline", {
           params: {
             ...path(customerId),
             query: {
-              limit: 20,
+              limit: 50,
               ...(channel === null ? {} : { channel }),
+              ...(since === null ? {} : { since }),
               ...(pageParam === null ? {} : { cursor: pageParam }),
             },
           },
@@ -60,6 +62,31 @@ export function useTimeline(customerId: string, channel: Channel | null) {
     // A call that goes on gets its end, its recording and its words while one looks.
     refetchInterval: ({ state }) =>
       state.data?.pages.some((page) => page.items.some(isUnfinished)) === true ? LATER_MS : false,
+  });
+}
+
+/** Where all words of `text` are found, newest first; of one customer, or of all. */
+export function useSearch(text: string, customerId: string | null, channel: Channel | null) {
+  return useInfiniteQuery({
+    queryKey: ["customer", customerId, "search", text, channel],
+    queryFn: ({ pageParam }) =>
+      body(
+        api.GET("/api/v1/search", {
+          params: {
+            query: {
+              q: text,
+              limit: 25,
+              ...(customerId === null ? {} : { customer_id: customerId }),
+              ...(channel === null ? {} : { channel }),
+              ...(pageParam === null ? {} : { cursor: pageParam }),
+            },
+          },
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last) => last.next,
+    enabled: text !== "",
+    placeholderData: (before) => before,
   });
 }
 
@@ -82,6 +109,17 @@ export function useCall(callId: string | null) {
       serverNow() - Date.parse(data.ended_at) < 10 * SETTLED_MS
         ? LATER_MS
         : false,
+  });
+}
+
+/** What a recording's waveform is drawn from; it never changes. */
+export function usePeaks(recordingId: string, enabled: boolean) {
+  return useQuery({
+    queryKey: ["peaks", recordingId],
+    queryFn: () => body(api.GET("/api/v1/recordings/{id}/peaks", { params: path(recordingId) })),
+    staleTime: Infinity,
+    retry: false,
+    enabled,
   });
 }
 

@@ -1,30 +1,49 @@
-import { Text, Title } from "@mantine/core";
+import { SegmentedControl, Text, Title } from "@mantine/core";
 import { useState } from "react";
 import { useI18n } from "../i18n";
 import { Icon } from "../icons";
 import { errorText } from "../messages";
 import { useContextOf } from "../queries";
 import { go } from "../route";
+import type { Place } from "../route";
 import { CustomerHead } from "./CustomerHead";
 import { CustomerSearch } from "./CustomerSearch";
 import { OpenCases } from "./OpenCases";
+import { SaidSearch } from "./SaidSearch";
 import { Timeline } from "./Timeline";
 
 /** Finds customers, and shows one of them with everything that was said. */
-export function Customers({ customerId }: { customerId: string | null }) {
+export function Customers({ customerId, place }: { customerId: string | null; place: Place | null }) {
   const { t } = useI18n();
   const [search, setSearch] = useState("");
+  const [where, setWhere] = useState<"customers" | "said">("customers");
   return (
     <div className="customers" data-chosen={customerId !== null || undefined}>
       <section className="card customer-list" aria-label={t("customer.list")}>
-        <CustomerSearch
-          search={search}
-          onSearch={setSearch}
-          chosen={customerId}
-          onChoose={(customer) => {
-            go({ page: "customers", customerId: customer.id });
-          }}
+        <SegmentedControl
+          fullWidth
+          size="xs"
+          mb="sm"
+          aria-label={t("search.where")}
+          value={where}
+          onChange={setWhere}
+          data={[
+            { value: "customers", label: t("nav.customers") },
+            { value: "said", label: t("search.said") },
+          ]}
         />
+        {where === "customers" ? (
+          <CustomerSearch
+            search={search}
+            onSearch={setSearch}
+            chosen={customerId}
+            onChoose={(customer) => {
+              go({ page: "customers", customerId: customer.id });
+            }}
+          />
+        ) : (
+          <SaidSearch search={search} onSearch={setSearch} />
+        )}
       </section>
       {customerId === null ? (
         <div className="nothing-chosen">
@@ -32,13 +51,13 @@ export function Customers({ customerId }: { customerId: string | null }) {
           <Text>{t("customer.pick")}</Text>
         </div>
       ) : (
-        <OneCustomer key={customerId} customerId={customerId} />
+        <OneCustomer key={customerId} customerId={customerId} place={place} />
       )}
     </div>
   );
 }
 
-function OneCustomer({ customerId }: { customerId: string }) {
+function OneCustomer({ customerId, place }: { customerId: string; place: Place | null }) {
   const { t } = useI18n();
   const { data: context, error } = useContextOf(customerId);
   return (
@@ -67,7 +86,7 @@ function OneCustomer({ customerId }: { customerId: string }) {
           <OpenCases cases={context.cases} />
         </section>
       )}
-      {error === null && <Timeline customerId={customerId} first={context?.recent ?? []} />}
+      {error === null && <Timeline customerId={customerId} first={context?.recent ?? []} place={place} />}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 import { Badge, Button, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { memo, useState } from "react";
 import type { Interaction } from "../api";
 import { duration, fullMoment, moment } from "../format";
 import { useNow } from "../hooks";
@@ -8,6 +8,7 @@ import { textOr, useI18n } from "../i18n";
 import { Icon } from "../icons";
 import type { IconName } from "../icons";
 import { agentsQuery, queuesQuery } from "../queries";
+import type { Place } from "../route";
 import { CallSound } from "./CallSound";
 import { Path, readable } from "./Path";
 import { CHANNEL_ICONS } from "./channels";
@@ -15,12 +16,20 @@ import { CHANNEL_ICONS } from "./channels";
 // More than this of a message is folded away.
 const FOLDED = 320;
 
+interface Props {
+  readonly entry: Interaction;
+  /** Where a search led, when it led to this entry. */
+  readonly place?: Place | null;
+  /** Whether it is unfolded, and how it becomes so: the list knows, as it forgets what is out of sight. */
+  readonly open: boolean;
+  readonly onOpen: (id: string, open: boolean) => void;
+}
+
 /** One entry of a timeline; a call opens to its recording, its words and its way. */
-export function Entry({ entry }: { entry: Interaction }) {
+export const Entry = memo(function Entry({ entry, place = null, open, onOpen }: Props) {
   const { t, language } = useI18n();
   const now = useNow(30_000);
-  const [open, setOpen] = useState(false);
-  const [whole, setWhole] = useState(false);
+  const [whole, setWhole] = useState(place !== null);
   const { data: agents } = useQuery(agentsQuery);
   const { call } = entry;
   const agent = agents?.items.find((one) => one.id === entry.agent_id)?.name ?? null;
@@ -28,7 +37,13 @@ export function Entry({ entry }: { entry: Interaction }) {
   const hasDetails = call !== null && (entry.recording_ids.length > 0 || call.path.length > 0);
 
   return (
-    <li className="entry" data-testid="timeline-entry" data-channel={entry.channel}>
+    <article
+      className="entry"
+      data-testid="timeline-entry"
+      data-channel={entry.channel}
+      data-found={place !== null || undefined}
+      aria-current={place !== null || undefined}
+    >
       <span className="entry-icon" data-channel={entry.channel} data-direction={entry.direction}>
         <Icon name={entryIcon(entry)} size={17} />
       </span>
@@ -94,7 +109,7 @@ export function Entry({ entry }: { entry: Interaction }) {
             aria-expanded={open}
             leftSection={<Icon name={open ? "chevronDown" : "chevronRight"} size={15} />}
             onClick={() => {
-              setOpen(!open);
+              onOpen(entry.id, !open);
             }}
             data-testid="entry-details"
           >
@@ -103,7 +118,7 @@ export function Entry({ entry }: { entry: Interaction }) {
         )}
         {open && call !== null && (
           <div className="entry-details">
-            {entry.recording_ids.length > 0 && <CallSound callId={call.call_id} />}
+            {entry.recording_ids.length > 0 && <CallSound callId={call.call_id} place={place} />}
             {call.path.length > 0 && <Path steps={call.path} />}
             <Text size="xs" c="dimmed">
               {textOr(t, "ended.", call.ended_by)}
@@ -111,9 +126,9 @@ export function Entry({ entry }: { entry: Interaction }) {
           </div>
         )}
       </div>
-    </li>
+    </article>
   );
-}
+});
 
 function Figures({ entry, agent }: { entry: Interaction; agent: string | null }) {
   const { t } = useI18n();

@@ -1,20 +1,32 @@
 import { ActionIcon, Button, Slider, Text } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
+import type { KeyboardEvent } from "react";
 import type { Recording, Transcript } from "../api";
 import { clockTime } from "../format";
 import { useI18n } from "../i18n";
 import { Icon } from "../icons";
 import { TranscriptView } from "./TranscriptView";
+import { Waveform } from "./Waveform";
 
 const SPEEDS = [1, 1.25, 1.5, 2] as const;
 const JUMP_S = 5;
 
-/** A recording that can be heard, and its words, which lead to their place in it. */
-export function Player({ recording, transcript }: { recording: Recording; transcript: Transcript | null }) {
+interface Props {
+  readonly recording: Recording;
+  readonly transcript: Transcript | null;
+  /** The second to begin at: where a search found a word. */
+  readonly start?: number | null;
+}
+
+/**
+ * A recording that can be heard, its waveform and its words: each leads to its place in the others.
+ * Within the player K (or blank) plays and pauses, J and L (or the arrows) go back and on.
+ */
+export function Player({ recording, transcript, start = null }: Props) {
   const { t } = useI18n();
   const audio = useRef<HTMLAudioElement>(null);
   const [playing, setPlaying] = useState(false);
-  const [position, setPosition] = useState(0);
+  const [position, setPosition] = useState(start ?? 0);
   const [length, setLength] = useState(recording.duration_s);
   const [speed, setSpeed] = useState<number>(1);
   const [failed, setFailed] = useState(false);
@@ -46,10 +58,55 @@ export function Player({ recording, transcript }: { recording: Recording; transc
     });
   }
 
+  const onKeyDown = (event: KeyboardEvent<HTMLElement>) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const { target } = event;
+    // A slider has arrows of its own, a button its blank.
+    const inSlider = target instanceof HTMLElement && target.closest("[role=slider]") !== null;
+    const inButton = target instanceof HTMLElement && target.closest("button") !== null;
+    const toggle = () => {
+      if (playing) audio.current?.pause();
+      else play();
+    };
+    const keys: Record<string, (() => void) | undefined> = {
+      k: toggle,
+      j: () => {
+        seek(position - JUMP_S);
+      },
+      l: () => {
+        seek(position + JUMP_S);
+      },
+      ...(inButton ? {} : { " ": toggle }),
+      ...(inSlider
+        ? {}
+        : {
+            ArrowLeft: () => {
+              seek(position - JUMP_S);
+            },
+            ArrowRight: () => {
+              seek(position + JUMP_S);
+            },
+          }),
+    };
+    const action = keys[event.key];
+    if (action === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    action();
+  };
+
+  const audible = recording.available && recording.audible && !failed;
   const title = t(recording.kind === "voicemail" ? "player.voicemail" : "player.conversation");
   return (
-    <div className="player" role="group" aria-label={title} data-testid="recording-player">
-      {!recording.available || !recording.audible || failed ? (
+    <div
+      className="player"
+      role="group"
+      aria-label={title}
+      onKeyDown={audible ? onKeyDown : undefined}
+      data-testid="recording-player"
+    >
+      {audible && <Waveform recording={recording} position={position} length={length} onSeek={seek} />}
+      {!audible ? (
         <Text size="sm" c="dimmed" role={failed ? "alert" : undefined}>
           {t(failed ? "player.failed" : recording.available ? "player.others" : "player.gone")}
         </Text>
@@ -70,6 +127,9 @@ export function Player({ recording, transcript }: { recording: Recording; transc
             }}
             onSeeked={(event) => {
               setPosition(event.currentTarget.currentTime);
+            }}
+            onLoadedMetadata={(event) => {
+              if (start !== null) event.currentTarget.currentTime = start;
             }}
             onDurationChange={(event) => {
               const { duration } = event.currentTarget;

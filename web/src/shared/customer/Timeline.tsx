@@ -1,4 +1,5 @@
-import { Button, Group, Skeleton, Text, Title } from "@mantine/core";
+import { Button, Group, Skeleton, Text, TextInput, Title } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
 import { useState } from "react";
 import type { Channel, Interaction } from "../api";
 import { useI18n } from "../i18n";
@@ -7,9 +8,11 @@ import { Icon } from "../icons";
 import type { IconName } from "../icons";
 import { errorText } from "../messages";
 import { useTimeline } from "../queries";
+import type { Place } from "../route";
 import { AddNote } from "./AddNote";
 import { CHANNEL_ICONS } from "./channels";
-import { Entry } from "./Entry";
+import { Entries } from "./Entries";
+import { SearchHits } from "./SearchHits";
 
 const FILTERS: readonly Channel[] = ["call", "sms", "email", "chat", "voicemail", "note"];
 
@@ -19,16 +22,24 @@ interface Props {
   readonly first?: readonly Interaction[];
   /** The entry that is being written just now: it stands elsewhere on the page. */
   readonly except?: string | null;
+  /** Where a search led: the list begins there. */
+  readonly place?: Place | null;
 }
 
-/** What was said with a customer on every channel, newest first. */
-export function Timeline({ customerId, first = [], except = null }: Props) {
+/** What was said with a customer on every channel, newest first; and a search in it. */
+export function Timeline({ customerId, first = [], except = null, place: given = null }: Props) {
   const { t } = useI18n();
   const [channel, setChannel] = useState<Channel | null>(null);
-  const timeline = useTimeline(customerId, channel);
+  const [search, setSearch] = useState("");
+  const [asked] = useDebouncedValue(search.trim(), 250);
+  // A hit on this very page is gone to without leaving the page, which may be a call's.
+  const [gone, setGone] = useState<{ from: Place | null; to: Place | null } | null>(null);
+  const place = gone !== null && gone.from === given ? gone.to : given;
+  const timeline = useTimeline(customerId, channel, place?.entry ?? null);
   const loaded = timeline.data?.pages.flatMap((page) => page.items);
-  const known = channel === null ? first : first.filter((one) => one.channel === channel);
+  const known = channel === null && place === null ? first : [];
   const entries = (loaded ?? known).filter((one) => one.id !== except);
+  const searching = asked !== "" && search.trim() !== "";
 
   return (
     <section className="card timeline" aria-labelledby="timeline-title" data-testid="timeline">
@@ -50,37 +61,76 @@ export function Timeline({ customerId, first = [], except = null }: Props) {
           ))}
         </div>
       </Group>
-      {except === null && <AddNote customerId={customerId} />}
-      {timeline.error !== null && (
-        <Text role="alert" size="sm" c="red">
-          {errorText(t, timeline.error)}
-        </Text>
-      )}
-      {loaded === undefined && entries.length === 0 && timeline.error === null && (
+      <TextInput
+        type="search"
+        size="sm"
+        mb="sm"
+        aria-label={t("search.history")}
+        placeholder={t("search.history")}
+        leftSection={<Icon name="search" size={16} />}
+        value={search}
+        maxLength={200}
+        onChange={(event) => {
+          setSearch(event.currentTarget.value);
+        }}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") setSearch("");
+        }}
+        data-testid="timeline-search"
+      />
+      {searching ? (
+        <SearchHits
+          text={asked}
+          customerId={customerId}
+          channel={channel}
+          onChoose={(_, to) => {
+            setGone({ from: given, to });
+            setChannel(null);
+            setSearch("");
+          }}
+        />
+      ) : (
         <>
-          <Skeleton height={56} mb="sm" />
-          <Skeleton height={56} mb="sm" />
+          {except === null && <AddNote customerId={customerId} />}
+          {place !== null && (
+            <Button
+              variant="light"
+              size="compact-sm"
+              mb="sm"
+              leftSection={<Icon name="history" size={15} />}
+              onClick={() => {
+                setGone({ from: given, to: null });
+              }}
+              data-testid="timeline-newest"
+            >
+              {t("timeline.newest")}
+            </Button>
+          )}
+          {timeline.error !== null && (
+            <Text role="alert" size="sm" c="red">
+              {errorText(t, timeline.error)}
+            </Text>
+          )}
+          {loaded === undefined && entries.length === 0 && timeline.error === null && (
+            <>
+              <Skeleton height={56} mb="sm" />
+              <Skeleton height={56} mb="sm" />
+            </>
+          )}
+          {loaded !== undefined && entries.length === 0 && (
+            <Text c="dimmed" size="sm">
+              {t(channel === null ? "timeline.empty" : "timeline.empty_channel")}
+            </Text>
+          )}
+          <Entries
+            key={`${channel ?? ""} ${place?.entry ?? ""} ${String(place?.at ?? "")}`}
+            entries={entries}
+            place={place}
+            more={timeline.hasNextPage && !timeline.isFetchNextPageError}
+            loading={timeline.isFetchingNextPage}
+            onMore={() => void timeline.fetchNextPage()}
+          />
         </>
-      )}
-      {loaded !== undefined && entries.length === 0 && (
-        <Text c="dimmed" size="sm">
-          {t(channel === null ? "timeline.empty" : "timeline.empty_channel")}
-        </Text>
-      )}
-      <ol className="entries">
-        {entries.map((entry) => (
-          <Entry key={entry.id} entry={entry} />
-        ))}
-      </ol>
-      {timeline.hasNextPage && (
-        <Button
-          variant="default"
-          fullWidth
-          loading={timeline.isFetchingNextPage}
-          onClick={() => void timeline.fetchNextPage()}
-        >
-          {t("timeline.more")}
-        </Button>
       )}
     </section>
   );
@@ -105,6 +155,7 @@ function Filter(props: {
       onClick={() => {
         props.onClick(props.channel);
       }}
+      data-channel={props.channel ?? "all"}
     >
       {props.icon === undefined ? label : <Icon name={props.icon} size={16} />}
     </button>

@@ -1,5 +1,5 @@
 import { Text } from "@mantine/core";
-import { useMemo } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import type { Transcript } from "../api";
 import { clockTime } from "../format";
 import { textOr, useI18n } from "../i18n";
@@ -20,6 +20,19 @@ interface Props {
 export function TranscriptView({ transcript, position, playing, onJump }: Props) {
   const { t } = useI18n();
   const spoken = useMemo(() => (transcript === null ? [] : turns(transcript)), [transcript]);
+  const box = useRef<HTMLDivElement>(null);
+  const begun = playing || position > 0;
+  const current = begun ? spoken.findLastIndex((turn) => turn.start <= position) : -1;
+  // The lines go along with the sound, within their own box: the page itself stays where it is.
+  useEffect(() => {
+    const line = box.current?.querySelector<HTMLElement>(`[data-turn="${String(current)}"]`);
+    if (line == null || box.current === null) return;
+    const { offsetTop: top, offsetHeight: height } = line;
+    const { scrollTop, clientHeight } = box.current;
+    if (top < scrollTop || top + height > scrollTop + clientHeight) {
+      box.current.scrollTop = Math.max(0, top - clientHeight / 3);
+    }
+  }, [current]);
   if (transcript === null || (spoken.length === 0 && transcript.text === "")) {
     return (
       <Text size="sm" c="dimmed" mt="xs">
@@ -33,11 +46,19 @@ export function TranscriptView({ transcript, position, playing, onJump }: Props)
       role="group"
       aria-label={t("transcript.title")}
       lang={transcript.language || undefined}
+      ref={box}
+      tabIndex={0}
       data-testid="transcript"
     >
       {spoken.length === 0 && <p>{transcript.text}</p>}
-      {spoken.map((turn) => (
-        <div className="turn" key={`${turn.speaker} ${String(turn.start)}`} data-speaker={turn.speaker}>
+      {spoken.map((turn, number) => (
+        <div
+          className="turn"
+          key={`${turn.speaker} ${String(turn.start)}`}
+          data-speaker={turn.speaker}
+          data-turn={number}
+          data-current={number === current || undefined}
+        >
           <button
             type="button"
             className="turn-time"
@@ -56,7 +77,7 @@ export function TranscriptView({ transcript, position, playing, onJump }: Props)
                 key={place}
                 className="word"
                 data-unsure={word.confidence < UNSURE || undefined}
-                data-now={(playing && word.start <= position && position < word.end) || undefined}
+                data-now={(begun && word.start <= position && position < word.end) || undefined}
                 data-start={word.start}
                 title={
                   word.confidence < UNSURE
