@@ -230,6 +230,32 @@ class CustomerPatch(Body, kw_only=True):
     add_identities: Annotated[list[NewIdentity], Meta(max_length=50)] | UnsetType = UNSET
 
 
+class MergeRequest(Body, kw_only=True):
+    """The customer into which this one goes."""
+
+    into: NonEmpty
+
+
+class Merge(Answer, kw_only=True):
+    """`former` went into `into`, both as they were before; `moved` counts what went along, by kind:
+    `interaction`, `case`, `task`, `identity`, `message`. After an undo, `stayed` counts what had
+    moved on by then and stays where it is; `unlinked` are entries that left a case, since it is now
+    another customer's."""
+
+    id: str
+    at: Time
+    by: str
+    by_name: str
+    former: Customer
+    into: Customer
+    into_id: str
+    moved: dict[str, int]
+    undone_at: Time | None
+    undone_by: str
+    stayed: dict[str, int]
+    unlinked: list[str]
+
+
 class PathStep(Answer, kw_only=True):
     """One node of the flow that the call passed."""
 

@@ -22,6 +22,7 @@ from centralita.store.records import (
 from centralita.store.searching import Hit
 from centralita.timeline import model as m
 from centralita.timeline.directory import Caller, Choice
+from centralita.timeline.merges import Merge
 
 
 def user(record: UserRecord) -> s.User:
@@ -62,6 +63,24 @@ def customer(value: m.Customer) -> s.Customer:
             s.Identity(id=identity.id, kind=identity.kind, value=identity.value)
             for identity in value.identities
         ],
+    )
+
+
+def merge(value: Merge) -> s.Merge:
+    """A merge, with both customers as they were before it."""
+    return s.Merge(
+        id=value.id,
+        at=value.at,
+        by=value.by,
+        by_name=value.by_name,
+        former=customer(value.former),
+        into=customer(value.into),
+        into_id=value.into_id,
+        moved=dict(value.moved),
+        undone_at=value.undone_at,
+        undone_by=value.undone_by,
+        stayed=dict(value.stayed),
+        unlinked=list(value.unlinked),
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import case, func, select
 
 from centralita.core.errors import NotFound
-from centralita.core.ids import CallId, CaseId, CustomerId, InteractionId, QueueId, TaskId
+from centralita.core.ids import AgentId, CallId, CaseId, CustomerId, InteractionId, QueueId, TaskId
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
+from centralita.store.redirects import current
 from centralita.store.sql import insert_new, part, part_of
 from centralita.store.tables import CaseRow, TaskRow
 from centralita.timeline.model import Case, CaseState, Task, TaskKind, TaskState
@@ -61,10 +63,12 @@ class Cases:
 
     async def add(self, case: Case) -> Case:
         async with self._database.write() as session:
+            customer_id = CustomerId(await current(session, case.customer_id) or "")
+            case = replace(case, customer_id=customer_id)
             session.add(
                 CaseRow(
                     id=case.id,
-                    customer_id=case.customer_id,
+                    customer_id=customer_id,
                     subject=case.subject,
                     state=case.state.value,
                     opened_at=case.opened_at,
@@ -128,8 +132,13 @@ class Tasks:
             "text": task.text,
             "done_at": task.done_at,
             "done_by": task.done_by,
+            "due_at": task.due_at,
+            "agent_id": task.agent_id,
         }
         async with self._database.write() as session:
+            values["customer_id"] = customer_id = await current(session, task.customer_id)
+            if customer_id != task.customer_id:
+                task = replace(task, customer_id=CustomerId(customer_id or ""))
             if await insert_new(session, TaskRow, values):
                 return task
             there = await session.get(TaskRow, task.id)
@@ -203,4 +212,6 @@ def _task(row: TaskRow) -> Task:
         text=row.text,
         done_at=row.done_at,
         done_by=row.done_by,
+        due_at=row.due_at,
+        agent_id=AgentId(row.agent_id) if row.agent_id is not None else None,
     )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import Conflict, NotFound
-from centralita.core.ids import CustomerId, IdentityId, new_id
+from centralita.core.ids import CustomerId, IdentityId
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
+from centralita.store.redirects import redirected
 from centralita.store.sql import containing, insert_new, part
-from centralita.store.tables import CaseRow, CustomerRow, IdentityRow, InteractionRow, TaskRow
+from centralita.store.tables import CustomerRow, IdentityRow, MergeRow
 from centralita.timeline.model import Customer, Identity, IdentityKind, new_provisional
 from centralita.timeline.words import folded
 
@@ -44,20 +45,42 @@ class Customers:
     async def get_many(self, ids: Sequence[CustomerId]) -> tuple[Customer, ...]:
         async with self._database.read() as session:
             rows = await session.scalars(select(CustomerRow).where(CustomerRow.id.in_(ids)))
-            found = {customer.id: customer for customer in await _customers(session, rows)}
-        return tuple(found[ident] for ident in ids if ident in found)
+            found = {customer.id: customer for customer in await customers_of(session, rows)}
+            went = {one: await redirected(session, one) for one in ids if one not in found}
+            if any(one != into for one, into in went.items()):
+                rows = await session.scalars(
+                    select(CustomerRow).where(CustomerRow.id.in_(went.values()))
+                )
+                found |= {customer.id: customer for customer in await customers_of(session, rows)}
+        wanted = dict.fromkeys(CustomerId(went.get(ident, ident)) for ident in ids)
+        return tuple(found[ident] for ident in wanted if ident in found)
 
     async def by_identity(self, kind: IdentityKind, value: str) -> tuple[Customer, ...]:
         async with self._database.read() as session:
             rows = await session.scalars(_BY_IDENTITY, {"kind": kind.value, "value": value})
-            return tuple(await _customers(session, rows))
+            return tuple(await customers_of(session, rows))
 
     async def by_external_id(self, external_id: str) -> Customer | None:
         async with self._database.read() as session:
             rows = await session.scalars(
                 select(CustomerRow).where(CustomerRow.external_id == external_id)
             )
-            return next(iter(await _customers(session, rows)), None)
+            found = next(iter(await customers_of(session, rows)), None)
+            if found is not None:
+                return found
+            # Who was merged into somebody with another id is still known by the own one.
+            former = await session.scalar(
+                select(MergeRow.former_id).where(
+                    MergeRow.former["external_id"].as_string() == external_id,
+                    MergeRow.undone_at.is_(None),
+                )
+            )
+            if former is None:
+                return None
+            rows = await session.scalars(
+                select(CustomerRow).where(CustomerRow.id == await redirected(session, former))
+            )
+            return next(iter(await customers_of(session, rows)), None)
 
     async def search(
         self, text: str | None, *, limit: int, after: Cursor | None = None
@@ -79,11 +102,11 @@ class Customers:
                 session, statement, CustomerRow.created_at, CustomerRow.id,
                 limit=limit, after=after,
             )  # fmt: skip
-            return Part(tuple(await _customers(session, rows)), following)
+            return Part(tuple(await customers_of(session, rows)), following)
 
     async def add(self, customer: Customer) -> Customer:
         async with self._database.write() as session:
-            if not await insert_new(session, CustomerRow, _values(customer)):
+            if not await insert_new(session, CustomerRow, row_values(customer)):
                 raise Conflict(f"there is a customer {customer.external_id or customer.id} already")
             await _add_identities(session, customer)
         return customer
@@ -95,7 +118,9 @@ class Customers:
         (identity,) = customer.identities
         key = f"{identity.kind.value}:{identity.value}"
         async with self._database.write() as session:
-            if await insert_new(session, CustomerRow, _values(customer) | {"provisional_for": key}):
+            if await insert_new(
+                session, CustomerRow, row_values(customer) | {"provisional_for": key}
+            ):
                 await _add_identities(session, customer)
                 return customer
             # Somebody else made one for this identity, or this very one was stored before.
@@ -104,7 +129,7 @@ class Customers:
                 .where(or_(CustomerRow.provisional_for == key, CustomerRow.id == customer.id))
                 .order_by(CustomerRow.provisional_for.is_(None))
             )
-            return next(iter(await _customers(session, rows)))
+            return next(iter(await customers_of(session, rows)))
 
     async def save(self, customer: Customer) -> Customer:
         async with self._database.write() as session:
@@ -118,34 +143,11 @@ class Customers:
                 row.provisional_for = None
             await session.flush()
             await _add_identities(session, customer)
-            return next(iter(await _customers(session, (row,))))
-
-    async def merge(self, provisional: CustomerId, into: CustomerId) -> None:
-        async with self._database.write() as session:
-            former = await session.get(CustomerRow, provisional)
-            target = await session.get(CustomerRow, into)
-            if former is None or target is None:
-                raise NotFound(f"no customer {provisional if former is None else into}")
-            if not former.provisional or provisional == into:
-                raise Conflict("only a provisional customer can be merged into another one")
-            former_identities = await session.scalars(
-                select(IdentityRow).where(IdentityRow.customer_id == provisional)
-            )
-            for identity in former_identities.all():
-                await insert_new(
-                    session, IdentityRow,
-                    {"id": new_id("idn"), "customer_id": into, "kind": identity.kind,
-                     "value": identity.value},
-                )  # fmt: skip
-            for table in (InteractionRow, CaseRow, TaskRow):
-                await session.execute(
-                    update(table).where(table.customer_id == provisional).values(customer_id=into)
-                )
-            await session.execute(delete(IdentityRow).where(IdentityRow.customer_id == provisional))
-            await session.execute(delete(CustomerRow).where(CustomerRow.id == provisional))
+            return next(iter(await customers_of(session, (row,))))
 
 
-def _values(customer: Customer) -> dict[str, object]:
+def row_values(customer: Customer) -> dict[str, object]:
+    """The columns of a customer."""
     return {
         "id": customer.id,
         "name": customer.name,
@@ -168,7 +170,8 @@ async def _add_identities(session: AsyncSession, customer: Customer) -> None:
         )  # fmt: skip
 
 
-async def _customers(session: AsyncSession, rows: Iterable[CustomerRow]) -> list[Customer]:
+async def customers_of(session: AsyncSession, rows: Iterable[CustomerRow]) -> list[Customer]:
+    """Rows as customers with their identities."""
     found = list(rows)
     identities: dict[str, list[Identity]] = {row.id: [] for row in found}
     if found:

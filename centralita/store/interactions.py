@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
@@ -23,6 +24,7 @@ from centralita.core.ids import (
 from centralita.core.wire import to_plain
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
+from centralita.store.redirects import current
 from centralita.store.search import index_entry
 from centralita.store.sql import insert_new, part
 from centralita.store.tables import InteractionRow, JsonObject, RecordingRow
@@ -76,7 +78,12 @@ class Interactions:
 
     async def add(self, interaction: Interaction) -> tuple[Interaction, bool]:
         async with self._database.write() as session:
-            if await insert_new(session, InteractionRow, _values(interaction)):
+            values = _values(interaction)
+            customer_id = await current(session, interaction.customer_id)
+            if customer_id != interaction.customer_id:
+                values["customer_id"] = customer_id
+                interaction = replace(interaction, customer_id=CustomerId(customer_id or ""))
+            if await insert_new(session, InteractionRow, values):
                 if interaction.subject or interaction.body or interaction.notes:
                     await index_entry(session, interaction.id)
                 return interaction, True

@@ -13,6 +13,7 @@ from centralita.store.customers import Customers
 from centralita.store.database import Database
 from centralita.store.interactions import Interactions
 from centralita.store.outbound import OutboundCalls
+from centralita.store.merges import Merges
 from centralita.store.searching import Searching
 from centralita.timeline.context import ContextReader
 from centralita.timeline.journal import CallJournal
@@ -25,6 +26,7 @@ class Store:
         self.database = database
         self.customers = Customers(database)
         self.interactions = Interactions(database)
+        self.merges = Merges(database)
         self.search = Searching(database)
         self.cases = Cases(database)
         self.tasks = Tasks(database)

@@ -228,8 +228,79 @@ class TaskRow(Base):
     text: Mapped[str]
     done_at: Mapped[datetime | None]
     done_by: Mapped[str]
+    due_at: Mapped[datetime | None]
+    agent_id: Mapped[str | None] = mapped_column(Id)
 
-    __table_args__ = (Index(None, "state", "created_at", "id"),)
+    __table_args__ = (Index(None, "state", "created_at", "id"), Index(None, "agent_id", "state"))
+
+
+class TagRow(Base):
+    __tablename__ = "tags"
+
+    interaction_id: Mapped[str] = mapped_column(
+        ForeignKey("interactions.id", ondelete="CASCADE"), primary_key=True
+    )
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+class TemplateRow(Base):
+    __tablename__ = "templates"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str]
+    texts: Mapped[list[Any]]
+
+
+class OutboxRow(Base):
+    """What was written to a customer and waits to be sent; its text is the interaction's."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    interaction_id: Mapped[str] = mapped_column(ForeignKey("interactions.id"), unique=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    to: Mapped[str]
+    status: Mapped[str] = mapped_column(String(16))
+    template_id: Mapped[str | None] = mapped_column(Id)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+
+    __table_args__ = (Index(None, "status", "created_at", "id"),)
+
+
+class MergeRow(Base):
+    """`former` and `before` are the two customers before the merge, `after` is the second after it.
+
+    Neither id refers to a row: the one is gone, and the other may be merged away, too."""
+
+    __tablename__ = "merges"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    at: Mapped[datetime]
+    by: Mapped[str]
+    by_name: Mapped[str]
+    former_id: Mapped[str] = mapped_column(Id, index=True)
+    into_id: Mapped[str] = mapped_column(Id)
+    former: Mapped[JsonObject]
+    before: Mapped[JsonObject]
+    after: Mapped[JsonObject]
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str]
+    result: Mapped[JsonObject]
+
+    __table_args__ = (Index(None, "into_id", "at"),)
+
+
+class MergeMoveRow(Base):
+    __tablename__ = "merge_moves"
+
+    merge_id: Mapped[str] = mapped_column(
+        ForeignKey("merges.id", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    object_id: Mapped[str] = mapped_column(Id, primary_key=True)
 
 
 class UserRow(Base):

@@ -63,6 +63,7 @@ class TaskKind(StrEnum):
 
     VOICEMAIL = "voicemail"
     MISSED_CALL = "missed_call"
+    CALLBACK = "callback"
 
 
 class TaskState(StrEnum):
@@ -223,7 +224,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Something that the people of a queue have to do: hear a voicemail, call back."""
+    """Something that the people of a queue, or one agent, have to do: hear a voicemail, call back.
+
+    With `due_at` it is for then: it shows from that time on, and is overdue a while later.
+    """
 
     id: TaskId
     kind: TaskKind
@@ -237,6 +241,8 @@ class Task:
     text: str = ""
     done_at: datetime | None = None
     done_by: str = ""
+    due_at: datetime | None = None
+    agent_id: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,10 +85,6 @@ class CustomerRepository(Protocol):
         """Keep name, segment, language, notes, provisional; add identities that are new."""
         ...
 
-    async def merge(self, provisional: CustomerId, into: CustomerId) -> None:
-        """Move all that a provisional customer has to another one, and remove the former."""
-        ...
-
 
 class InteractionRepository(Protocol):
     """Entries of the timelines."""

@@ -305,19 +305,12 @@ async def test_merging_a_provisional_customer_moves_all_it_had(store: Store) -> 
     found = await kept(store, "699000111")
     entry = replace(message("int_1"), customer_id=found.customer.id)
     await store.interactions.add(entry)
-    await store.customers.merge(found.customer.id, ANA)
-    assert await store.customers.get(found.customer.id) is None
+    await store.merges.merge(found.customer.id, ANA, NOON, by="user_ana")
+    assert await store.customers.get(found.customer.id) == await store.customers.get(ANA)
     assert (await store.interactions.timeline(ANA, limit=5)).items == (message("int_1"),)
     assert isinstance(await directory(store).who_is("699000111"), Known)
     with pytest.raises(NotFound):
-        await store.customers.merge(found.customer.id, ANA)
-
-
-async def test_a_real_customer_is_never_merged_away(store: Store) -> None:
-    await store.customers.add(customer("cus_ana"))
-    await store.customers.add(customer("cus_leo", name="Leo"))
-    with pytest.raises(Conflict):
-        await store.customers.merge(CustomerId("cus_leo"), ANA)
+        await store.merges.merge(found.customer.id, ANA, NOON, by="user_ana")
 
 
 async def test_customers_are_found_without_accents_and_by_part_of_a_number(store: Store) -> None:

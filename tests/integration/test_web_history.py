@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert
 
+from centralita.core.ids import CustomerId
+from centralita.store.audit import AuditFilter
 from centralita.store.search import index_entry
 from centralita.store.tables import InteractionRow
 from tests.integration.test_web_page import (  # noqa: F401
@@ -17,7 +19,7 @@ from tests.integration.test_web_page import (  # noqa: F401
 )
 from tests.support.browser import why_skip
 from tests.support.desk import Desk
-from tests.support.visit import JULIA, Visit, ago
+from tests.support.visit import JULIA, Visit, ago, customer
 
 pytestmark = pytest.mark.skipif(why_skip() != "", reason=why_skip())
 
@@ -168,3 +170,34 @@ async def test_the_waveform_and_the_keyboard_move_the_player(
     await ana.until("!document.querySelector('audio').paused")
     await ana.press("k")
     await ana.until("document.querySelector('audio').paused")
+
+
+async def test_customers_are_merged_after_a_question_and_parted_again(
+    desk: Desk, visit: Visit, signs_in: SignsIn
+) -> None:
+    await desk.store.customers.add(customer(CustomerId("cus_marta"), "Marta Ríos", "+34911222333"))
+    ana = await signs_in("ana")
+    await ana.goto(str(desk.server.make_url("/customers/cus_marta")))
+    await ana.click("customer-merge")
+    await ana.fill("#merge-customer", "julia")
+    await ana.click('[role="dialog"] [data-testid="customer-row"]')
+    await ana.sees("merge-confirm", "Desaparece")
+    await ana.click("merge-swap")
+    assert await ana.inaccessible() == []
+    await ana.click("merge-now")
+    await ana.sees("pop-customer-name", "Julia Ríos")
+    await ana.sees("merge", "Marta Ríos")
+    await ana.sees(".identities", "+34 911 222 333")
+    assert (await desk.store.customers.get(CustomerId("cus_marta"))).id == JULIA  # type: ignore[union-attr]
+    assert await ana.inaccessible() == []
+
+    await ana.click("merge-undo")
+    await ana.sees('[role="dialog"]', "se queda donde está")
+    await ana.click("merge-undo-now")
+    await ana.sees("merge", "Deshecho por Ana")
+    await ana.sees_no('.identities:has-text("+34 911 222 333")')
+    marta = await desk.store.customers.get(CustomerId("cus_marta"))
+    assert marta is not None and marta.name == "Marta Ríos"
+    done = (await desk.store.audit.list(AuditFilter(), limit=9))[0]
+    assert {entry.action for entry in done} >= {"customer.merge", "customer.unmerge"}
+    assert await ana.problems() == []

@@ -13,6 +13,7 @@ from centralita.api.handlers import (
     edge,
     flows,
     interactions,
+    merges,
     signing_in,
 )
 from centralita.api.http import Handler
@@ -27,7 +28,8 @@ def handlers(ports: ApiPorts, auth: Authenticator) -> dict[str, Handler]:
         **calls.Calls(ports, auditor).handlers(),
         **conversations.Conversations(ports).handlers(),
         **customers.Customers(ports).handlers(),
-        **interactions.Interactions(ports).handlers(),
+        **interactions.Interactions(ports, auditor).handlers(),
+        **merges.Merges(ports, auditor).handlers(),
         **centre.Centre(ports, auditor).handlers(),
         **flows.Flows(ports, auditor).handlers(),
         **audit.AuditEntries(ports).handlers(),

@@ -8,9 +8,11 @@ from msgspec import UNSET
 
 from centralita.api import schemas as s
 from centralita.api import views
+from centralita.api.auditor import Auditor
 from centralita.api.http import Forbidden, Handler, Incoming, Principal, Reply, cursor, page
 from centralita.api.live_messages import TaskChanged
 from centralita.api.ports import ApiPorts
+from centralita.audit.entry import Action
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import CaseId, CustomerId, InteractionId, QueueId, TaskId, new_id
 from centralita.timeline.identity import normal_identity
@@ -21,7 +23,8 @@ from centralita.timeline.repositories import Annotation
 class Interactions:
     """What was said, and what it is about."""
 
-    def __init__(self, ports: ApiPorts) -> None:
+    def __init__(self, ports: ApiPorts, auditor: Auditor) -> None:
+        self._auditor = auditor
         self._store = ports.store
         self._clock = ports.clock
         self._hub = ports.hub
@@ -98,8 +101,14 @@ class Interactions:
         customer = await self._customer(given.customer_id, "$.customer_id")
         if given.merge and entry.customer_id not in (None, customer):
             former = await self._store.customers.get(CustomerId(entry.customer_id or ""))
-            if former is not None and former.provisional:
-                await self._store.customers.merge(former.id, customer)
+            if former is not None and former.provisional and former.id != customer:
+                await self._auditor.enter(
+                    incoming, Action.CUSTOMERS_MERGED, former.id, into=customer
+                )
+                user = incoming.who.user
+                await self._store.merges.merge(
+                    former.id, customer, self._clock.now(), by=user.id, by_name=user.name
+                )
         assigned = await self._store.interactions.assign(entry.id, customer)
         return Reply(views.interaction(assigned))
 

@@ -311,7 +311,7 @@ async def test_a_provisional_customer_is_merged_into_the_real_one(desk: Desk, an
     body = {"customer_id": julia["id"], "merge": True}
     await ana.post(f"/interactions/{shown['interaction_id']}/customer", body)
     assert (await ana.get("/customers", identity="699000111"))["items"][0]["id"] == julia["id"]
-    await ana.get(f"/customers/{shown['customer_id']}", status=404)
+    assert (await ana.get(f"/customers/{shown['customer_id']}"))["id"] == julia["id"]
 
 
 async def test_an_agent_writes_on_own_contacts_only(desk: Desk, ana: Person) -> None:
@@ -465,3 +465,24 @@ async def test_peaks_show_how_loud_each_side_is_and_are_for_those_who_may_hear(
     assert await ana.get("/recordings/rec_1/peaks") == peaks
     leo = await desk.sign_in("leo")
     await leo.get("/recordings/rec_1/peaks", status=403)
+
+
+async def test_a_merge_is_listed_and_undone_and_both_are_in_the_audit_log(
+    desk: Desk, ana: Person
+) -> None:
+    julia, marta = await new_customer(ana), await new_customer(ana, "Marta", "600333444")
+    merge = await ana.post(f"/customers/{marta['id']}/merge", {"into": julia["id"]}, status=201)
+    assert merge["former"] == marta and merge["moved"] == {"identity": 1}
+    assert (await ana.get(f"/customers/{marta['id']}"))["id"] == julia["id"]
+    assert (await ana.get(f"/customers/{julia['id']}/merges"))["items"] == [merge]
+    undone = await ana.post(f"/merges/{merge['id']}/undo")
+    assert undone["undone_by"] == "Ana"
+    assert await ana.get(f"/customers/{marta['id']}") == marta
+    assert (await ana.post(f"/merges/{merge['id']}/undo", status=409))["error"]["code"] == (
+        "undone_already"
+    )
+    await ana.post(f"/customers/{julia['id']}/merge", {"into": julia["id"]}, status=400)
+    await ana.post(f"/customers/{julia['id']}/merge", {"into": "cus_none"}, status=404)
+    eva = await desk.sign_in("eva")
+    entries = (await eva.get("/audit", object=marta["id"]))["items"]
+    assert [entry["action"] for entry in entries] == ["customer.merge"]

@@ -18,6 +18,7 @@ export type Interaction = Schemas["Interaction"];
 export type InteractionPatch = Schemas["InteractionPatch"];
 export type LiveMessage = Schemas["LiveMessage"];
 export type Me = Schemas["Me"];
+export type Merge = Schemas["Merge"];
 export type Offer = Schemas["OfferMade"];
 export type PathStep = Schemas["PathStep"];
 export type Queue = Schemas["Queue"];

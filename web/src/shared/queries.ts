@@ -212,6 +212,34 @@ export function useAssignCustomer(interactionId: string | null) {
   });
 }
 
+export function useMerges(customerId: string) {
+  return useQuery({
+    queryKey: ["customer", customerId, "merges"],
+    queryFn: () => body(api.GET("/api/v1/customers/{id}/merges", { params: path(customerId) })),
+  });
+}
+
+export function useMerging() {
+  const stale = useStale();
+  const onSuccess = () =>
+    stale("customer", "customers", "interaction", "call", "calls", "tasks", "cases");
+  const merge = useMutation({
+    mutationFn: (given: { former: string; into: string }) =>
+      body(
+        api.POST("/api/v1/customers/{id}/merge", {
+          params: path(given.former),
+          body: { into: given.into },
+        }),
+      ),
+    onSuccess,
+  });
+  const undo = useMutation({
+    mutationFn: (mergeId: string) => body(api.POST("/api/v1/merges/{id}/undo", { params: path(mergeId) })),
+    onSuccess,
+  });
+  return { merge, undo };
+}
+
 export function useChangeCustomer(id: string) {
   const stale = useStale();
   return useMutation({

@@ -6,12 +6,14 @@ import { day, languageName, phone } from "../format";
 import { useI18n } from "../i18n";
 import { Icon } from "../icons";
 import { CustomerForm } from "./CustomerForm";
+import { MergeDialog } from "./MergeDialog";
 
 /** Who the customer is, in a few words; and the way to correct them. */
 export function CustomerHead({ context, aside }: { context: CustomerContext; aside?: ReactNode }) {
   const { t, language } = useI18n();
   const { customer } = context;
   const [editing, setEditing] = useState(false);
+  const [merging, setMerging] = useState(false);
   if (editing) {
     return (
       <CustomerForm
@@ -41,6 +43,24 @@ export function CustomerHead({ context, aside }: { context: CustomerContext; asi
           {t(customer.provisional ? "customer.name_it" : "customer.edit")}
         </Button>
         {aside}
+        <Button
+          variant="subtle"
+          size="compact-sm"
+          leftSection={<Icon name="merge" size={15} />}
+          onClick={() => {
+            setMerging(true);
+          }}
+          data-testid="customer-merge"
+        >
+          {t("merge.open")}
+        </Button>
+        <MergeDialog
+          customer={customer}
+          opened={merging}
+          onClose={() => {
+            setMerging(false);
+          }}
+        />
       </div>
       <ul className="identities">
         {customer.identities.map((identity) => (

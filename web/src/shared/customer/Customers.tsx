@@ -8,6 +8,7 @@ import { go } from "../route";
 import type { Place } from "../route";
 import { CustomerHead } from "./CustomerHead";
 import { CustomerSearch } from "./CustomerSearch";
+import { Merges } from "./Merges";
 import { OpenCases } from "./OpenCases";
 import { SaidSearch } from "./SaidSearch";
 import { Timeline } from "./Timeline";
@@ -86,6 +87,7 @@ function OneCustomer({ customerId, place }: { customerId: string; place: Place |
           <OpenCases cases={context.cases} />
         </section>
       )}
+      {error === null && <Merges customerId={customerId} />}
       {error === null && <Timeline customerId={customerId} first={context?.recent ?? []} place={place} />}
     </div>
   );
