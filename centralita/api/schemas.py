@@ -28,6 +28,7 @@ T = TypeVar("T")
 Time = Annotated[datetime, Meta(tz=True)]
 Short = Annotated[str, Meta(max_length=200)]
 NonEmpty = Annotated[str, Meta(min_length=1, max_length=200)]
+TagText = Annotated[str, Meta(min_length=1, max_length=40)]
 Text = Annotated[str, Meta(max_length=20_000)]
 Language = Annotated[str, Meta(pattern="^([a-z]{2})?$")]
 if TYPE_CHECKING:
@@ -302,7 +303,8 @@ class CallDetails(Answer, kw_only=True):
 
 class Interaction(Answer, kw_only=True):
     """One entry of a timeline. `candidates` are customers who share the number or address, until
-    somebody says which one it was (`POST /interactions/{id}/customer`)."""
+    somebody says which one it was (`POST /interactions/{id}/customer`). `sending` says how far a
+    message is that was written here (`queued` is not sent), and is null for all others."""
 
     id: str
     channel: Channel
@@ -320,6 +322,8 @@ class Interaction(Answer, kw_only=True):
     notes: str
     recording_ids: list[str]
     candidates: list[str]
+    tags: list[str]
+    sending: Literal["queued"] | None
     call: CallDetails | None
 
 
@@ -373,6 +377,7 @@ class InteractionPatch(Body, kw_only=True):
 
     notes: Text | UnsetType = UNSET
     disposition: Short | UnsetType = UNSET
+    tags: Annotated[list[TagText], Meta(max_length=20)] | UnsetType = UNSET
     case_id: str | UnsetType | None = UNSET
 
 
@@ -424,16 +429,157 @@ class Task(Answer, kw_only=True):
     text: str
     done_at: Time | None
     done_by: str
+    due_at: Time | None
+    agent_id: str | None
+
+
+class NewTask(Body, kw_only=True):
+    """A callback at a time: for a queue, or for an agent (agents: for themselves)."""
+
+    due_at: Time
+    queue_id: str | None = None
+    agent_id: str | None = None
+    customer_id: str | None = None
+    interaction_id: str | None = None
+    number: Short = ""
+    text: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class TaskPatch(Body, kw_only=True):
-    """Done, or open again."""
+    """Done, or open again. `agent_id` takes it (agents: for themselves); null gives it back."""
 
-    state: TaskState
+    state: TaskState | UnsetType = UNSET
+    agent_id: str | UnsetType | None = UNSET
+
+
+class TagQuery(Body, kw_only=True):
+    """Which tags to suggest: those that contain `q`."""
+
+    q: TagText | Literal[""] = ""
+    limit: Annotated[int, Meta(ge=1, le=50)] = 10
+
+
+class Tag(Answer, kw_only=True):
+    """A tag in use, and how often."""
+
+    tag: str
+    used: int
+
+
+class TemplateText(Body, kw_only=True):
+    """A template in one language, with fields: {name}, {agent}, {case}."""
+
+    language: Annotated[str, Meta(pattern="^[a-z]{2}$")]
+    subject: Short = ""
+    body: Annotated[str, Meta(min_length=1, max_length=20_000)]
+
+
+class TemplateBody(Body, kw_only=True):
+    """A template to be kept."""
+
+    channel: Literal["email", "sms"]
+    name: NonEmpty
+    texts: Annotated[list[TemplateText], Meta(max_length=20)]
+
+
+class Template(Answer, kw_only=True):
+    """A text that is written often, per language."""
+
+    id: str
+    channel: Literal["email", "sms"]
+    name: str
+    texts: list[TemplateText]
+
+
+class DraftQuery(Body, kw_only=True):
+    """For whom a template is to be filled; `language` if not in the customer's."""
+
+    customer_id: str
+    case_id: str | None = None
+    language: Language = ""
+
+
+class Draft(Answer, kw_only=True):
+    """A template filled for a customer, and where it may go."""
+
+    language: str
+    subject: str
+    body: str
+    to: list[str]
+
+
+class NewMessage(Body, kw_only=True):
+    """A message to a customer. It waits in the outbox: nothing sends messages yet."""
+
+    channel: Literal["email", "sms"]
+    customer_id: NonEmpty
+    to: NonEmpty
+    subject: Annotated[str, Meta(max_length=1000)] = ""
+    body: Annotated[str, Meta(min_length=1, max_length=200_000)]
+    case_id: str | None = None
+    template_id: str | None = None
+
+
+class Message(Answer, kw_only=True):
+    """A message that waits to be sent; its text is the interaction's."""
+
+    id: str
+    interaction_id: str
+    customer_id: str
+    channel: Channel
+    to: str
+    status: Literal["queued"]
+    created_at: Time
+    created_by: str
+    template_id: str | None
+
+
+class DayQuery(Body, kw_only=True):
+    """Since when: the midnight of whoever asks; by default that of UTC."""
+
+    since: Time | None = None
+
+
+class DayCall(Answer, kw_only=True):
+    """A conversation of the day, with the wrap-up after it; `talked_s` includes hold."""
+
+    call_id: str
+    interaction_id: str | None
+    customer_id: str | None
+    caller: str
+    ended_at: Time
+    talked_s: float
+    wrapped_up_s: float
+
+
+class DayMissed(Answer, kw_only=True):
+    """A call that rang at the agent's phone and was not answered."""
+
+    call_id: str
+    interaction_id: str | None
+    customer_id: str | None
+    caller: str
+    at: Time
+    how: Literal["no_answer", "declined", "unreachable"]
+
+
+class MyDay(Answer, kw_only=True):
+    """The agent's own figures, each with the list behind it."""
+
+    since: Time
+    calls: int
+    talked_s: float
+    wrapped_up_s: float
+    missed: int
+    tasks_due: int
+    conversations: list[DayCall]
+    missed_offers: list[DayMissed]
+    tasks: list[Task]
 
 
 class CustomerContext(Answer, kw_only=True):
-    """A customer as the screen-pop shows them: open case first, then what was said."""
+    """A customer as the screen-pop shows them: open case first, then what was said. `said` has the
+    beginning of the transcript of the calls among `recent`, by interaction."""
 
     customer: Customer
     cases: list[Case]
@@ -441,6 +587,10 @@ class CustomerContext(Answer, kw_only=True):
     calls: int
     messages: int
     open_tasks: int
+    said: dict[str, str]
+    contacts_last_week: int
+    last_disposition: str
+    last_disposition_at: Time | None
 
 
 # --- calls --------------------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from centralita.api import schemas as s
 from centralita.api.live_messages import AgentChanged, QueueChanged
 from centralita.audit.entry import Entry
 from centralita.core.errors import CentralitaError
+from centralita.core.ids import CallId
 from centralita.core.wire import Plain, to_plain
 from centralita.store.records import (
     AgentRecord,
@@ -21,8 +23,10 @@ from centralita.store.records import (
 )
 from centralita.store.searching import Hit
 from centralita.timeline import model as m
+from centralita.timeline.day import CallOfDay, Day
 from centralita.timeline.directory import Caller, Choice
 from centralita.timeline.merges import Merge
+from centralita.timeline.templates import OutgoingMessage, Template
 
 
 def user(record: UserRecord) -> s.User:
@@ -141,6 +145,8 @@ def interaction(value: m.Interaction) -> s.Interaction:
         notes=value.notes,
         recording_ids=list(value.recording_ids),
         candidates=list(value.candidates),
+        tags=list(value.tags),
+        sending="queued" if value.sending == "queued" else None,
         call=None
         if details is None
         else s.CallDetails(
@@ -309,6 +315,77 @@ def task(value: m.Task) -> s.Task:
         text=value.text,
         done_at=value.done_at,
         done_by=value.done_by,
+        due_at=value.due_at,
+        agent_id=value.agent_id,
+    )
+
+
+def template(value: Template) -> s.Template:
+    """A template in all its languages."""
+    return s.Template(
+        id=value.id,
+        channel="sms" if value.channel is m.Channel.SMS else "email",
+        name=value.name,
+        texts=[
+            s.TemplateText(language=text.language, subject=text.subject, body=text.body)
+            for text in value.texts
+        ],
+    )
+
+
+def message(value: OutgoingMessage) -> s.Message:
+    """A message that waits."""
+    return s.Message(
+        id=value.id,
+        interaction_id=value.interaction_id,
+        customer_id=value.customer_id,
+        channel=value.channel,
+        to=value.to,
+        status=value.status.value,
+        created_at=value.created_at,
+        created_by=value.created_by,
+        template_id=value.template_id,
+    )
+
+
+def day(
+    since: datetime, value: Day, calls: Mapping[CallId, CallOfDay], due: Sequence[m.Task]
+) -> s.MyDay:
+    """The figures of a day with the lists behind them."""
+    unknown = CallOfDay(interaction_id="", caller="", customer_id=None)
+
+    def of(call_id: CallId) -> tuple[str | None, str | None, str]:
+        call = calls.get(call_id, unknown)
+        return call.interaction_id or None, call.customer_id, call.caller
+
+    conversations, missed = [], []
+    for one in value.conversations:
+        interaction_id, customer_id, caller = of(one.call_id)
+        conversations.append(
+            s.DayCall(
+                call_id=one.call_id, interaction_id=interaction_id, customer_id=customer_id,
+                caller=caller, ended_at=one.ended_at, talked_s=one.talked.total_seconds(),
+                wrapped_up_s=one.wrapped_up.total_seconds(),
+            )
+        )  # fmt: skip
+    for offer in value.missed:
+        interaction_id, customer_id, caller = of(offer.call_id)
+        missed.append(
+            s.DayMissed(
+                call_id=offer.call_id, interaction_id=interaction_id, customer_id=customer_id,
+                caller=caller, at=offer.at, how=offer.how,
+            )
+        )  # fmt: skip
+    return s.MyDay(
+        since=since,
+        calls=len(conversations),
+        talked_s=value.talked.total_seconds(),
+        wrapped_up_s=value.wrapped_up.total_seconds(),
+        missed=len(missed),
+        tasks_due=len(due),
+        conversations=conversations,
+        missed_offers=missed,
+        tasks=[task(one) for one in due],
     )
 
 
@@ -321,6 +398,10 @@ def context(value: m.CustomerContext) -> s.CustomerContext:
         calls=value.calls,
         messages=value.messages,
         open_tasks=value.open_tasks,
+        said=dict(value.said.items()),
+        contacts_last_week=value.contacts_last_week,
+        last_disposition=value.last_disposition,
+        last_disposition_at=value.last_disposition_at,
     )
 
 

@@ -223,7 +223,7 @@ class LiveFeed:
             return empty
         try:
             async with asyncio.timeout(_CONTEXT):
-                return await self._store.context.context_for(customer.id)
+                return await self._store.context.context_for(customer.id, self._clock.now())
         except Exception as exc:
             log.warning(
                 "customer's context could not be read, the pop goes on without",

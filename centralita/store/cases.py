@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, func, or_, select, update
 
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId, CallId, CaseId, CustomerId, InteractionId, QueueId, TaskId
@@ -163,6 +164,41 @@ class Tasks:
                 row.state = state.value
                 row.done_at, row.done_by = (at, by) if done else (None, "")
             return _task(row)
+
+    async def give(
+        self, task_id: TaskId, agent_id: AgentId | None, *, before: AgentId | None
+    ) -> bool:
+        """Make it an agent's own, or nobody's; False when it is no longer `before`'s."""
+        async with self._database.write() as session:
+            given = await session.scalar(
+                update(TaskRow)
+                .where(TaskRow.id == task_id, TaskRow.agent_id.is_not_distinct_from(before))
+                .values(agent_id=agent_id)
+                .returning(TaskRow.id)
+            )
+            return given is not None
+
+    async def due(
+        self, agent_id: AgentId, queues: Collection[QueueId], now: datetime, limit: int = 200
+    ) -> tuple[Task, ...]:
+        """What is for the agent to do now: the own tasks and those of the queues that nobody has
+        taken, without a time or with one that has come; the oldest first."""
+        row = TaskRow
+        async with self._database.read() as session:
+            rows = await session.scalars(
+                select(row)
+                .where(
+                    row.state == TaskState.OPEN.value,
+                    or_(row.due_at.is_(None), row.due_at <= now),
+                    or_(
+                        row.agent_id == agent_id,
+                        and_(row.agent_id.is_(None), row.queue_id.in_(queues)),
+                    ),
+                )
+                .order_by(func.coalesce(row.due_at, row.created_at), row.id)
+                .limit(limit)
+            )
+            return tuple(_task(one) for one in rows)
 
     async def voicemail_of(self, call_id: CallId) -> Task | None:
         """The task that the call's message became, the newest if there are several."""

@@ -27,7 +27,8 @@ from centralita.store.records import Cursor, Part
 from centralita.store.redirects import current
 from centralita.store.search import index_entry
 from centralita.store.sql import insert_new, part
-from centralita.store.tables import InteractionRow, JsonObject, RecordingRow
+from centralita.store.tables import InteractionRow, JsonObject, RecordingRow, TranscriptRow
+from centralita.store.writing import statuses_of, write_tags
 from centralita.timeline.model import (
     CallDetails,
     Channel,
@@ -54,6 +55,10 @@ _RECORDINGS = (
     .where(RecordingRow.call_id.in_(bindparam("calls", expanding=True)))
     .order_by(RecordingRow.created_at, RecordingRow.id)
 )
+
+
+# Of what was said in a call a pop shows the beginning, in signs.
+_SAID = 280
 
 
 class Interactions:
@@ -132,6 +137,9 @@ class Interactions:
                 row.notes = annotation.notes
             if annotation.disposition is not None:
                 row.disposition = annotation.disposition
+            if annotation.tags is not None:
+                row.tags = list(annotation.tags)
+                await write_tags(session, interaction_id, annotation.tags)
             if annotation.set_case:
                 row.case_id = annotation.case_id
             await session.flush()
@@ -223,6 +231,48 @@ class Interactions:
             )
             return {Channel(channel): count for channel, count in found}
 
+    async def said_in(self, entries: Sequence[Interaction]) -> Mapping[InteractionId, str]:
+        whose = {ident: entry.id for entry in entries for ident in entry.recording_ids}
+        said: dict[InteractionId, str] = {}
+        if not whose:
+            return said
+        async with self._database.read() as session:
+            rows = await session.execute(
+                select(TranscriptRow.recording_id, func.substr(TranscriptRow.text, 1, _SAID)).where(
+                    TranscriptRow.recording_id.in_(whose)
+                )
+            )
+            for recording_id, beginning in rows.all():
+                entry_id = whose[RecordingId(recording_id)]
+                said[entry_id] = max(said.get(entry_id, ""), beginning, key=len)
+        return {ident: beginning for ident, beginning in said.items() if beginning}
+
+    async def contacts_since(self, customer_id: CustomerId, since: datetime) -> int:
+        row = InteractionRow
+        async with self._database.read() as session:
+            count = await session.scalar(
+                select(func.count()).where(
+                    row.customer_id == customer_id,
+                    row.started_at >= since,
+                    row.direction == Direction.IN.value,
+                    row.ended_at.is_not(None),
+                )
+            )
+            return count or 0
+
+    async def last_disposition(self, customer_id: CustomerId) -> tuple[str, datetime | None]:
+        row = InteractionRow
+        async with self._database.read() as session:
+            found = await session.execute(
+                select(row.disposition, row.started_at)
+                .where(row.customer_id == customer_id, row.disposition != "")
+                .order_by(row.started_at.desc(), row.id.desc())
+                .limit(1)
+            )
+            for disposition, at in found:
+                return disposition, at
+        return "", None
+
     async def unfinished_calls(self) -> tuple[Interaction, ...]:
         async with self._database.read() as session:
             rows = await session.scalars(
@@ -267,6 +317,7 @@ def _values(entry: Interaction) -> dict[str, object]:
         "dialled": call.dialled if call is not None else "",
         "outcome": call.outcome.value if call is not None and call.outcome is not None else None,
         "candidates": list(entry.candidates),
+        "tags": list(entry.tags),
         "details": details,
     }
 
@@ -292,10 +343,21 @@ async def interactions_of(
     if calls:
         for call_id, recording_id in await session.execute(_RECORDINGS, {"calls": calls}):
             recordings.setdefault(call_id, []).append(RecordingId(recording_id))
-    return [_interaction(row, tuple(recordings.get(row.call_id or "", ()))) for row in found]
+    written = [
+        row.id
+        for row in found
+        if row.direction == Direction.OUT and row.channel in (Channel.EMAIL, Channel.SMS)
+    ]
+    sending = await statuses_of(session, written)
+    return [
+        _interaction(row, tuple(recordings.get(row.call_id or "", ())), sending.get(row.id, ""))
+        for row in found
+    ]
 
 
-def _interaction(row: InteractionRow, recordings: tuple[RecordingId, ...]) -> Interaction:
+def _interaction(
+    row: InteractionRow, recordings: tuple[RecordingId, ...], sending: str
+) -> Interaction:
     return Interaction(
         id=InteractionId(row.id),
         channel=Channel(row.channel),
@@ -314,6 +376,8 @@ def _interaction(row: InteractionRow, recordings: tuple[RecordingId, ...]) -> In
         candidates=tuple(CustomerId(ident) for ident in row.candidates),
         call=_details(row, row.details) if row.call_id is not None else None,
         recording_ids=recordings,
+        tags=tuple(row.tags),
+        sending=sending,
     )
 
 

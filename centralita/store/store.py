@@ -11,10 +11,12 @@ from centralita.store.cases import Cases, Tasks
 from centralita.store.centre import Agents, Flows, Queues, Settings
 from centralita.store.customers import Customers
 from centralita.store.database import Database
+from centralita.store.days import Days
 from centralita.store.interactions import Interactions
-from centralita.store.outbound import OutboundCalls
 from centralita.store.merges import Merges
+from centralita.store.outbound import OutboundCalls
 from centralita.store.searching import Searching
+from centralita.store.writing import Outbox, Tags, Templates
 from centralita.timeline.context import ContextReader
 from centralita.timeline.journal import CallJournal
 
@@ -26,6 +28,10 @@ class Store:
         self.database = database
         self.customers = Customers(database)
         self.interactions = Interactions(database)
+        self.templates = Templates(database)
+        self.outbox = Outbox(database)
+        self.tags = Tags(database)
+        self.days = Days(database)
         self.merges = Merges(database)
         self.search = Searching(database)
         self.cases = Cases(database)

@@ -134,6 +134,7 @@ class InteractionRow(Base):
     dialled: Mapped[str]
     outcome: Mapped[str | None] = mapped_column(String(16))
     candidates: Mapped[list[Any]]
+    tags: Mapped[list[Any]]
     details: Mapped[JsonObject]
 
     __table_args__ = (
@@ -153,6 +154,8 @@ class CallEventRow(Base):
     at: Mapped[datetime]
     type: Mapped[str] = mapped_column(String(64))
     data: Mapped[JsonObject]
+
+    __table_args__ = (Index(None, "type", "at"),)
 
 
 class JournalRow(Base):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 
 from centralita.core.errors import NotFound
 from centralita.core.ids import CustomerId
@@ -17,6 +18,7 @@ from centralita.timeline.repositories import (
 
 RECENT = 10
 CASES = 5
+WEEK = timedelta(days=7)
 SPOKEN = (Channel.CALL, Channel.VOICEMAIL)
 
 
@@ -37,7 +39,7 @@ class ContextReader:
         self._tasks = tasks
         self._together = together
 
-    async def context_for(self, customer_id: CustomerId) -> CustomerContext:
+    async def context_for(self, customer_id: CustomerId, now: datetime) -> CustomerContext:
         """The customer, cases (open first), the last entries (newest first); raises NotFound."""
         async with self._together():
             customer = await self._customers.get(customer_id)
@@ -46,6 +48,9 @@ class ContextReader:
             recent = await self._interactions.recent(customer_id, RECENT)
             cases = await self._cases.of_customer(customer_id, CASES)
             counts = await self._interactions.counts(customer_id)
+            said = await self._interactions.said_in(recent)
+            times = await self._interactions.contacts_since(customer_id, now - WEEK)
+            last = await self._interactions.last_disposition(customer_id)
             open_tasks = await self._tasks.open_for(customer_id)
         return CustomerContext(
             customer=customer,
@@ -54,4 +59,8 @@ class ContextReader:
             calls=sum(counts.get(channel, 0) for channel in SPOKEN),
             messages=sum(count for channel, count in counts.items() if channel not in SPOKEN),
             open_tasks=open_tasks,
+            said=said,
+            contacts_last_week=times,
+            last_disposition=last[0],
+            last_disposition_at=last[1],
         )

@@ -189,6 +189,7 @@ class Interaction:
 
     `external_id` is the id of the message in the system it came from; it is unique. `candidates`
     are the customers who share the number or address, until an agent has said which one it was.
+    `sending` says how far a message is that was written here (`queued`), else it is empty.
     """
 
     id: InteractionId
@@ -208,6 +209,8 @@ class Interaction:
     candidates: tuple[CustomerId, ...] = ()
     call: CallDetails | None = None
     recording_ids: tuple[RecordingId, ...] = ()
+    tags: tuple[str, ...] = ()
+    sending: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +269,11 @@ class CustomerContext:
     calls: int
     messages: int
     open_tasks: int
+    # What was said in the calls among `recent`, shortened, by entry.
+    said: Mapping[InteractionId, str] = field(default_factory=dict)
+    contacts_last_week: int = 0
+    last_disposition: str = ""
+    last_disposition_at: datetime | None = None
 
 
 def case_order(case: Case) -> tuple[int, float]:

@@ -45,6 +45,7 @@ class Annotation:
 
     notes: str | None = None
     disposition: str | None = None
+    tags: tuple[str, ...] | None = None
     case_id: CaseId | None = None
     set_case: bool = False
 
@@ -128,6 +129,19 @@ class InteractionRepository(Protocol):
 
     async def counts(self, customer_id: CustomerId) -> Mapping[Channel, int]:
         """How many entries of each channel there are."""
+        ...
+
+    async def said_in(self, entries: Sequence[Interaction]) -> Mapping[InteractionId, str]:
+        """The beginning of what was said in those that are calls with a transcript."""
+        ...
+
+    async def contacts_since(self, customer_id: CustomerId, since: datetime) -> int:
+        """How often the customer has called or written from then on; a call that goes on is not
+        counted yet."""
+        ...
+
+    async def last_disposition(self, customer_id: CustomerId) -> tuple[str, datetime | None]:
+        """The newest disposition and when that entry began; empty when there is none."""
         ...
 
     async def unfinished_calls(self) -> tuple[Interaction, ...]:

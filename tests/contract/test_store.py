@@ -500,13 +500,13 @@ async def test_the_context_shows_the_open_case_first_and_the_newest_entries(stor
             customer_id=ANA,
         )
     )
-    context = await store.context.context_for(ANA)
+    context = await store.context.context_for(ANA, NOON)
     assert context.customer == ana
     assert [case.id for case in context.cases] == ["b", "c", "a"]
     assert [entry.id for entry in context.recent][:2] == ["int_11", "int_10"]
     assert (context.calls, context.messages, context.open_tasks) == (1, 12, 1)
     with pytest.raises(NotFound):
-        await store.context.context_for(CustomerId("cus_none"))
+        await store.context.context_for(CustomerId("cus_none"), NOON)
 
 
 async def test_a_task_is_done_once_and_can_be_opened_again(store: Store) -> None:

@@ -180,7 +180,7 @@ async def test_customers_are_merged_after_a_question_and_parted_again(
     await ana.goto(str(desk.server.make_url("/customers/cus_marta")))
     await ana.click("customer-merge")
     await ana.fill("#merge-customer", "julia")
-    await ana.click('[role="dialog"] [data-testid="customer-row"]')
+    await ana.click('[role="dialog"] [data-testid="customer-row"]:has-text("Julia")')
     await ana.sees("merge-confirm", "Desaparece")
     await ana.click("merge-swap")
     assert await ana.inaccessible() == []

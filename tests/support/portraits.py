@@ -23,6 +23,8 @@ async def portray(folder: Path, language: str, scheme: str, width: int, height: 
         ):
             visit = Visit(desk, Path(scratch))
             await visit.history()
+            await visit.more()
+            desk.clock.advance(datetime.now(UTC) - desk.clock.now())
             home = str(desk.server.make_url("/"))
 
             async def picture(page: BrowserPage, name: str) -> None:
@@ -83,9 +85,26 @@ async def portray(folder: Path, language: str, scheme: str, width: int, height: 
             await ana.goto(home)
             await ana.sees("wrap-up")
             await picture(ana, "wrap-up")
+            await ana.click("next-message")
+            await ana.select("message-template", "hello")
+            await ana.sees("message-text")
+            await picture(ana, "message")
             await ana.goto(home + "customers/cus_julia")
             await ana.sees("timeline-entry")
             await picture(ana, "customer")
+            await ana.fill("timeline-search", "caja")
+            await ana.sees("search-hit")
+            await picture(ana, "search")
+            await ana.goto(home + "customers/cus_marta")
+            await ana.click("customer-merge")
+            await ana.fill("#merge-customer", "julia")
+            await ana.click('[role="dialog"] [data-testid="customer-row"]:has-text("Julia")')
+            await ana.sees("merge-confirm")
+            await picture(ana, "merge")
+            await ana.click("merge-swap")
+            await ana.click("merge-now")
+            await ana.sees("merges")
+            await picture(ana, "merged")
             await ana.goto(home + "tasks")
             await ana.click("task-listen")
             await ana.sees("transcript")
@@ -100,6 +119,7 @@ async def main(folder: Path) -> None:
         sys.exit(reason)
     await portray(folder, "es-ES", "light", 1440, 900)
     await portray(folder, "en-GB", "dark", 1280, 860)
+    await portray(folder, "en-GB", "light", 1920, 1080)
     await portray(folder, "es-ES", "light", 420, 860)
 
 

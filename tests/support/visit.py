@@ -24,6 +24,7 @@ from centralita.core.ids import (
     QueueId,
     RecordingId,
     TaskId,
+    TemplateId,
 )
 from centralita.store.records import (
     QueueRecord,
@@ -34,6 +35,7 @@ from centralita.store.records import (
 )
 from centralita.timeline import model as m
 from centralita.timeline.directory import candidates_of, customer_of
+from centralita.timeline.templates import Template, TemplateText
 from tests.support.desk import Desk
 
 JULIA = CustomerId("cus_julia")
@@ -97,6 +99,34 @@ class Visit:
         )
         await self._old_call()
         await self._voicemail()
+
+    async def more(self) -> None:
+        """A second customer, a template, a callback that is overdue, what ana did today."""
+        store = self.desk.store
+        await store.customers.add(
+            customer(CustomerId("cus_marta"), "Marta Ríos", "+34911222333", "marta@example.org")
+        )
+        await store.templates.put(
+            Template(
+                id=TemplateId("hello"), channel=m.Channel.EMAIL, name="Confirmación",
+                texts=(
+                    TemplateText(
+                        language="es", subject="Su pedido",
+                        body="Hola, {name}:\n\nSu pedido sale hoy.\n\nUn saludo,\n{agent}",
+                    ),
+                ),
+            )
+        )  # fmt: skip
+        await store.tasks.add(
+            m.Task(
+                id=TaskId("task_2"), kind=m.TaskKind.CALLBACK, state=m.TaskState.OPEN,
+                created_at=ago(hours=3), due_at=ago(minutes=20), agent_id=ANA, customer_id=JULIA,
+                caller=CALLER, text="Confirmar la hora de entrega.",
+            )
+        )  # fmt: skip
+        await store.call_events.append(
+            CallId("call_old"), ago(), "conversation_ended", {"agent_id": ANA, "talked": 96.0}
+        )
 
     async def _message(
         self, channel: str, direction: m.Direction, days: float, subject: str, body: str
@@ -232,7 +262,7 @@ class Visit:
             )
         )  # fmt: skip
         context = (
-            views.context(await store.context.context_for(customer_id))
+            views.context(await store.context.context_for(customer_id, datetime.now(UTC)))
             if customer_id is not None
             else None
         )

@@ -1,5 +1,5 @@
 import { ActionIcon, Badge, Menu, Tooltip } from "@mantine/core";
-import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { Desk } from "./agent/Desk";
 import { StatusMenu } from "./agent/StatusMenu";
 import { Tasks } from "./agent/Tasks";
@@ -7,6 +7,9 @@ import { useAnnouncer } from "./shared/announce";
 import { Connection } from "./shared/Connection";
 import { Faults } from "./shared/Faults";
 import { Customers } from "./shared/customer/Customers";
+import type { Task } from "./shared/api";
+import { useNow } from "./shared/hooks";
+import { isMine, whenOf } from "./shared/tasks";
 import { Help } from "./shared/Help";
 import { Icon } from "./shared/icons";
 import type { IconName } from "./shared/icons";
@@ -76,7 +79,13 @@ export function Shell() {
   );
 
   const places = PLACES.filter((place) => place.route.page !== "board" || supervises);
-  const tasks = Object.keys(centre.tasks).length;
+  const now = useNow(5000);
+  // What has its time still to come does not press yet.
+  const pressing = Object.values(centre.tasks).filter(
+    (task) => isMine(task, me) && whenOf(task, now) !== "later",
+  );
+  const tasks = pressing.length;
+  useCalledBack(pressing);
   return (
     <div className="shell">
       <a className="skip" href="#main">
@@ -144,6 +153,20 @@ export function Shell() {
       />
     </div>
   );
+}
+
+/** Says once that the time of a callback has come. */
+function useCalledBack(pressing: readonly Task[]): void {
+  const { t } = useI18n();
+  const { toast } = useAnnouncer();
+  const due = pressing.filter((task) => task.due_at !== null).map((task) => task.id).join(" ");
+  const told = useRef<ReadonlySet<string> | null>(null);
+  useEffect(() => {
+    const ids = due.split(" ").filter(Boolean);
+    // Those that were due when the page was opened are in its list already.
+    if (told.current !== null && ids.some((id) => told.current?.has(id) === false)) toast(t("tasks.now_due"));
+    told.current = new Set(ids);
+  }, [due, t, toast]);
 }
 
 function Page({ route, supervises }: { route: Route; supervises: boolean }) {

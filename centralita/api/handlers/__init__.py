@@ -15,6 +15,8 @@ from centralita.api.handlers import (
     interactions,
     merges,
     signing_in,
+    tasks,
+    writing,
 )
 from centralita.api.http import Handler
 from centralita.api.ports import ApiPorts
@@ -29,6 +31,8 @@ def handlers(ports: ApiPorts, auth: Authenticator) -> dict[str, Handler]:
         **conversations.Conversations(ports).handlers(),
         **customers.Customers(ports).handlers(),
         **interactions.Interactions(ports, auditor).handlers(),
+        **tasks.Tasks(ports).handlers(),
+        **writing.Writing(ports, auditor).handlers(),
         **merges.Merges(ports, auditor).handlers(),
         **centre.Centre(ports, auditor).handlers(),
         **flows.Flows(ports, auditor).handlers(),

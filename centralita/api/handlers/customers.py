@@ -114,7 +114,8 @@ class Customers:
 
     async def context(self, incoming: Incoming) -> Reply:
         customer_id = CustomerId(incoming.path("id"))
-        return Reply(views.context(await self._store.context.context_for(customer_id)))
+        context = await self._store.context.context_for(customer_id, self._clock.now())
+        return Reply(views.context(context))
 
     async def _existing(self, incoming: Incoming) -> Customer:
         customer = await self._store.customers.get(CustomerId(incoming.path("id")))

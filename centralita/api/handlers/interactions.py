@@ -1,4 +1,4 @@
-"""Entries of timelines, cases and tasks."""
+"""Entries of timelines, and cases."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from centralita.api import schemas as s
 from centralita.api import views
 from centralita.api.auditor import Auditor
 from centralita.api.http import Forbidden, Handler, Incoming, Principal, Reply, cursor, page
-from centralita.api.live_messages import TaskChanged
 from centralita.api.ports import ApiPorts
 from centralita.audit.entry import Action
 from centralita.core.errors import InvalidInput, NotFound
-from centralita.core.ids import CaseId, CustomerId, InteractionId, QueueId, TaskId, new_id
+from centralita.core.ids import CaseId, CustomerId, InteractionId, new_id
+from centralita.store.writing import tidy_tag
 from centralita.timeline.identity import normal_identity
 from centralita.timeline.model import Case, CaseState, Channel, Direction, Interaction
 from centralita.timeline.repositories import Annotation
@@ -27,7 +27,6 @@ class Interactions:
         self._auditor = auditor
         self._store = ports.store
         self._clock = ports.clock
-        self._hub = ports.hub
         self._region = ports.settings.region
 
     def handlers(self) -> dict[str, Handler]:
@@ -39,8 +38,6 @@ class Interactions:
             "cases": self.cases,
             "open_case": self.open_case,
             "change_case": self.change_case,
-            "tasks": self.tasks,
-            "change_task": self.change_task,
         }
 
     async def make(self, incoming: Incoming) -> Reply:
@@ -86,6 +83,9 @@ class Interactions:
         annotation = Annotation(
             notes=None if patch.notes is UNSET else patch.notes,
             disposition=None if patch.disposition is UNSET else patch.disposition,
+            tags=None
+            if patch.tags is UNSET
+            else tuple(dict.fromkeys(tag for one in patch.tags if (tag := tidy_tag(one)))),
             case_id=None
             if patch.case_id is UNSET or patch.case_id is None
             else CaseId(patch.case_id),
@@ -146,25 +146,6 @@ class Interactions:
             updated_at=self._clock.now(),
         )
         return Reply(views.case(await self._store.cases.save(changed)))
-
-    async def tasks(self, incoming: Incoming) -> Reply:
-        query = incoming.query(s.TaskQuery)
-        part = await self._store.tasks.list(
-            limit=query.limit,
-            after=cursor(query.cursor),
-            state=query.state,
-            queue_id=QueueId(query.queue_id) if query.queue_id is not None else None,
-        )
-        return Reply(page(part, views.task))
-
-    async def change_task(self, incoming: Incoming) -> Reply:
-        patch = incoming.body(s.TaskPatch)
-        task = await self._store.tasks.set_state(
-            TaskId(incoming.path("id")), patch.state, self._clock.now(), incoming.who.user.name
-        )
-        view = views.task(task)
-        self._hub.publish(TaskChanged(task=view))
-        return Reply(view)
 
     async def _existing(self, incoming: Incoming) -> Interaction:
         entry = await self._store.interactions.get(InteractionId(incoming.path("id")))

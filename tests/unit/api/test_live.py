@@ -71,6 +71,8 @@ def task(state: TaskState) -> live.TaskChanged:
             text="",
             done_at=None,
             done_by="",
+            due_at=None,
+            agent_id=None,
         )
     )
 

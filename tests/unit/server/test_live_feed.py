@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,9 @@ async def test_a_phone_that_answers_at_once_pops_all_the_same(house: House) -> N
     read = house.store.context.context_for
     let = asyncio.Event()
 
-    async def slowly(customer_id: CustomerId) -> CustomerContext:
+    async def slowly(customer_id: CustomerId, now: datetime) -> CustomerContext:
         await let.wait()
-        return await read(customer_id)
+        return await read(customer_id, now)
 
     house.store.context.context_for = slowly  # type: ignore[method-assign]
     await house.talks_to_ana()

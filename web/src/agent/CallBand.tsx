@@ -2,6 +2,7 @@ import { useEffect } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { useAnnouncer } from "../shared/announce";
 import type { CallDetail, CustomerContext, PathStep } from "../shared/api";
+import { Caller } from "../shared/customer/Caller";
 import { nameless } from "../shared/customer/caller";
 import { clockTime, duration } from "../shared/format";
 import { secondsSince, useNow } from "../shared/hooks";
@@ -58,7 +59,7 @@ export function CallBand({ contact, caller, queueId, call, context }: Props) {
       <div className="band-what">
         <strong>{title}</strong>
         <span className="band-caller" data-testid="pop-caller">
-          {nameless(caller, t)}
+          <Caller caller={caller} />
         </span>
       </div>
       <ul className="band-facts">

@@ -1,5 +1,6 @@
 import { Button, Text, Title } from "@mantine/core";
-import { useState } from "react";
+import { useQueryClient } from "@tanstack/react-query";
+import { useLayoutEffect, useState } from "react";
 import type { CustomerContext, Offer } from "../shared/api";
 import { CustomerHead } from "../shared/customer/CustomerHead";
 import { nameless } from "../shared/customer/caller";
@@ -9,7 +10,7 @@ import { isAnonymous } from "../shared/format";
 import { useI18n } from "../shared/i18n";
 import { Icon } from "../shared/icons";
 import type { Contact } from "../shared/live";
-import { useCall, useContextOf, useInteraction } from "../shared/queries";
+import { contextKey, useCall, useContextOf, useInteraction } from "../shared/queries";
 import { CallBand } from "./CallBand";
 import { ChooseCustomer } from "./ChooseCustomer";
 import { FindCustomer } from "./FindCustomer";
@@ -45,6 +46,13 @@ export function ContactView({ contact, agentId }: Props) {
     null;
   const { data: loaded } = useContextOf(known);
   const offered = offer?.customer ?? null;
+  const queries = useQueryClient();
+  // What the page has known of the customer may be hours old; what came with the call is not.
+  useLayoutEffect(() => {
+    if (ringing && offered !== null) {
+      queries.setQueryData(contextKey(offered.customer.id), offered);
+    }
+  }, [ringing, offered, queries]);
   const context = loaded ?? (offered?.customer.id === known ? offered : null);
   const shown = useShownAt(ringing);
   const queueId = offer?.queue_id ?? interaction?.queue_id ?? null;
@@ -94,6 +102,7 @@ export function ContactView({ contact, agentId }: Props) {
             key={known}
             customerId={known}
             first={context?.recent ?? []}
+            said={context?.said ?? {}}
             except={interactionId ?? contact.callId}
           />
         )}

@@ -1,6 +1,7 @@
 import { Button, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useAnnouncer } from "../shared/announce";
+import { Caller } from "../shared/customer/Caller";
 import { nameless } from "../shared/customer/caller";
 import { clockTime, duration, moment } from "../shared/format";
 import { secondsSince, useNow } from "../shared/hooks";
@@ -12,6 +13,7 @@ import { errorText } from "../shared/messages";
 import { queuesQuery, useContextOf, useMyCalls, useSetStatus } from "../shared/queries";
 import { go } from "../shared/route";
 import { useMe } from "../shared/session";
+import { MyDay } from "./MyDay";
 import { isRona } from "./Notices";
 import type { Call } from "../shared/api";
 
@@ -46,6 +48,7 @@ export function Idle({ agentId }: { agentId: string | null }) {
           </>
         )}
       </section>
+      <MyDay />
       <MyQueues />
       <MyCalls agentId={agentId} />
     </div>
@@ -143,7 +146,7 @@ function MyCall({ call }: { call: Call }) {
     <li>
       <Icon name={call.direction === "out" ? "phoneOut" : "phoneIn"} size={17} />
       {customerId === null ? (
-        <b>{who}</b>
+        <Caller caller={call.caller} />
       ) : (
         <a
           href={`/customers/${customerId}`}

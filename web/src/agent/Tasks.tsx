@@ -1,32 +1,63 @@
 import { Button, SegmentedControl, Text, Title } from "@mantine/core";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
-import { useAnnouncer } from "../shared/announce";
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo, useState } from "react";
 import type { Task, TaskState } from "../shared/api";
-import { CallSound } from "../shared/customer/CallSound";
-import { nameless } from "../shared/customer/caller";
-import { fullMoment, moment } from "../shared/format";
 import { useNow } from "../shared/hooks";
 import { useI18n } from "../shared/i18n";
+import type { Key } from "../shared/i18n";
 import { Icon } from "../shared/icons";
 import { useLive } from "../shared/live";
 import { errorText } from "../shared/messages";
-import { queuesQuery, useContextOf, useSetTask, useTasks } from "../shared/queries";
-import { go } from "../shared/route";
+import { useTasks } from "../shared/queries";
+import { useMe } from "../shared/session";
+import { useShortcuts } from "../shared/shortcuts";
+import { isMine, whenOf } from "../shared/tasks";
+import { OneTask } from "./OneTask";
 
-/** Voicemails to hear and calls to return. */
+const GROUPS = ["mine", "due", "later"] as const;
+type Group = (typeof GROUPS)[number];
+const TITLES: Record<Group, Key> = { mine: "tasks.mine", due: "tasks.due", later: "tasks.later" };
+
+/** Voicemails to hear, calls to return, callbacks at their time. */
 export function Tasks() {
   const { t } = useI18n();
+  const me = useMe();
   const [state, setState] = useState<TaskState>("open");
   const tasks = useTasks(state);
   const queries = useQueryClient();
   const { centre } = useLive();
-  const items = tasks.data?.pages.flatMap((page) => page.items);
+  const now = useNow(5000);
+  const all = tasks.data?.pages.flatMap((page) => page.items);
+  const seen = all?.filter((task) => isMine(task, me));
+  const agentId = me.agent?.id ?? null;
+  const groups = useMemo(() => grouped(seen ?? [], now, agentId), [seen, now, agentId]);
 
   // Somebody else's change, or a new voicemail.
   useEffect(() => {
     void queries.invalidateQueries({ queryKey: ["tasks"] });
   }, [centre.tasks, queries]);
+  useShortcuts(
+    useMemo(
+      () => ({
+        ArrowDown: () => {
+          step(1);
+        },
+        ArrowUp: () => {
+          step(-1);
+        },
+        t: () => {
+          press("take");
+        },
+        d: () => {
+          press("done");
+        },
+        o: () => {
+          press("open");
+        },
+      }),
+      [],
+    ),
+  );
 
   return (
     <div className="tasks">
@@ -44,18 +75,32 @@ export function Tasks() {
           ]}
         />
       </div>
+      <Text size="xs" c="dimmed" mb="sm" className="wide-only">
+        {t("tasks.keys")}
+      </Text>
       {tasks.error !== null && <Text role="alert">{errorText(t, tasks.error)}</Text>}
-      {items?.length === 0 && (
+      {seen?.length === 0 && (
         <div className="nothing-chosen">
           <Icon name="circleCheck" size={44} />
           <Text>{t(state === "open" ? "tasks.none" : "tasks.none_done")}</Text>
         </div>
       )}
-      <ul>
-        {items?.map((task) => (
-          <OneTask key={task.id} task={task} />
-        ))}
-      </ul>
+      {state === "done" ? (
+        <ul>{seen?.map((task) => <OneTask key={task.id} task={task} now={now} />)}</ul>
+      ) : (
+        GROUPS.filter((group) => groups[group].length > 0).map((group) => (
+          <section key={group} aria-labelledby={`tasks-${group}`} data-testid={`tasks-${group}`}>
+            <Title order={2} size="h5" my="sm" id={`tasks-${group}`}>
+              {t(TITLES[group], { count: groups[group].length })}
+            </Title>
+            <ul>
+              {groups[group].map((task) => (
+                <OneTask key={task.id} task={task} now={now} />
+              ))}
+            </ul>
+          </section>
+        ))
+      )}
       {tasks.hasNextPage && (
         <Button
           variant="default"
@@ -69,91 +114,29 @@ export function Tasks() {
   );
 }
 
-function OneTask({ task }: { task: Task }) {
-  const { t, language } = useI18n();
-  const { toast } = useAnnouncer();
-  const now = useNow(30_000);
-  const [open, setOpen] = useState(false);
-  const set = useSetTask();
-  const { data: queues } = useQuery(queuesQuery);
-  const { data: context } = useContextOf(task.customer_id);
-  const queue = queues?.items.find((one) => one.id === task.queue_id)?.title ?? "";
-  const name = context?.customer.name ?? "";
-  const { call_id: callId, customer_id: customerId } = task;
+/** Moves the focus to the task after the one that has it, or before it. */
+function step(by: number): void {
+  const items = [...document.querySelectorAll<HTMLElement>("[data-testid=task]")];
+  const at = items.findIndex((item) => item.contains(document.activeElement));
+  items[Math.min(Math.max(at + by, 0), items.length - 1)]?.focus();
+}
 
-  const mark = async (state: TaskState) => {
-    try {
-      await set.mutateAsync({ id: task.id, state });
-    } catch (error) {
-      toast(errorText(t, error), "bad");
-    }
-  };
-  return (
-    <li className="card task" data-testid="task" data-state={task.state}>
-      <span className="entry-icon" data-channel={task.kind === "voicemail" ? "voicemail" : "call"}>
-        <Icon name={task.kind === "voicemail" ? "voicemail" : "phoneOff"} />
-      </span>
-      <div className="entry-main">
-        <div className="entry-head">
-          <b>{name === "" ? nameless(task.caller, t) : name}</b>
-          {name !== "" && <span className="dimmed">{nameless(task.caller, t)}</span>}
-          <time dateTime={task.created_at} title={fullMoment(task.created_at, language)}>
-            {moment(task.created_at, language, now)}
-          </time>
-        </div>
-        <Text size="sm" c="dimmed">
-          {[t(`tasks.kind.${task.kind}`), queue].filter((one) => one !== "").join(" · ")}
-        </Text>
-        {task.text !== "" && !open && <p className="entry-body">{task.text}</p>}
-        {open && callId !== null && (
-          <div className="entry-details">
-            <CallSound callId={callId} />
-          </div>
-        )}
-        {task.done_at !== null && (
-          <Text size="xs" c="dimmed">
-            {t("tasks.done_by", { name: task.done_by, time: moment(task.done_at, language, now) })}
-          </Text>
-        )}
-        <div className="task-actions">
-          {callId !== null && task.kind === "voicemail" && (
-            <Button
-              variant="light"
-              size="xs"
-              aria-expanded={open}
-              leftSection={<Icon name={open ? "chevronDown" : "play"} size={15} />}
-              onClick={() => {
-                setOpen(!open);
-              }}
-              data-testid="task-listen"
-            >
-              {t(open ? "timeline.hide" : "tasks.listen")}
-            </Button>
-          )}
-          {customerId !== null && (
-            <Button
-              variant="subtle"
-              size="xs"
-              leftSection={<Icon name="user" size={15} />}
-              onClick={() => {
-                go({ page: "customers", customerId });
-              }}
-            >
-              {t("tasks.see_customer")}
-            </Button>
-          )}
-          <Button
-            variant={task.state === "open" ? "filled" : "default"}
-            size="xs"
-            loading={set.isPending}
-            leftSection={<Icon name={task.state === "open" ? "check" : "history"} size={15} />}
-            onClick={() => void mark(task.state === "open" ? "done" : "open")}
-            data-testid="task-done"
-          >
-            {t(task.state === "open" ? "tasks.mark_done" : "tasks.reopen")}
-          </Button>
-        </div>
-      </div>
-    </li>
-  );
+/** Does with the task that has the focus what one of its buttons does. */
+function press(action: "take" | "done" | "open"): void {
+  document.activeElement
+    ?.closest("[data-testid=task]")
+    ?.querySelector<HTMLElement>(`[data-action=${action}]`)
+    ?.click();
+}
+
+/** What the agent has taken, what is to be done now, what has its time still to come. */
+function grouped(tasks: readonly Task[], now: number, agentId: string | null): Record<Group, Task[]> {
+  const groups: Record<Group, Task[]> = { mine: [], due: [], later: [] };
+  const sorted = [...tasks].sort((a, b) => Date.parse(a.due_at ?? a.created_at) - Date.parse(b.due_at ?? b.created_at));
+  for (const task of sorted) {
+    const group =
+      whenOf(task, now) === "later" ? "later" : agentId !== null && task.agent_id === agentId ? "mine" : "due";
+    groups[group].push(task);
+  }
+  return groups;
 }

@@ -14,6 +14,8 @@ import { useShortcuts } from "../shared/shortcuts";
 import { CaseField } from "./CaseField";
 import { useDraft } from "./draft";
 import type { Saving } from "./draft";
+import { NextStep } from "./NextStep";
+import { Tags } from "./Tags";
 
 const MORE_S = 60;
 // From here on the time that is left is shown as running out.
@@ -147,6 +149,8 @@ export function WrapUp({ wrapUp, agentId, interaction, queueId, cases }: Props) 
         />
         <CaseField interaction={interaction} cases={cases} />
       </div>
+      <Tags interaction={interaction} />
+      <NextStep interaction={interaction} agentId={agentId} queueId={queueId} />
       {wrapping && (
         <Group justify="flex-end" mt="md" gap="sm">
           <Button

@@ -690,6 +690,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/day": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What I have done today, and what is due. */
+        get: operations["my_day"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/merges/{id}/undo": {
         parameters: {
             query?: never;
@@ -701,6 +718,24 @@ export interface paths {
         put?: never;
         /** Take a merge back. What came after it stays where it is. */
         post: operations["undo_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What waits to be sent, oldest first. */
+        get: operations["outbox"];
+        put?: never;
+        /** Write to a customer. The message waits in the outbox: nothing sends it yet. */
+        post: operations["write_message"];
         delete?: never;
         options?: never;
         head?: never;
@@ -828,6 +863,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tags in use, the most used first. */
+        get: operations["tags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks": {
         parameters: {
             query?: never;
@@ -838,7 +890,8 @@ export interface paths {
         /** Tasks, oldest first. */
         get: operations["tasks"];
         put?: never;
-        post?: never;
+        /** Call back at a time. */
+        post: operations["make_task"];
         delete?: never;
         options?: never;
         head?: never;
@@ -858,8 +911,60 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Mark a task as done, or open it again. */
+        /** Mark a task as done, or open it again; take it, or give it back. */
         patch: operations["change_task"];
+        trace?: never;
+    };
+    "/api/v1/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The texts that are written often. */
+        get: operations["templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keep a template. */
+        put: operations["put_template"];
+        post?: never;
+        /** Forget a template. */
+        delete: operations["remove_template"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A template filled for a customer. */
+        get: operations["draft"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/tokens": {
@@ -1220,14 +1325,23 @@ export interface components {
             provisional: boolean;
             segment: string;
         };
-        /** @description A customer as the screen-pop shows them: open case first, then what was said. */
+        /**
+         * @description A customer as the screen-pop shows them: open case first, then what was said. `said` has the
+         *     beginning of the transcript of the calls among `recent`, by interaction.
+         */
         CustomerContext: {
             calls: number;
             cases: components["schemas"]["Case"][];
+            contacts_last_week: number;
             customer: components["schemas"]["Customer"];
+            last_disposition: string;
+            last_disposition_at: string | null;
             messages: number;
             open_tasks: number;
             recent: components["schemas"]["Interaction"][];
+            said: {
+                [key: string]: string;
+            };
         };
         /** @description What to change; giving a provisional customer a name makes it a full one. */
         CustomerPatch: {
@@ -1237,11 +1351,40 @@ export interface components {
             notes?: string;
             segment?: string;
         };
+        /** @description A conversation of the day, with the wrap-up after it; `talked_s` includes hold. */
+        DayCall: {
+            call_id: string;
+            caller: string;
+            customer_id: string | null;
+            /** Format: date-time */
+            ended_at: string;
+            interaction_id: string | null;
+            talked_s: number;
+            wrapped_up_s: number;
+        };
+        /** @description A call that rang at the agent's phone and was not answered. */
+        DayMissed: {
+            /** Format: date-time */
+            at: string;
+            call_id: string;
+            caller: string;
+            customer_id: string | null;
+            /** @enum {unknown} */
+            how: "declined" | "no_answer" | "unreachable";
+            interaction_id: string | null;
+        };
         /**
          * @description Who began: the customer (in), the company (out), or nobody else was there (internal).
          * @enum {unknown}
          */
         Direction: "in" | "internal" | "out";
+        /** @description A template filled for a customer, and where it may go. */
+        Draft: {
+            body: string;
+            language: string;
+            subject: string;
+            to: string[];
+        };
         /** @description What every answer with a status of 400 and above carries. */
         Error: {
             error: components["schemas"]["ErrorDetail"];
@@ -1326,7 +1469,8 @@ export interface components {
         IdentityKind: "email" | "phone";
         /**
          * @description One entry of a timeline. `candidates` are customers who share the number or address, until
-         *     somebody says which one it was (`POST /interactions/{id}/customer`).
+         *     somebody says which one it was (`POST /interactions/{id}/customer`). `sending` says how far a
+         *     message is that was written here (`queued` is not sent), and is null for all others.
          */
         Interaction: {
             agent_id: string | null;
@@ -1344,15 +1488,18 @@ export interface components {
             notes: string;
             queue_id: string | null;
             recording_ids: string[];
+            sending: "queued" | null;
             /** Format: date-time */
             started_at: string;
             subject: string;
+            tags: string[];
         };
         /** @description What an agent adds in wrap-up. `case_id` null takes the entry out of its case. */
         InteractionPatch: {
             case_id?: string | null;
             disposition?: string;
             notes?: string;
+            tags?: string[];
         };
         /** @description Keys to send. */
         KeysRequest: {
@@ -1396,6 +1543,33 @@ export interface components {
         /** @description The customer into which this one goes. */
         MergeRequest: {
             into: string;
+        };
+        /** @description A message that waits to be sent; its text is the interaction's. */
+        Message: {
+            channel: components["schemas"]["Channel"];
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            customer_id: string;
+            id: string;
+            interaction_id: string;
+            /** @enum {unknown} */
+            status: "queued";
+            template_id: string | null;
+            to: string;
+        };
+        /** @description The agent's own figures, each with the list behind it. */
+        MyDay: {
+            calls: number;
+            conversations: components["schemas"]["DayCall"][];
+            missed: number;
+            missed_offers: components["schemas"]["DayMissed"][];
+            /** Format: date-time */
+            since: string;
+            talked_s: number;
+            tasks: components["schemas"]["Task"][];
+            tasks_due: number;
+            wrapped_up_s: number;
         };
         /** @description A case to be opened. */
         NewCase: {
@@ -1456,6 +1630,37 @@ export interface components {
             started_at?: string | null;
             /** @default  */
             subject?: string;
+        };
+        /** @description A message to a customer. It waits in the outbox: nothing sends messages yet. */
+        NewMessage: {
+            body: string;
+            /** @default null */
+            case_id?: string | null;
+            /** @enum {unknown} */
+            channel: "email" | "sms";
+            customer_id: string;
+            /** @default  */
+            subject?: string;
+            /** @default null */
+            template_id?: string | null;
+            to: string;
+        };
+        /** @description A callback at a time: for a queue, or for an agent (agents: for themselves). */
+        NewTask: {
+            /** @default null */
+            agent_id?: string | null;
+            /** @default null */
+            customer_id?: string | null;
+            /** Format: date-time */
+            due_at: string;
+            /** @default null */
+            interaction_id?: string | null;
+            /** @default  */
+            number?: string;
+            /** @default null */
+            queue_id?: string | null;
+            /** @default  */
+            text?: string;
         };
         /** @description The phone rings no more. */
         OfferGone: {
@@ -1574,6 +1779,12 @@ export interface components {
             next: string | null;
         };
         /** @description A part of a list; `next` is the cursor of the part after it, or null. */
+        Page_Message_: {
+            items: components["schemas"]["Message"][];
+            /** @default null */
+            next: string | null;
+        };
+        /** @description A part of a list; `next` is the cursor of the part after it, or null. */
         Page_ParkedCall_: {
             items: components["schemas"]["ParkedCall"][];
             /** @default null */
@@ -1592,8 +1803,20 @@ export interface components {
             next: string | null;
         };
         /** @description A part of a list; `next` is the cursor of the part after it, or null. */
+        Page_Tag_: {
+            items: components["schemas"]["Tag"][];
+            /** @default null */
+            next: string | null;
+        };
+        /** @description A part of a list; `next` is the cursor of the part after it, or null. */
         Page_Task_: {
             items: components["schemas"]["Task"][];
+            /** @default null */
+            next: string | null;
+        };
+        /** @description A part of a list; `next` is the cursor of the part after it, or null. */
+        Page_Template_: {
+            items: components["schemas"]["Template"][];
             /** @default null */
             next: string | null;
         };
@@ -1772,6 +1995,11 @@ export interface components {
             /** @enum {unknown} */
             status: "available" | "logged_out" | "on_break";
         };
+        /** @description A tag in use, and how often. */
+        Tag: {
+            tag: string;
+            used: number;
+        };
         /** @description One agent's part of the conversation; `held_s` of `talked_s` the caller heard music. */
         Talk: {
             agent_id: string;
@@ -1782,6 +2010,7 @@ export interface components {
         };
         /** @description Something that the people of a queue have to do. */
         Task: {
+            agent_id: string | null;
             call_id: string | null;
             caller: string;
             /** Format: date-time */
@@ -1789,6 +2018,7 @@ export interface components {
             customer_id: string | null;
             done_at: string | null;
             done_by: string;
+            due_at: string | null;
             id: string;
             interaction_id: string | null;
             kind: components["schemas"]["TaskKind"];
@@ -1809,15 +2039,38 @@ export interface components {
          * @enum {unknown}
          */
         TaskKind: "callback" | "missed_call" | "voicemail";
-        /** @description Done, or open again. */
+        /** @description Done, or open again. `agent_id` takes it (agents: for themselves); null gives it back. */
         TaskPatch: {
-            state: components["schemas"]["TaskState"];
+            agent_id?: string | null;
+            state?: components["schemas"]["TaskState"];
         };
         /**
          * @description Whether it is done.
          * @enum {unknown}
          */
         TaskState: "done" | "open";
+        /** @description A text that is written often, per language. */
+        Template: {
+            /** @enum {unknown} */
+            channel: "email" | "sms";
+            id: string;
+            name: string;
+            texts: components["schemas"]["TemplateText"][];
+        };
+        /** @description A template to be kept. */
+        TemplateBody: {
+            /** @enum {unknown} */
+            channel: "email" | "sms";
+            name: string;
+            texts: components["schemas"]["TemplateText"][];
+        };
+        /** @description A template in one language, with fields: {name}, {agent}, {case}. */
+        TemplateText: {
+            body: string;
+            language: string;
+            /** @default  */
+            subject?: string;
+        };
         /** @description Whom an agent consults. */
         ThirdParty: {
             /** @default null */
@@ -6267,6 +6520,100 @@ export interface operations {
             };
         };
     };
+    my_day: {
+        parameters: {
+            query?: {
+                since?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyDay"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     undo_merge: {
         parameters: {
             query?: never;
@@ -6285,6 +6632,197 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Merge"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    outbox: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Message_"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    write_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMessage"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Interaction"];
                 };
             };
             /** @description The request is malformed, or a value in it; `place` says where. */
@@ -7201,6 +7739,101 @@ export interface operations {
             };
         };
     };
+    tags: {
+        parameters: {
+            query?: {
+                limit?: number;
+                q?: string | "";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Tag_"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     tasks: {
         parameters: {
             query?: {
@@ -7222,6 +7855,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Task_"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    make_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTask"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
                 };
             };
             /** @description The request is malformed, or a value in it; `place` says where. */
@@ -7320,6 +8049,386 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Template_"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateBody"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    draft: {
+        parameters: {
+            query?: {
+                case_id?: string | null;
+                customer_id?: string;
+                language?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Draft"];
                 };
             };
             /** @description The request is malformed, or a value in it; `place` says where. */

@@ -7,6 +7,9 @@ import type {
   CustomerPatch,
   Interaction,
   InteractionPatch,
+  NewMessage,
+  NewTask,
+  TaskPatch,
   TaskState,
 } from "./api";
 import { serverNow } from "./clock";
@@ -31,9 +34,11 @@ export const agentsQuery = queryOptions({
   staleTime: 60_000,
 });
 
+export const contextKey = (customerId: string | null) => ["customer", customerId, "context"];
+
 export function useContextOf(customerId: string | null) {
   return useQuery({
-    queryKey: ["customer", customerId, "context"],
+    queryKey: contextKey(customerId),
     queryFn: () => body(api.GET("/api/v1/customers/{id}/context", { params: path(customerId ?? "") })),
     enabled: customerId !== null,
   });
@@ -169,7 +174,7 @@ export function useTasks(state: TaskState) {
       body(
         api.GET("/api/v1/tasks", {
           params: {
-            query: { limit: 25, state, ...(pageParam === null ? {} : { cursor: pageParam }) },
+            query: { limit: 100, state, ...(pageParam === null ? {} : { cursor: pageParam }) },
           },
         }),
       ),
@@ -282,14 +287,78 @@ export function useCases() {
   return { open, change };
 }
 
-export function useSetTask() {
+export function useChangeTask() {
   const stale = useStale();
   return useMutation({
-    mutationFn: (given: { id: string; state: TaskState }) =>
+    mutationFn: ({ id, ...patch }: TaskPatch & { id: string }) =>
+      body(api.PATCH("/api/v1/tasks/{id}", { params: path(id), body: patch })),
+    onSettled: () => stale("tasks", "customer", "day"),
+  });
+}
+
+export function useMakeTask() {
+  const stale = useStale();
+  return useMutation({
+    mutationFn: (task: NewTask) => body(api.POST("/api/v1/tasks", { body: task })),
+    onSuccess: () => stale("tasks", "customer", "day"),
+  });
+}
+
+export function useTags(text: string) {
+  return useQuery({
+    queryKey: ["interaction", "tags", text],
+    queryFn: () => body(api.GET("/api/v1/tags", { params: { query: text === "" ? {} : { q: text.slice(0, 40) } } })),
+    placeholderData: (before) => before,
+  });
+}
+
+export function useTemplates() {
+  return useQuery({
+    queryKey: ["templates"],
+    queryFn: () => body(api.GET("/api/v1/templates")),
+    staleTime: 60_000,
+  });
+}
+
+/** A template filled for a customer. */
+export function useDraftOf(id: string, customerId: string, caseId: string | null, language: string) {
+  return useQuery({
+    queryKey: ["customer", customerId, "draft", id, caseId, language],
+    queryFn: () =>
       body(
-        api.PATCH("/api/v1/tasks/{id}", { params: path(given.id), body: { state: given.state } }),
+        api.GET("/api/v1/templates/{id}/draft", {
+          params: {
+            ...path(id),
+            query: {
+              customer_id: customerId,
+              ...(caseId === null ? {} : { case_id: caseId }),
+              ...(language === "" ? {} : { language }),
+            },
+          },
+        }),
       ),
-    onSuccess: () => stale("tasks", "customer"),
+  });
+}
+
+export function useWriteMessage() {
+  const stale = useStale();
+  return useMutation({
+    mutationFn: (message: NewMessage) => body(api.POST("/api/v1/messages", { body: message })),
+    onSuccess: () => stale("customer"),
+  });
+}
+
+/** The agent's own figures since the last midnight of this desk. */
+export function useMyDay() {
+  return useQuery({
+    queryKey: ["day"],
+    queryFn: () => {
+      const since = new Date(serverNow());
+      since.setHours(0, 0, 0, 0);
+      return body(api.GET("/api/v1/me/day", { params: { query: { since: since.toISOString() } } }));
+    },
+    refetchOnMount: "always", // it is looked at when a call has just ended
+    refetchInterval: 60_000,
   });
 }
 

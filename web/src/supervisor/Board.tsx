@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { BREAK_REASONS, presence, statusText } from "../agent/StatusMenu";
 import { useAnnouncer } from "../shared/announce";
 import type { Agent, AgentStatus } from "../shared/api";
+import { Caller } from "../shared/customer/Caller";
 import { nameless } from "../shared/customer/caller";
 import { clockTime } from "../shared/format";
 import { secondsSince, useNow } from "../shared/hooks";
@@ -201,7 +202,7 @@ function CallRow({ call, queue, agent }: { call: LiveCall; queue: string; agent:
     <tr data-testid="board-call">
       <td>
         <b>{call.customer_name === "" ? nameless(call.caller, t) : call.customer_name}</b>{" "}
-        {call.customer_name !== "" && <span className="dimmed">{nameless(call.caller, t)}</span>}
+        {call.customer_name !== "" && <Caller caller={call.caller} />}
       </td>
       <td>{t(`call.${call.state}`)}</td>
       <td>

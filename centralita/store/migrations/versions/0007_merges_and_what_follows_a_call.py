@@ -85,6 +85,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_outbox_customer_id", "outbox", ["customer_id"])
     op.create_index("ix_outbox_status_created_at_id", "outbox", ["status", "created_at", "id"])
+    op.add_column(
+        "interactions", sa.Column("tags", _JSON, nullable=False, server_default=sa.text("'[]'"))
+    )
+    # The figures of a day are counted from the journals.
+    op.create_index("ix_call_events_type_at", "call_events", ["type", "at"])
     op.add_column("tasks", sa.Column("due_at", _TIME, nullable=True))
     op.add_column("tasks", sa.Column("agent_id", sa.String(length=64), nullable=True))
     op.create_index("ix_tasks_agent_id_state", "tasks", ["agent_id", "state"])

@@ -2,16 +2,20 @@ import { Badge, Button, Group, Text, Title } from "@mantine/core";
 import { useState } from "react";
 import type { ReactNode } from "react";
 import type { Customer, CustomerContext } from "../api";
-import { day, languageName, phone } from "../format";
+import { ago, day, languageName, phone } from "../format";
+import { useNow } from "../hooks";
 import { useI18n } from "../i18n";
 import { Icon } from "../icons";
+import { Number } from "../Number";
 import { CustomerForm } from "./CustomerForm";
 import { MergeDialog } from "./MergeDialog";
+import { readable } from "./Path";
 
 /** Who the customer is, in a few words; and the way to correct them. */
 export function CustomerHead({ context, aside }: { context: CustomerContext; aside?: ReactNode }) {
   const { t, language } = useI18n();
   const { customer } = context;
+  const now = useNow(60_000);
   const [editing, setEditing] = useState(false);
   const [merging, setMerging] = useState(false);
   if (editing) {
@@ -66,7 +70,7 @@ export function CustomerHead({ context, aside }: { context: CustomerContext; asi
         {customer.identities.map((identity) => (
           <li key={identity.id}>
             <Icon name={identity.kind === "phone" ? "phone" : "mail"} size={15} />
-            {identity.kind === "phone" ? phone(identity.value) : identity.value}
+            {identity.kind === "phone" ? <Number value={identity.value} /> : identity.value}
           </li>
         ))}
       </ul>
@@ -79,6 +83,20 @@ export function CustomerHead({ context, aside }: { context: CustomerContext; asi
           t("customer.since", { date: day(customer.created_at, language) }),
         ].join(" · ")}
       </Text>
+      <ul className="head-facts">
+        <li data-testid="contacts-last-week">
+          <Icon name="history" size={15} /> {t("customer.last_week", { count: context.contacts_last_week })}
+        </li>
+        {context.last_disposition !== "" && context.last_disposition_at !== null && (
+          <li data-testid="last-disposition">
+            <Icon name="tag" size={15} />{" "}
+            {t("customer.last_disposition", {
+              disposition: readable(context.last_disposition),
+              time: ago(context.last_disposition_at, language, now),
+            })}
+          </li>
+        )}
+      </ul>
       {customer.notes !== "" && (
         <p className="customer-notes">
           <Icon name="info" size={16} /> {customer.notes}

@@ -14,14 +14,16 @@ interface Props {
   readonly chosen: string | null;
   readonly onChoose: (customer: Customer) => void;
   readonly inputId?: string;
+  /** A customer who is not to be found: the one for whom another is looked for. */
+  readonly except?: string;
 }
 
 /** Finds a customer by name, number or address, as one types. */
-export function CustomerSearch({ search, onSearch, chosen, onChoose, inputId }: Props) {
+export function CustomerSearch({ search, onSearch, chosen, onChoose, inputId, except }: Props) {
   const { t } = useI18n();
   const [asked] = useDebouncedValue(search.trim(), 200);
   const found = useCustomers(asked);
-  const customers = found.data?.pages.flatMap((page) => page.items) ?? [];
+  const customers = found.data?.pages.flatMap((page) => page.items).filter((one) => one.id !== except) ?? [];
   return (
     <div className="customer-search">
       <TextInput

@@ -88,7 +88,7 @@ function OneCustomer({ customerId, place }: { customerId: string; place: Place |
         </section>
       )}
       {error === null && <Merges customerId={customerId} />}
-      {error === null && <Timeline customerId={customerId} first={context?.recent ?? []} place={place} />}
+      {error === null && <Timeline customerId={customerId} first={context?.recent ?? []} said={context?.said ?? {}} place={place} />}
     </div>
   );
 }

@@ -14,6 +14,7 @@ const SOON = 20;
 interface Props {
   readonly entries: readonly Interaction[];
   readonly place: Place | null;
+  readonly said: Readonly<Record<string, string>>;
   readonly more: boolean;
   readonly loading: boolean;
   readonly onMore: () => void;
@@ -23,7 +24,7 @@ interface Props {
  * A list of any length: only what is in sight is in the page, and what is unfolded, since a
  * recording that plays must not stop when one scrolls on. More is fetched before the end is reached.
  */
-export function Entries({ entries, place, more, loading, onMore }: Props) {
+export function Entries({ entries, place, said, more, loading, onMore }: Props) {
   const list = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(place === null ? [] : [place.entry]));
@@ -100,6 +101,7 @@ export function Entries({ entries, place, more, loading, onMore }: Props) {
             <Entry
               entry={entry}
               place={place?.entry === entry.id ? place : null}
+              said={said[entry.id] ?? ""}
               open={open.has(entry.id)}
               onOpen={unfold}
             />

@@ -20,13 +20,15 @@ interface Props {
   readonly entry: Interaction;
   /** Where a search led, when it led to this entry. */
   readonly place?: Place | null;
+  /** The beginning of what was said, where it is known before the call is unfolded. */
+  readonly said?: string;
   /** Whether it is unfolded, and how it becomes so: the list knows, as it forgets what is out of sight. */
   readonly open: boolean;
   readonly onOpen: (id: string, open: boolean) => void;
 }
 
 /** One entry of a timeline; a call opens to its recording, its words and its way. */
-export const Entry = memo(function Entry({ entry, place = null, open, onOpen }: Props) {
+export const Entry = memo(function Entry({ entry, place = null, said = "", open, onOpen }: Props) {
   const { t, language } = useI18n();
   const now = useNow(30_000);
   const [whole, setWhole] = useState(place !== null);
@@ -69,6 +71,22 @@ export const Entry = memo(function Entry({ entry, place = null, open, onOpen }: 
               {readable(entry.disposition)}
             </Badge>
           )}
+          {entry.tags.map((tag) => (
+            <Badge key={tag} variant="outline" color="gray" size="sm">
+              {tag}
+            </Badge>
+          ))}
+          {entry.sending !== null && (
+            <Badge
+              variant="outline"
+              size="sm"
+              className="warn-badge"
+              leftSection={<Icon name="hourglass" size={11} />}
+              data-testid="entry-not-sent"
+            >
+              {t(`sending.${entry.sending}`)}
+            </Badge>
+          )}
           <time dateTime={entry.started_at} title={fullMoment(entry.started_at, language)}>
             {moment(entry.started_at, language, now)}
           </time>
@@ -89,6 +107,11 @@ export const Entry = memo(function Entry({ entry, place = null, open, onOpen }: 
           >
             {t("timeline.whole")}
           </Button>
+        )}
+        {said !== "" && !open && (
+          <p className="entry-body entry-said">
+            <span className="dimmed">{t("transcript.title")}:</span> {said}
+          </p>
         )}
         {entry.notes !== "" && (
           <p className="entry-notes">

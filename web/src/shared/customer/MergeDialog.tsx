@@ -39,9 +39,8 @@ export function MergeDialog({ customer, opened, onClose }: Props) {
             search={search}
             onSearch={setSearch}
             chosen={null}
-            onChoose={(chosen) => {
-              if (chosen.id !== customer.id) setOther(chosen);
-            }}
+            except={customer.id}
+            onChoose={setOther}
           />
         </>
       ) : (

@@ -15,14 +15,16 @@ interface Props {
   /** Whose entries; null for everybody's. */
   readonly customerId: string | null;
   readonly channel: Channel | null;
+  /** An entry that is not to be found: it stands elsewhere on the page. */
+  readonly except?: string | null;
   readonly onChoose: (hit: SearchHit, place: Place) => void;
 }
 
 /** What a search found in what was said, each leading to its entry, and to its second in a recording. */
-export function SearchHits({ text, customerId, channel, onChoose }: Props) {
+export function SearchHits({ text, customerId, channel, except = null, onChoose }: Props) {
   const { t } = useI18n();
   const found = useSearch(text, customerId, channel);
-  const hits = found.data?.pages.flatMap((page) => page.items);
+  const hits = found.data?.pages.flatMap((page) => page.items).filter((hit) => hit.interaction.id !== except);
   if (found.error !== null) {
     return (
       <Text role="alert" size="sm" c="red">

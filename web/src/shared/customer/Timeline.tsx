@@ -20,6 +20,8 @@ interface Props {
   readonly customerId: string;
   /** What is known already, shown until the whole has come. */
   readonly first?: readonly Interaction[];
+  /** The beginning of what was said in calls, by entry. */
+  readonly said?: Readonly<Record<string, string>>;
   /** The entry that is being written just now: it stands elsewhere on the page. */
   readonly except?: string | null;
   /** Where a search led: the list begins there. */
@@ -27,7 +29,7 @@ interface Props {
 }
 
 /** What was said with a customer on every channel, newest first; and a search in it. */
-export function Timeline({ customerId, first = [], except = null, place: given = null }: Props) {
+export function Timeline({ customerId, first = [], said = {}, except = null, place: given = null }: Props) {
   const { t } = useI18n();
   const [channel, setChannel] = useState<Channel | null>(null);
   const [search, setSearch] = useState("");
@@ -83,6 +85,7 @@ export function Timeline({ customerId, first = [], except = null, place: given =
           text={asked}
           customerId={customerId}
           channel={channel}
+          except={except}
           onChoose={(_, to) => {
             setGone({ from: given, to });
             setChannel(null);
@@ -126,6 +129,7 @@ export function Timeline({ customerId, first = [], except = null, place: given =
             key={`${channel ?? ""} ${place?.entry ?? ""} ${String(place?.at ?? "")}`}
             entries={entries}
             place={place}
+            said={said}
             more={timeline.hasNextPage && !timeline.isFetchNextPageError}
             loading={timeline.isFetchingNextPage}
             onMore={() => void timeline.fetchNextPage()}

@@ -1,0 +1,166 @@
+"""Tags, templates, messages, callbacks and the agent's day by REST."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from centralita.core.ids import CallId
+from centralita.timeline.templates import fill
+from tests.support.desk import NOON, Desk, Json, Person, open_desk
+
+SOON = (NOON + timedelta(hours=2)).isoformat()
+TEMPLATE = {
+    "channel": "sms",
+    "name": "Confirmación",
+    "texts": [
+        {"language": "es", "body": "Hola {name}, soy {agent}: {case}."},
+        {"language": "en", "body": "Hello {name}, this is {agent}."},
+    ],
+}
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def ana(desk: Desk) -> Person:
+    return await desk.sign_in("ana")
+
+
+@pytest.fixture
+async def julia(ana: Person) -> Json:
+    body = {
+        "name": "Julia", "language": "en",
+        "identities": [{"kind": "phone", "value": "600111222"}],
+    }  # fmt: skip
+    return await ana.post("/customers", body, status=201)
+
+
+async def test_tags_are_tidied_and_suggested(ana: Person, julia: Json) -> None:
+    note = {"channel": "note", "direction": "internal", "customer_id": julia["id"], "body": "x"}
+    entry = await ana.post("/interactions", note, status=201)
+    changed = await ana.patch(
+        f"/interactions/{entry['id']}", {"tags": ["  Envío  Urgente", "envío urgente", "queja"]}
+    )
+    assert changed["tags"] == ["envío urgente", "queja"]
+    assert (await ana.get("/tags", q="urg"))["items"] == [{"tag": "envío urgente", "used": 1}]
+    await ana.patch(f"/interactions/{entry['id']}", {"tags": ["x" * 41]}, status=400)
+
+
+async def test_a_template_is_for_admins_to_write_and_for_agents_to_use(
+    desk: Desk, ana: Person, julia: Json
+) -> None:
+    eva = await desk.sign_in("eva")
+    await ana.put("/templates/hello", TEMPLATE, status=403)
+    await eva.put("/templates/hello", TEMPLATE)
+    assert [one["id"] for one in (await ana.get("/templates"))["items"]] == ["hello"]
+    case = await ana.post("/cases", {"customer_id": julia["id"], "subject": "Pedido"}, status=201)
+    draft = await ana.get("/templates/hello/draft", customer_id=julia["id"])
+    assert draft == {
+        "language": "en", "subject": "", "body": "Hello Julia, this is Ana.", "to": ["+34600111222"]
+    }  # fmt: skip
+    draft = await ana.get(
+        "/templates/hello/draft", customer_id=julia["id"], language="es", case_id=case["id"]
+    )
+    assert draft["body"] == "Hola Julia, soy Ana: Pedido."
+    await eva.delete("/templates/hello")
+    await ana.get("/templates/hello/draft", customer_id=julia["id"], status=404)
+
+
+@pytest.mark.parametrize(
+    ("texts", "place"),
+    [
+        ([], "$.texts"),
+        ([{"language": "es", "body": "{nombre}"}], "$.texts[0].body"),
+        ([{"language": "es", "body": "Hola {name"}], "$.texts[0].body"),
+        ([{"language": "es", "body": "x", "subject": "x"}], "$.texts[0].subject"),
+        ([{"language": "es", "body": "x"}] * 2, "$.texts[1].language"),
+    ],
+)
+async def test_a_bad_template_is_refused_with_its_place(
+    desk: Desk, texts: list[Json], place: str
+) -> None:
+    eva = await desk.sign_in("eva")
+    answer = await eva.put("/templates/bad", TEMPLATE | {"texts": texts}, status=400)
+    assert answer["error"]["place"] == place
+
+
+def test_an_unknown_name_leaves_no_hole_in_the_greeting() -> None:
+    assert fill("Hola {name}, buenos días", {}) == "Hola, buenos días"
+
+
+async def test_a_message_waits_in_the_outbox_and_is_an_entry_that_says_so(
+    desk: Desk, ana: Person, julia: Json
+) -> None:
+    body = {"channel": "sms", "customer_id": julia["id"], "to": "+34600111222", "body": "Mañana."}
+    entry = await ana.post("/messages", body, status=201)
+    assert (entry["channel"], entry["direction"], entry["sending"]) == ("sms", "out", "queued")
+    timeline = await ana.get(f"/customers/{julia['id']}/timeline")
+    assert timeline["items"] == [entry]
+    sol = await desk.sign_in("sol")
+    (waits,) = (await sol.get("/messages"))["items"]
+    assert (waits["status"], waits["interaction_id"]) == ("queued", entry["id"])
+    await ana.get("/messages", status=403)
+    for change, place in (({"to": "+34911"}, "$.to"), ({"subject": "x"}, "$.subject")):
+        answer = await ana.post("/messages", body | change, status=400)
+        assert answer["error"]["place"] == place
+
+
+async def test_a_callback_is_for_a_queue_or_oneself_and_lies_ahead(
+    ana: Person, julia: Json
+) -> None:
+    body = {"due_at": SOON, "customer_id": julia["id"], "text": "Por la tarde"}
+    task = await ana.post("/tasks", body | {"queue_id": "sales"}, status=201)
+    assert (task["kind"], task["due_at"], task["queue_id"]) == (
+        "callback", "2026-01-05T14:00:00Z", "sales",
+    )  # fmt: skip
+    assert (await ana.post("/tasks", body | {"agent_id": "agent_ana"}, status=201))["agent_id"]
+    await ana.post("/tasks", body | {"agent_id": "agent_leo"}, status=403)
+    await ana.post("/tasks", body, status=400)
+    await ana.post("/tasks", body | {"queue_id": "none"}, status=400)
+    past = (NOON - timedelta(hours=1)).isoformat()
+    await ana.post("/tasks", body | {"queue_id": "sales", "due_at": past}, status=400)
+
+
+async def test_a_task_is_taken_given_back_and_done(desk: Desk, ana: Person) -> None:
+    task = await ana.post("/tasks", {"due_at": SOON, "queue_id": "sales"}, status=201)
+    path = f"/tasks/{task['id']}"
+    assert (await ana.patch(path, {"agent_id": "agent_ana"}))["agent_id"] == "agent_ana"
+    leo = await desk.sign_in("leo")
+    answer = await leo.patch(path, {"agent_id": "agent_leo"}, status=409)
+    assert answer["error"]["code"] == "taken"
+    await ana.patch(path, {"agent_id": "agent_leo"}, status=403)
+    assert (await ana.patch(path, {"agent_id": None}))["agent_id"] is None
+    done = await leo.patch(path, {"agent_id": "agent_leo", "state": "done"})
+    assert (done["state"], done["done_by"]) == ("done", "Leo")
+    sol = await desk.sign_in("sol")
+    assert (await sol.patch(path, {"agent_id": "agent_ana"}))["agent_id"] == "agent_ana"
+
+
+async def test_the_day_has_the_lists_behind_its_figures(desk: Desk, ana: Person) -> None:
+    append = desk.store.call_events.append
+    await append(
+        CallId("call_1"), NOON, "conversation_ended", {"agent_id": "agent_ana", "talked": 60.0}
+    )
+    await append(
+        CallId("call_2"), NOON, "offer_settled", {"agent_id": "agent_ana", "state": "declined"}
+    )
+    await ana.post("/tasks", {"due_at": SOON, "queue_id": "sales"}, status=201)
+    desk.clock.advance(timedelta(minutes=5))
+    day = await ana.get("/me/day")
+    assert (day["calls"], day["talked_s"], day["missed"], day["tasks_due"]) == (1, 60, 1, 0)
+    assert [one["call_id"] for one in day["conversations"]] == ["call_1"]
+    assert [one["how"] for one in day["missed_offers"]] == ["declined"]
+    desk.clock.advance(timedelta(hours=2))
+    assert (await ana.get("/me/day"))["tasks_due"] == 1
+    later = (NOON + timedelta(minutes=1)).isoformat()
+    assert (await ana.get("/me/day", since=later))["calls"] == 0
+    await ana.get("/me/day", since="2025-01-01T00:00:00Z", status=400)
+    await (await desk.sign_in("sol")).get("/me/day", status=404)
