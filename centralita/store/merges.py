@@ -29,7 +29,7 @@ from centralita.timeline.merges import Merge, merged, unmerged
 from centralita.timeline.model import Customer
 
 # Everything that is a customer's. A table that gets a customer_id belongs here, too.
-_MOVING: dict[str, Any] = {
+MOVING: dict[str, Any] = {
     "interaction": InteractionRow,
     "case": CaseRow,
     "task": TaskRow,
@@ -67,7 +67,7 @@ class Merges:
                 )
             )  # fmt: skip
             await session.flush()
-            for kind, table in _MOVING.items():
+            for kind, table in MOVING.items():
                 await _note(session, merge_id, kind, table, table.customer_id == former)
                 await session.execute(
                     update(table).where(table.customer_id == former).values(customer_id=into)
@@ -104,7 +104,7 @@ class Merges:
             await session.flush()
             await _restore(session, former, row.former)
             stayed = {}
-            for kind, table in _MOVING.items():
+            for kind, table in MOVING.items():
                 stays = await _bring_back(session, row, kind, table)
                 if stays:
                     stayed[kind] = stays
