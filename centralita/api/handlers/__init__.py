@@ -13,6 +13,7 @@ from centralita.api.handlers import (
     edge,
     flows,
     interactions,
+    phone,
     signing_in,
 )
 from centralita.api.http import Handler
@@ -32,4 +33,5 @@ def handlers(ports: ApiPorts, auth: Authenticator) -> dict[str, Handler]:
         **flows.Flows(ports, auditor).handlers(),
         **audit.AuditEntries(ports).handlers(),
         **edge.Edge(ports, auditor).handlers(),
+        **phone.Phone(ports, auth).handlers(),
     }
