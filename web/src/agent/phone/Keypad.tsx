@@ -1,7 +1,7 @@
 import { Popover } from "@mantine/core";
 import { useEffect, useState } from "react";
-import type { ReactNode } from "react";
 import { useI18n } from "../../shared/i18n";
+import { Icon } from "../../shared/icons";
 import { usePhone } from "../../shared/phone";
 
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"] as const;
@@ -9,15 +9,25 @@ const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"] as con
 interface Props {
   readonly opened: boolean;
   readonly onChange: (opened: boolean) => void;
-  readonly children: ReactNode;
 }
 
 /** The phone's keys: pressed with the mouse, or typed while they are open. */
-export function Keypad({ opened, onChange, children }: Props) {
+export function Keypad({ opened, onChange }: Props) {
+  const { t } = useI18n();
   return (
     <Popover opened={opened} onChange={onChange} position="bottom" trapFocus withinPortal returnFocus>
       <Popover.Target>
-        <span>{children}</span>
+        <button
+          type="button"
+          className="band-action"
+          onClick={() => {
+            onChange(!opened);
+          }}
+          data-testid="phone-keys"
+        >
+          <Icon name="dialpad" size={20} />
+          <span>{t("phone.keys")}</span>
+        </button>
       </Popover.Target>
       <Popover.Dropdown>
         <Keys />

@@ -102,17 +102,7 @@ export function PhoneActions({ callId }: { callId: string }) {
           >
             {t(talk.held ? "phone.resume" : "phone.hold")}
           </Action>
-          <Keypad opened={keypad} onChange={setKeypad}>
-            <Action
-              icon="dialpad"
-              testId="phone-keys"
-              onClick={() => {
-                setKeypad(!keypad);
-              }}
-            >
-              {t("phone.keys")}
-            </Action>
-          </Keypad>
+          <Keypad opened={keypad} onChange={setKeypad} />
           <Action
             kind="bad"
             icon="phoneOff"

@@ -30,6 +30,11 @@ export function PhoneButton({ agent }: { agent: Agent }) {
     : agent.registered
       ? t("phone.registered", { extension: agent.extension })
       : t("phone.not_registered_long", { extension: agent.extension });
+  const shown = connecting
+    ? t("phone.connecting")
+    : agent.registered
+      ? agent.extension
+      : t("phone.not_registered");
   return (
     <>
       <button
@@ -38,16 +43,14 @@ export function PhoneButton({ agent }: { agent: Agent }) {
         data-registered={agent.registered}
         data-link={state.link.kind}
         title={title}
-        aria-label={`${title}. ${t("phone.settings")}`}
+        aria-label={`${shown}. ${title}. ${t("phone.settings")}`}
         onClick={() => {
           setOpened(true);
         }}
         data-testid="phone-state"
       >
         <Icon name={here ? "headset" : agent.registered ? "phoneOk" : "phonePlug"} />
-        <span>
-          {connecting ? t("phone.connecting") : agent.registered ? agent.extension : t("phone.not_registered")}
-        </span>
+        <span>{shown}</span>
       </button>
       {opened && (
         <Suspense fallback={null}>
