@@ -1,11 +1,43 @@
+import { gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 // `npm run dev` talks to a server that runs on its usual port beside it.
 const server = "http://127.0.0.1:8080";
+// What a desk loads before it shows anything, compressed, in bytes.
+const FIRST_LOAD = 300_000;
+
+/** Fails the build when the page has become too heavy: what is not needed at once loads later. */
+function firstLoad(): Plugin {
+  return {
+    name: "first-load",
+    generateBundle(_, bundle) {
+      const first = new Set<string>();
+      const take = (name: string) => {
+        const chunk = bundle[name];
+        if (chunk?.type !== "chunk" || first.has(name)) return;
+        first.add(name);
+        chunk.imports.forEach(take);
+      };
+      for (const [name, chunk] of Object.entries(bundle)) {
+        if (chunk.type === "chunk" && chunk.isEntry) take(name);
+        if (chunk.type === "asset" && name.endsWith(".css")) first.add(name);
+      }
+      const weight = [...first].reduce((sum, name) => {
+        const file = bundle[name];
+        const content = file?.type === "chunk" ? file.code : (file?.source ?? "");
+        return sum + gzipSync(content).length;
+      }, 0);
+      const said = `first load: ${Math.round(weight / 1000)} kB of ${FIRST_LOAD / 1000} kB, compressed`;
+      if (weight > FIRST_LOAD) this.error(said);
+      this.info(said);
+    },
+  };
+}
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), firstLoad()],
   build: {
     outDir: "dist",
     target: "es2023",

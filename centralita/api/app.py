@@ -23,6 +23,7 @@ from centralita.api.http import (
 )
 from centralita.api.live_socket import LiveSocket
 from centralita.api.openapi import text as openapi_text
+from centralita.api.page_phone import websocket_url
 from centralita.api.pages import Pages
 from centralita.api.ports import ApiPorts, ApiSettings
 from centralita.store.records import Role
@@ -48,7 +49,7 @@ def make_app(ports: ApiPorts) -> web.Application:
     app.router.add_get("/healthz", _health(ports))
     app.router.add_get("/metrics", _metrics(ports, auth))
     app.router.add_get("/{path:.*}", Pages(settings.web_dir).serve)
-    app.on_response_prepare.append(_security_headers(settings))
+    app.on_response_prepare.append(_security_headers(settings, auth))
 
     async def shut_down(_: web.Application) -> None:
         await live.close()
@@ -115,9 +116,8 @@ async def _errors(request: web.Request, handler: WebHandler) -> web.StreamRespon
 
 
 def _security_headers(
-    settings: ApiSettings,
+    settings: ApiSettings, auth: Authenticator
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    connect = " ".join(("'self'", *settings.connect_to))
     policy = "; ".join(
         (
             "default-src 'self'",
@@ -126,7 +126,7 @@ def _security_headers(
             "img-src 'self' data: blob:",
             "media-src 'self' blob:",
             "font-src 'self' data:",
-            f"connect-src {connect}",
+            "connect-src 'self'",
             "object-src 'none'",
             "base-uri 'none'",
             "form-action 'self'",
@@ -134,7 +134,6 @@ def _security_headers(
         )
     )
     headers = {
-        "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin",
@@ -145,6 +144,9 @@ def _security_headers(
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(headers)
+        edge = websocket_url(settings, request.host, https=auth.is_https(request))
+        allowed = f"connect-src 'self' {edge}".rstrip()
+        response.headers["Content-Security-Policy"] = policy.replace("connect-src 'self'", allowed)
 
     return add
 

@@ -181,6 +181,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _send("extend_wrap_up", "POST", "/agents/{id}/wrap-up/extend", s.WrapUpRequest, {204: None},
           "Take more time for wrap-up."),
     _get("queues", "/queues", s.Page[s.Queue], "The queues as of now."),
+    # the phone in the page
+    _send("take_phone", "POST", "/me/phone", s.PhoneRequest, {200: s.PagePhone},
+          "Let this page be my phone: what it registers with, for an hour."),
+    _send("give_up_phone", "DELETE", "/me/phone", None, {204: None},
+          "No page is my phone any more."),
+    _send("leave_phone", "POST", "/me/phone/leave", None, {204: None},
+          "This page is being closed, or loaded anew."),
+    _send("return_phone", "POST", "/me/phone/return", None, {204: None},
+          "Ring this page for the call that it had."),
     # flows
     _get("flows", "/flows", s.Page[s.Flow], "The newest and the published version of each flow.",
          role="supervisor"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -112,6 +112,46 @@ class BanControl(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IceServer:
+    """A STUN or TURN server for pages."""
+
+    urls: tuple[str, ...]
+    username: str = ""
+    credential: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmittedPage:
+    """What a page needs to register: the password is known to nobody else."""
+
+    domain: str
+    password: str = field(repr=False)
+    expires_at: datetime
+    ice_servers: Sequence[IceServer] = ()
+
+
+class PhoneControl(Protocol):
+    """Pages as phones of their agents' extensions."""
+
+    async def admit(self, extension: str, device: str, *, take_over: bool) -> AdmittedPage:
+        """Let the page of a browser be the phone. Raises Conflict (`phone_elsewhere`) while
+        another browser is it, unless it is to take over; Unavailable without an edge."""
+        ...
+
+    async def dismiss(self, extension: str) -> None:
+        """No page is the phone any more."""
+        ...
+
+    def leaves(self, extension: str) -> None:
+        """The page is being closed or loaded anew."""
+        ...
+
+    async def come_back(self, extension: str) -> None:
+        """Ring the page for the call it had, if it had one."""
+        ...
+
+
 class FlowControl(Protocol):
     """Judges flow documents and is told of new ones."""
 
@@ -131,9 +171,10 @@ class ApiSettings:
     `trusted_proxies` may say in X-Forwarded-For and X-Forwarded-Proto who the client is. With
     `cookie_secure` the cookies are for TLS only, whatever a proxy says.
     `origins` are other origins of the page (the public URL, where a proxy changes the host).
-    `connect_to` are further addresses the page may talk to (`wss://sip.example.org:8443`).
     A request has `head_time` for its first line and headers when a connection begins, and
     `body_time` for its body.
+    `ws_port` and `wss_port` are where pages find the edge on the host they came from, `ws_url` is
+    where they find it behind a proxy; the page may talk to that and to nothing else.
     `/metrics` answers to `metrics_from`, and to anybody with `metrics_token` as Bearer.
     """
 
@@ -153,7 +194,9 @@ class ApiSettings:
     trusted_proxies: tuple[Network, ...] = LOOPBACK
     cookie_secure: bool = False
     origins: tuple[str, ...] = ()
-    connect_to: tuple[str, ...] = ()
+    ws_port: int = 0
+    wss_port: int = 0
+    ws_url: str = ""
     metrics_from: tuple[Network, ...] = LOOPBACK
     metrics_token: str = field(default="", repr=False)
 
@@ -172,6 +215,7 @@ class ApiPorts:
     health: HealthReport
     flows: FlowControl
     bans: BanControl
+    phones: PhoneControl
     metrics: CollectorRegistry
     keyring: Keyring
     audit: AuditLog

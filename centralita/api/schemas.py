@@ -793,6 +793,35 @@ class Me(Answer, kw_only=True):
     agent: Agent | None
 
 
+# --- the phone in the page ----------------------------------------------------------------------
+
+
+class PhoneRequest(Body, kw_only=True):
+    """`device` is the browser's own name for itself, made once and kept there."""
+
+    device: Annotated[str, Meta(min_length=8, max_length=64)]
+    take_over: bool = False
+
+
+class IceServer(Answer, kw_only=True):
+    """A STUN or TURN server (RTCIceServer); name and credential serve until the phone expires."""
+
+    urls: list[str]
+    username: str
+    credential: str
+
+
+class PagePhone(Answer, kw_only=True):
+    """What a page registers with, by SIP over WebSocket. The password is shown this once."""
+
+    extension: str
+    domain: str
+    password: str
+    websocket: str
+    expires_at: Time
+    ice_servers: list[IceServer]
+
+
 # --- the edge -----------------------------------------------------------------------------------
 
 

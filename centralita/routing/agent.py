@@ -32,6 +32,7 @@ NO_ANSWER = "no_answer"
 DECLINED = "declined"
 UNREACHABLE = "unreachable"
 DROPPED = "dropped_call"
+PHONE_LOST = "phone_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,7 @@ from centralita.telephony.call import (
     LegEnded,
     LegEvent,
     LegHeld,
+    LegSilent,
     NoSuchLeg,
     PlaybackEnd,
     PlaybackEnded,
@@ -306,7 +307,10 @@ class Dispatcher:
                 self.carry_out(
                     self.board.agent_leg_ended(offer_id, how, now, broken=reason in _BROKEN)
                 )
-            case LegHeld(leg_id=leg_id, call_id=call_id, held=held):
+            case (
+                LegHeld(leg_id=leg_id, call_id=call_id, held=held)
+                | LegSilent(leg_id=leg_id, call_id=call_id, silent=held)
+            ):
                 self.desk.phone_holds(call_id, leg_id, held)
             case TransferRequested(call_id=call_id):
                 self.desk.asked(call_id, event)

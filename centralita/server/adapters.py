@@ -36,7 +36,7 @@ from centralita.routing.queue import QueuedCall
 from centralita.server.config import Config
 from centralita.telephony.call import CallArrived
 from centralita.telephony.edge.config import trunk_uri
-from centralita.telephony.edge.control import Registration
+from centralita.telephony.edge.control import Registration, page_name
 
 _NOTICE = {
     "es": "Para mejorar la calidad, esta llamada puede ser grabada.",
@@ -112,9 +112,15 @@ class Phones:
 
     def find(self, extension: str) -> tuple[str, str]:
         """URI of an agent's phone by way of the edge, and the address it registered from."""
-        registration = self._registered().get(extension)
+        registered, domain = self._registered(), self._config.sip.domain
+        registration = registered.get(extension)
         peer = _host_of(registration.contact) if registration is not None else ""
-        return f"sip:{extension}@{self._config.sip.domain}", peer
+        if page_name(extension) not in registered:
+            return f"sip:{extension}@{domain}", peer
+        if registration is None:
+            return f"sip:{page_name(extension)}@{domain}", ""
+        # Both ring, and the first to answer has the call: see telephony/worker/targets.py.
+        return f"sip:{extension}@{domain};also=page", peer
 
     def locate(self, target: str) -> Place:
         """A transfer's target: an extension, a number through the first trunk that takes calls,
@@ -126,7 +132,7 @@ class Phones:
             if host and host != self._config.sip.domain and not _is_ours(host, self._config):
                 raise InvalidInput(f"calls to {host} are not allowed; transfer to a number")
             number = user.split(";")[0]
-        if number in self._registered():
+        if not self._registered().keys().isdisjoint({number, page_name(number)}):
             return self._inside(number)
         number = re.sub(r"(?<=\d)-(?=\d)", "", number)
         if not _NUMBER.fullmatch(number):

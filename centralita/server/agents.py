@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ from centralita.api.schemas import AgentStatus as ApiStatus
 from centralita.core.bus import Bus
 from centralita.core.ids import AgentId
 from centralita.core.tasks import Tasks
-from centralita.routing.agent import AgentStatus
+from centralita.routing.agent import PHONE_LOST, Agent, AgentStatus
 from centralita.routing.dispatcher import Dispatcher
 from centralita.routing.events import AgentChanged
 from centralita.store.store import Store
@@ -21,10 +22,16 @@ log = logging.getLogger(__name__)
 class Agents:
     """`AgentControl` for the API, and the keeper of statuses over restarts."""
 
-    def __init__(self, dispatcher: Dispatcher, store: Store, bus: Bus) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, store: Store, bus: Bus, *, phone_grace: timedelta
+    ) -> None:
         self._dispatcher = dispatcher
         self._store = store
+        self._phone_grace = phone_grace.total_seconds()
+        # The phones that are gone, and the tasks that wait for their return.
+        self._away: dict[str, asyncio.Task[None]] = {}
         self._tasks = Tasks("agents")
+        self._waits = Tasks("phones that are gone")
         self._kept: dict[AgentId, tuple[AgentStatus, str]] = {}
         bus.subscribe(PhoneRegistered, lambda event: self._phone(event.extension, True))
         bus.subscribe(PhoneUnregistered, lambda event: self._phone(event.extension, False))
@@ -40,6 +47,7 @@ class Agents:
 
     async def close(self) -> None:
         """Write what is pending."""
+        await self._waits.close()
         await self._tasks.settle(within=2)
         await self._tasks.close()
 
@@ -62,6 +70,32 @@ class Agents:
             extra={"extension": extension},
         )
         self._dispatcher.registration(extension, registered)
+        if not registered:
+            self._away[extension] = self._waits.spawn(
+                self._phone_lost(extension), name=f"phone of {extension} away"
+            )
+            return
+        waiting = self._away.pop(extension, None)
+        if waiting is not None:
+            waiting.cancel()
+        for agent in self._at(extension):
+            if agent.status is AgentStatus.ON_BREAK and agent.reason == PHONE_LOST:
+                # It was the phone that had gone, and not the agent.
+                self._dispatcher.choose_status(agent.profile.agent_id, AgentStatus.AVAILABLE, "")
+
+    async def _phone_lost(self, extension: str) -> None:
+        """No call is offered without a phone; one that stays away is told to everybody."""
+        await asyncio.sleep(self._phone_grace)
+        for agent in self._at(extension):
+            if agent.status is AgentStatus.AVAILABLE and not agent.registered:
+                log.warning("agent is taken out, the phone is gone", extra={"extension": extension})
+                self._dispatcher.choose_status(
+                    agent.profile.agent_id, AgentStatus.ON_BREAK, PHONE_LOST
+                )
+
+    def _at(self, extension: str) -> list[Agent]:
+        board = self._dispatcher.board
+        return [board.agents[agent_id] for agent_id in board.at_extension(extension)]
 
     def _changed(self, event: AgentChanged) -> None:
         agent = event.agent

@@ -157,6 +157,7 @@ JOURNALED: tuple[type[Event], ...] = (
     telephony.LegAnswered,
     telephony.LegEnded,
     telephony.LegHeld,
+    telephony.LegSilent,
     telephony.LegRinging,
     telephony.LegsBridged,
     telephony.PlaybackEnded,

@@ -328,6 +328,10 @@ def _overridden(config: Config, overrides: Overrides) -> Config:
             sip = dataclasses.replace(
                 sip, tls_port=overrides.sip_port + 1, worker_port=overrides.sip_port + 10
             )
+        if (sip.ws_port, sip.wss_port) == (SipConfig().ws_port, SipConfig().wss_port):
+            sip = dataclasses.replace(
+                sip, ws_port=overrides.sip_port + 2, wss_port=overrides.sip_port + 3
+            )
     if overrides.http_port is not None:
         http = dataclasses.replace(http, port=overrides.http_port)
     if overrides.http_host is not None:

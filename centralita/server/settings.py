@@ -38,6 +38,10 @@ class SipConfig:
     tls_port: int = setting(5061, values.port)
     tls_certificate: Path | None = setting(None, values.optional(values.path))
     tls_key: Path | None = setting(None, values.optional(values.path))
+    ws_port: int = setting(5066, values.port_or_none)
+    wss_port: int = setting(7443, values.port_or_none)
+    ws_url: str = setting("", values.url("ws", "wss"))
+    phone_grace: timedelta = setting(timedelta(seconds=30), values.duration)
     domain: str = setting("centralita", values.host)
     worker_port: int = setting(5070, values.port)
     user_agent: str = setting("Centralita", values.text)
@@ -59,6 +63,9 @@ class MediaConfig:
     public_address: str = setting("", values.or_empty(values.ip_address))
     rtp_ports: PortRange = setting(PortRange(20000, 29999), values.port_range)
     rtp_timeout: timedelta = setting(timedelta(minutes=2), values.duration)
+    page_return: timedelta = setting(timedelta(seconds=3), values.duration)
+    ice_servers: tuple[str, ...] = setting((), values.ice_servers)
+    turn_secret_file: Path | None = setting(None, values.optional(values.path))
     pjproject: Path | None = setting(None, values.optional(values.path))
 
 

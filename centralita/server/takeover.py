@@ -148,7 +148,9 @@ class TakeOver:
             if leg.ended is not None:
                 self._switch.hear(leg.ended)
             elif leg.answered and leg.leg_id in ringing:
-                self._switch.hear(LegAnswered(leg_id=leg.leg_id, call_id=leg.call_id))
+                self._switch.hear(
+                    LegAnswered(leg_id=leg.leg_id, call_id=leg.call_id, page=leg.page)
+                )
 
     async def _end_others(self, mine: Collection[LegId]) -> None:
         """Phones that ring, or talk, for no call: what they were for was being ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from centralita.server.config import Config, read_secret
 from centralita.server.settings import TrunkConfig
@@ -63,6 +64,9 @@ def edge_config(config: Config, retiring: Sequence[WorkerSettings] = ()) -> Edge
         port=sip.port,
         transports=sip.transports,
         tls_port=sip.tls_port,
+        ws_port=sip.ws_port,
+        wss_port=sip.wss_port,
+        origins=page_origins(config),
         tls_certificate=sip.tls_certificate,
         tls_key=sip.tls_key,
         public_address=sip.public_address,
@@ -74,6 +78,14 @@ def edge_config(config: Config, retiring: Sequence[WorkerSettings] = ()) -> Edge
         ban=limits.ban,
         exempt=limits.exempt,
     )
+
+
+def page_origins(config: Config) -> tuple[str, ...]:
+    """Where our pages come from: this machine by its own names, and the public URL."""
+    port = config.http.port
+    here = tuple(f"http://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]"))
+    public = urlsplit(config.http.public_url)
+    return (*here, f"{public.scheme}://{public.netloc}") if public.netloc else here
 
 
 def _trunk(trunk: TrunkConfig) -> EdgeTrunk:

@@ -23,6 +23,10 @@ T = TypeVar("T")
 Parser = Callable[[str], T]
 
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
+_ICE = re.compile(
+    r"(stun|stuns|turn|turns):([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?"
+    r"(\?transport=(udp|tcp))?"
+)
 _YES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 # The names people use, and what pjsua2 calls them.
@@ -69,6 +73,28 @@ def port(value: str) -> int:
     if not re.fullmatch(r"\d{1,5}", value) or not 1 <= int(value) <= 65535:
         raise ValueError(f'"{value}" is not a port; write a number from 1 to 65535')
     return int(value)
+
+
+def port_or_none(value: str) -> int:
+    """A port, or `off`, which is 0."""
+    if value.lower() == "off":
+        return 0
+    try:
+        return port(value)
+    except ValueError as exc:
+        raise ValueError(f"{exc}, or off") from None
+
+
+def ice_servers(value: str) -> tuple[str, ...]:
+    """STUN and TURN servers as URLs (RFC 7064, RFC 7065), separated by commas."""
+    urls = tuple(filter(None, (part.strip() for part in value.split(","))))
+    for url in urls:
+        if not _ICE.fullmatch(url):
+            raise ValueError(
+                f'"{url}" is not a STUN or TURN server; write stun:stun.example.org:3478 or '
+                "turn:turn.example.org:3478?transport=udp"
+            )
+    return urls
 
 
 def port_range(value: str) -> PortRange:

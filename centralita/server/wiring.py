@@ -58,6 +58,7 @@ from centralita.server.live_feed import LiveFeed
 from centralita.server.media_workers import MediaWorkers, retiring_workers
 from centralita.server.outgoing import Outgoing, OutgoingPorts
 from centralita.server.outward import AgentLines, AuditWitness, Beeper, Outward, outbound_rules
+from centralita.server.page_phones import PagePhones
 from centralita.server.recording import Recordings
 from centralita.server.retention import Retention
 from centralita.server.supervision import ProcessKeeper
@@ -169,7 +170,10 @@ class House:
             announcer,
             lines,
         )
-        self.agents = Agents(self.dispatcher, store, self.bus)
+        self.agents = Agents(self.dispatcher, store, self.bus, phone_grace=config.sip.phone_grace)
+        self.page_phones = PagePhones(
+            config, self.edge_control, self._registered, self.link, self.bus, self.clock
+        )
         ports = IvrPorts(
             control=self.link,
             recognizer=self.pool,
@@ -255,6 +259,7 @@ class House:
         await self.feed.open()
         if kept:
             await self._take_over(kept)
+        self.page_phones.start(kept)
         self.switch.start()
         self.retention.start()
         self.disk.start()
@@ -278,6 +283,7 @@ class House:
             await self.doorman.close()
         await self.inside.close()
         await self.outgoing.close()
+        await self.page_phones.close()
         await self.dispatcher.close()
         await self.outbound.close()
         await self.agents.close()
@@ -390,6 +396,9 @@ class House:
             web_dir=self._web_dir,
             cookie_secure=config.http.cookie_secure,
             metrics_from=tuple(map(ipaddress.ip_network, config.http.metrics_from)),
+            ws_port=config.sip.ws_port if self.edge is not None else 0,
+            wss_port=config.sip.wss_port if "tls" in config.sip.transports else 0,
+            ws_url=config.sip.ws_url,
             origins=(config.http.public_url.rstrip("/"),) if config.http.public_url else (),
         )
         ports = ApiPorts(
@@ -403,6 +412,7 @@ class House:
             health=self.health,
             flows=self.center,
             bans=Bans(self.edge_control, config.limits.ban),
+            phones=self.page_phones,
             metrics=registry,
             keyring=self.keyring,
             audit=self.audit,

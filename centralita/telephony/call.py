@@ -118,10 +118,14 @@ class LegRinging(LegEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegAnswered(LegEvent):
-    """The leg is up (200 and ACK) and its audio flows. For both directions."""
+    """The leg is up (200 and ACK) and its audio flows. For both directions.
+
+    `page` is the extension whose page in a browser answered; empty for a phone.
+    """
 
     codec: str = ""
     encrypted: bool = False
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +184,14 @@ class LegHeld(LegEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegSilent(LegEvent):
+    """No audio comes from a page any more, or it comes again: it was closed, is being loaded anew,
+    or its network is gone. A page that talks or listens always sends."""
+
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferRequested(LegEvent):
     """The other side sent REFER: it wants the peer of this leg to be connected to `target`.
 
@@ -213,8 +225,8 @@ class KeptLeg:
     """A leg that a media worker held, or saw end, while there was no brain to tell.
 
     `notes` are what the brain before us had the worker remember. `other` is the peer, or one of
-    them. `recording` is the file that is being written, or empty. `ended` is how the leg ended,
-    when it did.
+    them. `recording` is the file that is being written, or empty. `page` is as in LegAnswered.
+    `ended` is how the leg ended, when it did.
     """
 
     leg_id: LegId
@@ -223,6 +235,7 @@ class KeptLeg:
     answered: bool
     other: LegId | None = None
     recording: str = ""
+    page: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
     ended: LegEnded | None = None
 
@@ -317,7 +330,18 @@ class CallControl(Protocol):
 
         The caller of this method chooses `leg_id`, so as to know the leg before its first event.
         `peer` is the IP address the phone is known to be at, if any: the offer then names the
-        address of ours that it can reach. Raises DialError when the leg cannot even be started.
+        address of ours that it can reach. A target may stand for several phones
+        (`worker.targets`): all ring, and the leg is the one that answers first. Raises DialError
+        when the leg cannot even be started.
+        """
+        ...
+
+    async def ring_again(
+        self, leg_id: LegId, target: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Ring `target` for a leg that is up: who answers takes its place, with all it has.
+
+        Until then, and when nobody answers, the leg stays as it is. Nothing but LegSilent tells.
         """
         ...
 

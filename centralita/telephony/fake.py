@@ -27,6 +27,7 @@ from centralita.telephony.call import (
     LegHeld,
     LegRinging,
     LegsBridged,
+    LegSilent,
     NoSuchLeg,
     PlaybackEnd,
     PlaybackEnded,
@@ -57,6 +58,8 @@ class FakeLeg:
     peers: set[LegId] = field(default_factory=set)
     sent_digits: str = ""
     transferred_to: str = ""
+    rung_again: list[str] = field(default_factory=list)
+    page: str = ""
     notes: dict[str, str] = field(default_factory=dict)
     arrived: CallArrived | None = None
     reports: list[int] = field(default_factory=list)
@@ -129,7 +132,15 @@ class FakeCallControl:
         """The dialled phone is picked up."""
         if leg.leg_id in self.legs and not leg.answered:
             leg.answered = True
-            self._emit(LegAnswered(leg_id=leg.leg_id, call_id=leg.call_id, codec="PCMA/8000"))
+            self._emit(
+                LegAnswered(
+                    leg_id=leg.leg_id, call_id=leg.call_id, codec="PCMA/8000", page=leg.page
+                )
+            )
+
+    def falls_silent(self, leg: FakeLeg, silent: bool = True) -> None:
+        """No audio comes from a page any more, or it comes again."""
+        self._emit(LegSilent(leg_id=leg.leg_id, call_id=leg.call_id, silent=silent))
 
     def refuses(self, leg: FakeLeg, reason: EndReason = EndReason.DECLINED) -> None:
         """The dialled phone says no, or cannot be reached."""
@@ -185,6 +196,11 @@ class FakeCallControl:
         elif not leg.answered:
             leg.answered = True
             self._emit(LegAnswered(leg_id=leg_id, call_id=leg.call_id, codec="PCMA/8000"))
+
+    async def ring_again(
+        self, leg_id: LegId, target: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self._at(leg_id).rung_again.append(target)
 
     async def ring(self, leg_id: LegId) -> None:
         self._at(leg_id)

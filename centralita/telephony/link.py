@@ -46,6 +46,7 @@ from centralita.telephony.protocol import (
     Remember,
     ReportTransfer,
     Ring,
+    RingAgain,
     SendDigits,
     StartRecording,
     StopListening,
@@ -329,6 +330,16 @@ class WorkerLink:
         except TelephonyError:
             self._forget(leg_id)
             raise
+
+    async def ring_again(
+        self, leg_id: LegId, target: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        conn = self._at(leg_id)
+        await conn.send(
+            RingAgain(
+                seq=conn.next_seq(), leg_id=leg_id, target=target, headers=dict(headers or {})
+            )
+        )
 
     async def bridge(self, leg_id: LegId, other: LegId) -> None:
         await self.join((leg_id, other))

@@ -25,6 +25,7 @@ from centralita.telephony.call import (
     LegHeld,
     LegRinging,
     LegsBridged,
+    LegSilent,
     PlaybackEnded,
     RecordingStopped,
     TransferRequested,
@@ -119,6 +120,15 @@ class Dial(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RingAgain(Command):
+    """Ring for a leg that is up: who answers takes its place."""
+
+    leg_id: LegId
+    target: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Join(Command):
     """Let these legs hear each other, and nobody else."""
 
@@ -191,6 +201,7 @@ COMMANDS = Wire(
         PauseRecording,
         StopRecording,
         Dial,
+        RingAgain,
         Join,
         Disconnect,
         Transfer,
@@ -214,6 +225,7 @@ EVENTS = Wire(
         RecordingStopped,
         LegsBridged,
         LegHeld,
+        LegSilent,
         TransferRequested,
     )
 )

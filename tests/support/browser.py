@@ -54,6 +54,7 @@ class Browser:
 
     def __init__(self, process: asyncio.subprocess.Process, tasks: Tasks) -> None:
         self._process = process
+        self.pid = process.pid
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         tasks.spawn(self._read(), name="answers of the browser")
@@ -138,6 +139,13 @@ class BrowserPage:
     async def goto(self, url: str) -> None:
         await self._ask("goto", url=url)
 
+    async def reload(self) -> None:
+        await self._ask("reload")
+
+    async def close(self) -> None:
+        """Close the tab, as a person does."""
+        await self._ask("close")
+
     async def tab(self, name: str, url: str) -> BrowserPage:
         """Another tab of the same person."""
         await self._ask("tab", url=url, **{"as": name})
@@ -174,8 +182,8 @@ def _selector(element: str) -> str:
 
 
 @asynccontextmanager
-async def open_browser() -> AsyncIterator[Browser]:
-    """A browser for as long as the block lasts."""
+async def open_browser(microphone: Path | None = None) -> AsyncIterator[Browser]:
+    """A browser for as long as the block lasts; its microphone says a WAV file over and over."""
     node, chromium = node_path(), browser_path()
     assert not missing(), f"a browser test {missing()}"
     assert node is not None and chromium is not None
@@ -183,6 +191,7 @@ async def open_browser() -> AsyncIterator[Browser]:
         node,
         str(WEB / "tests" / "driver.mjs"),
         chromium,
+        *([] if microphone is None else [str(microphone)]),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=16 * 1024 * 1024,

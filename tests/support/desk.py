@@ -21,7 +21,7 @@ from centralita.api.live import LiveHub
 from centralita.api.live_messages import AgentChanged
 from centralita.api.oncall_schemas import StartedCall
 from centralita.api.passwords import Passwords
-from centralita.api.ports import ApiPorts, ApiSettings
+from centralita.api.ports import AdmittedPage, ApiPorts, ApiSettings
 from centralita.audit.head import Head
 from centralita.audit.log import AuditLog
 from centralita.core.bus import Bus
@@ -57,6 +57,9 @@ class Floor:
     wrapping_up: set[str] = field(default_factory=set)
     published_flows: list[FlowRecord] = field(default_factory=list)
     banned: dict[str, s.Ban] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    leaving: list[str] = field(default_factory=list)
+    coming_back: list[str] = field(default_factory=list)
 
     async def set_status(self, agent_id: AgentId, status: s.AgentStatus, reason: str) -> None:
         agent = self.hub.agents[agent_id]
@@ -96,6 +99,21 @@ class Floor:
     async def lift(self, address: str, by: str) -> None:
         if self.banned.pop(address, None) is None:
             raise NotFound(f"{address} is not banned")
+
+    async def admit(self, extension: str, device: str, *, take_over: bool) -> AdmittedPage:
+        if self.pages.get(extension, device) != device and not take_over:
+            raise Conflict("your phone is in use at another computer", code="phone_elsewhere")
+        self.pages[extension] = device
+        return AdmittedPage(domain="centralita", password="secret", expires_at=NOON)
+
+    async def dismiss(self, extension: str) -> None:
+        self.pages.pop(extension, None)
+
+    def leaves(self, extension: str) -> None:
+        self.leaving.append(extension)
+
+    async def come_back(self, extension: str) -> None:
+        self.coming_back.append(extension)
 
     async def published(self, flow: FlowRecord) -> None:
         self.published_flows.append(flow)
@@ -222,6 +240,7 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         health=floor,
         flows=floor,
         bans=floor,
+        phones=floor,
         metrics=registry,
         keyring=keyring,
         audit=AuditLog(store.audit, Head(folder / "audit", keyring), clock),

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -119,7 +120,7 @@ class House:
         self.dispatcher = Dispatcher(
             self.board, self.control, self.bus, self.clock, Announcements(), Phones()
         )
-        self.agents = Agents(self.dispatcher, store, self.bus)
+        self.agents = Agents(self.dispatcher, store, self.bus, phone_grace=config.sip.phone_grace)
         self._tasks = Tasks("house under test")
         self.recordings = Recordings(self.recorder, self.dispatcher.desk, self.bus, self._tasks)
         ports = IvrPorts(
@@ -311,11 +312,15 @@ def house_config(folder: Path) -> Config:
 
 
 @asynccontextmanager
-async def open_center_house(folder: Path, held: Collection[CallId] = ()) -> AsyncIterator[House]:
+async def open_center_house(
+    folder: Path, held: Collection[CallId] = (), *, phone_grace: timedelta | None = None
+) -> AsyncIterator[House]:
     """A house with its center furnished; opened again over the same folder, it remembers.
 
     `held` are calls of the last run that a media worker kept."""
     config = house_config(folder)
+    if phone_grace is not None:
+        config = replace(config, sip=replace(config.sip, phone_grace=phone_grace))
     store = await open_store(config.database_url)
     try:
         if not await store.queues.all():

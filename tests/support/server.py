@@ -140,7 +140,8 @@ class ServerProcess:
         first = 30000 + (self.ports.sip % 140) * 200
         self._config.write_text(
             "[sip]\naddress = 127.0.0.1\n"
-            f"port = {self.ports.sip}\ntls_port = {free_port()}\nworker_port = {free_port()}\n"
+            f"port = {self.ports.sip}\ntls_port = {free_port()}\n"
+            f"ws_port = {free_port()}\nwss_port = {free_port()}\nworker_port = {free_port()}\n"
             "[media]\naddress = 127.0.0.1\n"
             f"rtp_ports = {first}-{first + 1999}\n{self._media or 'workers = 1'}\n"
             f"[http]\nport = {self.ports.http}\n"

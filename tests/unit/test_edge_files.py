@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import subprocess
 from dataclasses import replace
@@ -22,11 +23,17 @@ from centralita.telephony.edge.config import (
     ha1,
 )
 from centralita.telephony.edge.control import Registration
-from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
+from centralita.telephony.edge.events import (
+    PageLost,
+    PageRegistered,
+    PhoneRegistered,
+    PhoneUnregistered,
+)
 from centralita.telephony.edge.render import (
     contact_address,
     escaped,
     listen_lines,
+    origins_pattern,
     peers_cfg,
     phones_table,
 )
@@ -173,3 +180,50 @@ def test_without_an_edge_the_worker_listens_on_the_public_port(tmp_path: Path) -
     path.write_text("[sip]\nedge = none\naddress = 192.0.2.2\nport = 5080\n")
     (worker,) = worker_settings(load_config(path))
     assert (worker.sip_address, worker.sip_port, worker.edge) == ("192.0.2.2", 5080, "")
+
+
+def page(extension: str, connection: int) -> Registration:
+    """An agent's page that is there."""
+    return replace(registration(extension), page=True, transport="ws", connection=connection)
+
+
+def test_pages_are_reached_with_tls_from_everywhere_and_without_on_this_machine() -> None:
+    config = replace(CONFIG, transports=("udp", "tls"), ws_port=5066, wss_port=7443)
+    lines = listen_lines(config, INTERFACES)
+    assert [line for line in lines if line.endswith((":5066", ":7443"))] == [
+        "listen=tls:127.0.0.1:7443",
+        "listen=tls:192.0.2.2:7443",
+        "listen=tcp:127.0.0.1:5066",
+    ]
+
+
+def test_pages_come_from_exactly_the_origins_that_are_named() -> None:
+    pattern = f"^({origins_pattern(['http://127.0.0.1:8080', 'https://a.example.org'])})$"
+    assert "\\" not in pattern
+    assert re.search(pattern, "http://127.0.0.1:8080")
+    assert re.search(pattern, "https://a.example.org")
+    for other in ("http://127x0.0.1:8080", "https://a.example.org.evil", "http://a.example.org"):
+        assert not re.search(pattern, other)
+    assert not re.search(f"^({origins_pattern([])})$", "")
+    with pytest.raises(InvalidInput, match="origin"):
+        replace(CONFIG, origins=('https://a.example.org"|.*',))
+
+
+def test_a_page_is_a_phone_of_its_extension_and_is_told_of_its_own() -> None:
+    desk, first = registration("201"), page("201", 1)
+    assert changes({}, {"201~page": first}) == [
+        PhoneRegistered(extension="201", user_agent="desk"),
+        PageRegistered(extension="201"),
+    ]
+    assert changes({"201": desk, "201~page": first}, {"201": desk}) == [PageLost(extension="201")]
+    assert changes({"201~page": first}, {}) == [
+        PageLost(extension="201"),
+        PhoneUnregistered(extension="201"),
+    ]
+
+
+def test_a_page_that_was_away_between_two_looks_is_noticed() -> None:
+    assert changes({"201~page": page("201", 1)}, {"201~page": page("201", 2)}) == [
+        PageLost(extension="201"),
+        PageRegistered(extension="201"),
+    ]

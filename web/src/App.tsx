@@ -1,11 +1,13 @@
+import type { ReactNode } from "react";
 import { Button, Center, Loader, Stack, Text } from "@mantine/core";
 import { Shell } from "./Shell";
 import { SignIn } from "./SignIn";
 import { Failure } from "./shared/Failure";
 import { useI18n } from "./shared/i18n";
-import { LiveProvider } from "./shared/live";
+import { contactOf, LiveProvider, useLive } from "./shared/live";
 import { errorText } from "./shared/messages";
-import { useSession } from "./shared/session";
+import { PhoneProvider } from "./shared/phone";
+import { useMe, useSession } from "./shared/session";
 
 /** Signed in or not: everything else is inside. */
 export function App() {
@@ -30,8 +32,24 @@ export function App() {
     <Failure>
       {/* Another person, another connection: nothing is carried over. */}
       <LiveProvider key={me.user.id} onSignedOut={signedOut}>
-        <Shell />
+        <Phone>
+          <Shell />
+        </Phone>
       </LiveProvider>
     </Failure>
+  );
+}
+
+/** Agents may use the page as their phone. */
+function Phone({ children }: { children: ReactNode }) {
+  const { user, agent } = useMe();
+  const { centre } = useLive();
+  if (agent === null) return children;
+  const contact = contactOf(centre, agent.id);
+  const callId = contact?.stage === "in_call" ? contact.callId : null;
+  return (
+    <PhoneProvider userId={user.id} callId={callId}>
+      {children}
+    </PhoneProvider>
   );
 }

@@ -1,6 +1,7 @@
 import { ActionIcon, Badge, Menu, Tooltip } from "@mantine/core";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { Desk } from "./agent/Desk";
+import { PhoneStrip } from "./agent/phone/PhoneStrip";
 import { StatusMenu } from "./agent/StatusMenu";
 import { Tasks } from "./agent/Tasks";
 import { useAnnouncer } from "./shared/announce";
@@ -17,6 +18,7 @@ import { useI18n } from "./shared/i18n";
 import type { Key } from "./shared/i18n";
 import { contactOf, useLive } from "./shared/live";
 import { errorText } from "./shared/messages";
+import { usePhone } from "./shared/phone";
 import { LanguageSwitch, ThemeSwitch } from "./shared/Preferences";
 import { useSetStatus } from "./shared/queries";
 import { go, pathOf, useRoute } from "./shared/route";
@@ -141,6 +143,7 @@ export function Shell() {
       </header>
       <Connection />
       <Faults />
+      <PhoneStrip shownCallId={route.page === "desk" ? (contact?.callId ?? null) : null} />
       <main id="main" tabIndex={-1}>
         <Page route={route} supervises={supervises} />
       </main>
@@ -194,11 +197,13 @@ function UserMenu() {
   const { user, agent } = useMe();
   const { toast } = useAnnouncer();
   const { signOut } = useSession();
+  const phone = usePhone();
   const set = useSetStatus();
   // Who goes home wants no calls: signing out ends being available too.
   const leave = async () => {
     try {
       if (agent !== null) await set.mutateAsync({ agentId: agent.id, status: "logged_out" });
+      await phone.signOut();
       await signOut();
     } catch (error) {
       toast(errorText(t, error), "bad");

@@ -8,8 +8,17 @@ import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const executablePath = process.argv[2];
-if (executablePath === undefined) throw new Error("usage: node driver.mjs BROWSER");
+// A microphone that says the same WAV file over and over, if there is to be one.
+const [executablePath, microphone] = process.argv.slice(2);
+if (executablePath === undefined) throw new Error("usage: node driver.mjs BROWSER [WAV]");
+const speaking =
+  microphone === undefined
+    ? []
+    : [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        `--use-file-for-fake-audio-capture=${microphone}`,
+      ];
 const browser = await chromium.launch({
   executablePath,
   args: [
@@ -20,14 +29,20 @@ const browser = await chromium.launch({
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    ...speaking,
   ],
 });
 const pages = new Map();
 const sessions = new WeakMap();
 
 const ops = {
-  async open(name, { url, ...options }) {
+  async open(name, { url, remembers = {}, ...options }) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
+    await context.addInitScript((kept) => {
+      for (const [key, value] of Object.entries(kept)) {
+        if (localStorage.getItem(key) === null) localStorage.setItem(key, value);
+      }
+    }, remembers);
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
     const problems = [];
@@ -44,6 +59,7 @@ const ops = {
     pages.set(as, { page: other, problems });
     await other.goto(url);
   },
+  close: (page, { unload }) => page.close({ runBeforeUnload: unload === true }),
   goto: (page, { url }) => page.goto(url).then(() => null),
   reload: (page) => page.reload().then(() => null),
   click: (page, { selector }) => page.locator(selector).first().click(),

@@ -14,6 +14,7 @@ from centralita.api.handlers import (
     flows,
     interactions,
     merges,
+    phone,
     signing_in,
     tasks,
     writing,
@@ -38,4 +39,5 @@ def handlers(ports: ApiPorts, auth: Authenticator) -> dict[str, Handler]:
         **flows.Flows(ports, auditor).handlers(),
         **audit.AuditEntries(ports).handlers(),
         **edge.Edge(ports, auditor).handlers(),
+        **phone.Phone(ports, auth).handlers(),
     }

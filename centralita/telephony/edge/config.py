@@ -92,6 +92,11 @@ class EdgeConfig:
     means silence for `ban`; `exempt` addresses and trunks are spared. A TCP or TLS connection that
     has not shown who it is lives for `unproven`, and one address has at most
     `unproven_connections` of them.
+
+    Pages register by WebSocket: without TLS on `ws_port` of loopback, for this machine and for a
+    reverse proxy, and with TLS on `wss_port`; 0 is not at all. `origins` are where our pages may
+    come from, beside https on the host that they connect to. A page's secret serves for
+    `page_secret`.
     """
 
     run_dir: Path
@@ -102,6 +107,10 @@ class EdgeConfig:
     port: int = 5060
     transports: tuple[str, ...] = ("udp", "tcp", "tls")
     tls_port: int = 5061
+    ws_port: int = 0
+    wss_port: int = 0
+    origins: tuple[str, ...] = ()
+    page_secret: timedelta = timedelta(hours=1)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     public_address: str = ""
@@ -126,12 +135,20 @@ class EdgeConfig:
             # These stand in quoted strings of a configuration language.
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._/()-]*", text):
                 raise InvalidInput(f'"{text}" has signs that SIP does not take', place=name)
+        for origin in self.origins:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin):
+                raise InvalidInput(f'"{origin}" is not the origin of a page', place="origins")
         for path in (self.run_dir, self.state_dir):
             if re.search(r"[^A-Za-z0-9._/@+-]", str(path)):
                 raise InvalidInput(
                     f"{path} has a space or another sign that Kamailio does not take; "
                     "choose another data folder"
                 )
+
+    @property
+    def takes_pages(self) -> bool:
+        """Whether a page can be a phone."""
+        return bool(self.ws_port or self.wss_port)
 
     @property
     def folder(self) -> Path:

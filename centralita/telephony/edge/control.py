@@ -23,13 +23,18 @@ from centralita.telephony.edge.render import worker_uri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """A phone that can be rung: where it is, what it says it is, how long it stays."""
+    """A phone that can be rung: where it is, what it says it is, how long it stays.
+
+    `page` is whether it is an agent's page in a browser; `connection` is its TCP connection.
+    """
 
     extension: str
+    page: bool = False
     contact: str
     user_agent: str
     expires: timedelta
     transport: str
+    connection: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,7 @@ class _Contact(msgspec.Struct, rename={"address": "Address", "expires": "Expires
     expires: int | str
     user_agent: str = msgspec.field(name="User-Agent", default="")
     socket: str = msgspec.field(name="Socket", default="")
+    connection: int = msgspec.field(name="Tcpconn-Id", default=-1)
 
 
 class _ContactItem(msgspec.Struct):
@@ -100,6 +106,17 @@ class _Answer(msgspec.Struct):
     error: _Error | None = None
 
 
+def page_name(extension: str) -> str:
+    """The name that the page of an extension registers under; no extension has a tilde."""
+    return f"{extension}~page"
+
+
+def extension_of(name: str) -> tuple[str, bool]:
+    """The extension behind a registered name, and whether it is a page."""
+    extension, _, what = name.partition("~")
+    return extension, what == "page"
+
+
 class EdgeControl:
     """Commands to the edge. Each raises Unavailable when it does not answer in time."""
 
@@ -118,13 +135,17 @@ class EdgeControl:
         return msgspec.json.decode(await self._call("core.version"), type=str)
 
     async def registrations(self) -> dict[str, Registration]:
-        """The phones that can be rung, by extension; of several for one, the longest to stay."""
+        """What can be rung, by the name it registered under (see `page_name`).
+
+        Of several phones for one extension it is the longest to stay.
+        """
         raw = await self._call("ul.dump")
         dump = msgspec.json.decode(raw, type=_Dump)
         found: dict[str, Registration] = {}
         for domain in dump.domains:
             for item in domain.domain.aors:
-                extension = item.info.aor.partition("@")[0]
+                name = item.info.aor.partition("@")[0]
+                extension, page = extension_of(name)
                 for holder in item.info.contacts:
                     contact = holder.contact
                     # "expired" and "deleted" stand here too, until the next sweep
@@ -132,14 +153,16 @@ class EdgeControl:
                         continue
                     registration = Registration(
                         extension=extension,
+                        page=page,
                         contact=contact.address,
                         user_agent="" if contact.user_agent == "n/a" else contact.user_agent,
                         expires=timedelta(seconds=contact.expires),
                         transport=contact.socket.partition(":")[0],
+                        connection=contact.connection,
                     )
-                    known = found.get(extension)
+                    known = found.get(name)
                     if known is None or known.expires < registration.expires:
-                        found[extension] = registration
+                        found[name] = registration
         return found
 
     async def reload_phones(self) -> None:
@@ -150,6 +173,21 @@ class EdgeControl:
         """End the registrations of an extension: its account was withdrawn."""
         with contextlib.suppress(Unavailable):  # none is registered
             await self._call("ul.rm", "location", f"{extension}@{domain}")
+
+    async def admit_page(self, extension: str, ha1: str) -> None:
+        """Let a page register with that secret until it runs out, and with the last one no more."""
+        # Only a new entry begins a new time.
+        await self._forget_page(extension)
+        await self._call("htable.sets", "pages", extension, ha1)
+
+    async def dismiss_page(self, extension: str, domain: str) -> None:
+        """The page of an extension is its phone no longer, and cannot become it again."""
+        await self._forget_page(extension)
+        await self.forget_phone(page_name(extension), domain)
+
+    async def _forget_page(self, extension: str) -> None:
+        with contextlib.suppress(Unavailable):  # there is none
+            await self._call("htable.delete", "pages", extension)
 
     async def bans(self) -> list[Ban]:
         """The addresses that are ignored at this moment, the latest first."""

@@ -16,6 +16,20 @@ class PhoneRegistered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageRegistered(Event):
+    """An agent's page can be rung now; a phone of that extension may be there, too."""
+
+    extension: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageLost(Event):
+    """The page's connection is gone: it was closed, left, or lost its network."""
+
+    extension: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneUnregistered(Event):
     """The last phone of an extension has left, its registration ran out, or the edge is down."""
 

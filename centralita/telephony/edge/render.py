@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -36,10 +37,16 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
         # An HA1 that no password can give, since one is 32 hexadecimal digits.
         "EDGE_NO_PASSWORD": "x" * 32,
         "EDGE_CONTACT": contact_address(config, interfaces),
+        "EDGE_PAGE_SECRET": str(round(config.page_secret.total_seconds())),
+        "EDGE_WS_PORT": str(config.ws_port),
+        "EDGE_WSS_PORT": str(config.wss_port),
+        "EDGE_ORIGINS": origins_pattern(config.origins),
     }
     lines = [f'#!substdef "!{name}!{value}!g"' for name, value in names.items()]
     if "tls" in config.transports:
         lines.append("#!define WITH_TLS")
+    if config.takes_pages:
+        lines.append("#!define WITH_PAGES")
     if any(trunk.registration for trunk in config.trunks):
         lines.append("#!define WITH_TRUNK_REGISTRATION")
     lines.append(f"children={config.processes}")
@@ -62,9 +69,18 @@ def listen_lines(config: EdgeConfig, interfaces: Sequence[str]) -> list[str]:
             if config.public_address and not loopback:
                 advertised = f" advertise {bracketed(config.public_address)}:{port}"
             lines.append(f"listen={transport}:{bracketed(address)}:{port}{advertised}")
+        if config.wss_port and "tls" in config.transports:
+            lines.append(f"listen=tls:{bracketed(address)}:{config.wss_port}")
+    if config.ws_port:
+        lines.append(f"listen=tcp:127.0.0.1:{config.ws_port}")
     if "udp" not in config.transports or "127.0.0.1" not in addresses:
         lines.append(f"listen=udp:127.0.0.1:{config.port}")
     return lines
+
+
+def origins_pattern(origins: Iterable[str]) -> str:
+    """A regular expression for exactly these origins, without backslashes: the file reads those."""
+    return "|".join(re.sub(r"[.\[\]]", r"[\g<0>]", origin) for origin in origins) or "none"
 
 
 def listen_addresses(address: str, interfaces: Sequence[str]) -> list[str]:

@@ -12,7 +12,12 @@ from centralita.core.errors import Unavailable
 from centralita.core.events import Event
 from centralita.core.tasks import Tasks
 from centralita.telephony.edge.control import EdgeControl, Registration
-from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
+from centralita.telephony.edge.events import (
+    PageLost,
+    PageRegistered,
+    PhoneRegistered,
+    PhoneUnregistered,
+)
 
 log = logging.getLogger(__name__)
 
@@ -20,16 +25,41 @@ log = logging.getLogger(__name__)
 _STARTING = 0.05
 
 
-def changes(
-    before: Mapping[str, Registration], after: Mapping[str, Registration]
-) -> list[PhoneRegistered | PhoneUnregistered]:
-    """What happened between two looks; those that left come first."""
-    left = [PhoneUnregistered(extension=name) for name in sorted(before.keys() - after.keys())]
-    came = [
-        PhoneRegistered(extension=name, user_agent=after[name].user_agent)
-        for name in sorted(after.keys() - before.keys())
+Change = PhoneRegistered | PhoneUnregistered | PageRegistered | PageLost
+
+
+def changes(before: Mapping[str, Registration], after: Mapping[str, Registration]) -> list[Change]:
+    """What happened between two looks; those that left come first.
+
+    A page is a phone of its extension, and its coming and going is told of its own, too. One that
+    has come back by another connection between the looks has been away.
+    """
+    was, now = _by_extension(before), _by_extension(after)
+    moved = {
+        name
+        for name in before.keys() & after.keys()
+        if after[name].page and before[name].connection != after[name].connection
+    }
+    lost = [
+        PageLost(extension=before[name].extension)
+        for name in sorted((before.keys() - after.keys()) | moved)
+        if before[name].page
     ]
-    return [*left, *came]
+    left = [PhoneUnregistered(extension=name) for name in sorted(was.keys() - now.keys())]
+    came = [
+        PhoneRegistered(extension=name, user_agent=now[name].user_agent)
+        for name in sorted(now.keys() - was.keys())
+    ]
+    found = [
+        PageRegistered(extension=after[name].extension)
+        for name in sorted((after.keys() - before.keys()) | moved)
+        if after[name].page
+    ]
+    return [*lost, *left, *came, *found]
+
+
+def _by_extension(registered: Mapping[str, Registration]) -> dict[str, Registration]:
+    return {registration.extension: registration for registration in registered.values()}
 
 
 class RegistrationWatch:
@@ -57,7 +87,7 @@ class RegistrationWatch:
 
     @property
     def registered(self) -> Mapping[str, Registration]:
-        """The registrations at the last look."""
+        """The registrations at the last look, by name (see `control.page_name`)."""
         return self._known
 
     def start(self) -> None:

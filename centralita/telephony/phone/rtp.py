@@ -44,6 +44,7 @@ class RtpAudio(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.frames: list[HeardFrame] = []
+        self.keys: asyncio.Queue[str] = asyncio.Queue()
         self.first_sent_at = 0.0
         self._transport: asyncio.DatagramTransport | None = None
         self._peer: tuple[str, int] | None = None
@@ -54,6 +55,7 @@ class RtpAudio(asyncio.DatagramProtocol):
         self._hum_position = 0
         self._keys: deque[tuple[bytes, bool]] = deque()
         self._key_start = 0
+        self._key_heard: int | None = None
         self._sequence = secrets.randbelow(1 << 15)
         self._timestamp = secrets.randbelow(1 << 30)
         self._ssrc = secrets.randbits(32)
@@ -163,9 +165,15 @@ class RtpAudio(asyncio.DatagramProtocol):
     # --- the wire ---------------------------------------------------------------------------
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
-        if len(data) <= _HEADER.size or data[1] & 0x7F != PCMA:
+        if len(data) <= _HEADER.size:
             return
-        _, _, _, timestamp, _ = _HEADER.unpack_from(data)
+        _, kind, _, timestamp, _ = _HEADER.unpack_from(data)
+        if kind & 0x7F == self._dtmf_type and timestamp != self._key_heard:
+            # A key is several packets of one time; the first one tells.
+            self._key_heard = timestamp
+            self.keys.put_nowait(_DTMF[data[_HEADER.size]])
+        if kind & 0x7F != PCMA:
+            return
         if self._first_timestamp is None:
             self._first_timestamp = timestamp
         start = (timestamp - self._first_timestamp + (1 << 31)) % (1 << 32) - (1 << 31)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import ipaddress
 import logging
 
 import pjsua2 as pj
@@ -66,8 +67,9 @@ def _endpoint_config(settings: WorkerSettings, log_writer: LogToPython) -> pj.Ep
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = False
     # One beyond our limit has room to be refused with 503; pjsua itself would say 486, and an edge
-    # would not try the next worker.
-    config.uaConfig.maxCalls = min(settings.max_calls + _TO_REFUSE, build_limit())
+    # would not try the next worker. So has the second phone that rings for one leg.
+    spare = max(_TO_REFUSE, settings.max_calls // 4)
+    config.uaConfig.maxCalls = min(settings.max_calls + spare, build_limit())
     config.uaConfig.userAgent = settings.user_agent
     media = config.medConfig
     media.clockRate = settings.clock_rate
@@ -129,4 +131,29 @@ def account_config(settings: WorkerSettings, user: str, *, outgoing: bool) -> pj
     media.transportConfig.portRange = settings.rtp_ports
     if settings.media_address:
         media.transportConfig.boundAddress = settings.media_address
+    return config
+
+
+def page_account_config(settings: WorkerSettings, user: str) -> pj.AccountConfig:
+    """The account that rings pages in browsers (WebRTC): ICE, DTLS-SRTP and one port for both."""
+    config = account_config(settings, user, outgoing=True)
+    config.natConfig.iceEnabled = True
+    config.natConfig.iceAggressiveNomination = True
+    # Browsers know what was chosen: a further offer would only cost a round.
+    config.natConfig.iceAlwaysUpdate = False
+    media = config.mediaConfig
+    media.srtpUse = _SRTP["mandatory"]
+    keyings = pj.IntVector()
+    keyings.append(pj.PJMEDIA_SRTP_KEYING_DTLS_SRTP)
+    media.srtpOpt.keyings = keyings
+    media.rtcpMuxEnabled = True
+    # Browsers answer with several codecs and send the first. A second INVITE to say so could
+    # overtake the ACK on its way through the edge, and the ACK would be taken for an old one.
+    media.lockCodecEnabled = False
+    # pjnath offers one family, and none of loopback: browsers don't take their own there, either.
+    media.ipv6Use = pj.PJSUA_IPV6_DISABLED
+    address = settings.media_address
+    if address and (":" in address or ipaddress.ip_address(address).is_loopback):
+        address = ""
+    media.transportConfig.boundAddress = address
     return config

@@ -21,12 +21,13 @@ from centralita.telephony.call import (
     LegEnded,
     LegHeld,
     LegRinging,
+    LegSilent,
     PlaybackEnd,
     PlaybackEnded,
     RecordingStopped,
     TransferRequested,
 )
-from centralita.telephony.worker import addresses, refer
+from centralita.telephony.worker import addresses, page_sdp, refer
 from centralita.telephony.worker.audio import LegRecorder, Playback, Tap
 from centralita.telephony.worker.settings import WorkerSettings
 
@@ -44,6 +45,10 @@ _OBSERVED = {
     503: EndReason.UNREACHABLE,
     504: EndReason.UNREACHABLE,
 }
+# The agent said no at one of several phones: it goes for all (RFC 3261 21.6).
+_FOR_ALL = frozenset({600, 603})
+# A page sends 50 packets a second, whether or not anybody speaks. In seconds.
+_PAGE_IS_SILENT = 1.0
 # The final response to a call that we end before answering it.
 _REFUSAL = {
     EndReason.BUSY: 486,
@@ -77,6 +82,10 @@ class LegOwner(Protocol):
 
     def over(self, leg: PjLeg, ended: LegEnded) -> None: ...
 
+    def gone(self, leg: PjLeg) -> None: ...
+
+    def takes_over(self, leg: PjLeg, before: PjLeg | None) -> None: ...
+
 
 def call_param(code: int = 0) -> pj.CallOpParam:
     """Call settings for one audio stream and nothing else."""
@@ -90,7 +99,11 @@ def call_param(code: int = 0) -> pj.CallOpParam:
 
 
 class PjLeg(pj.Call):
-    """A leg. All methods run in the worker's thread, but for the callbacks marked foreign."""
+    """A leg. All methods run in the worker's thread, but for the callbacks marked foreign.
+
+    Several phones may ring for one leg: each is a `PjLeg` of that name, and they are each other's
+    `rivals`. Who answers is the leg; the others go without a word.
+    """
 
     def __init__(
         self,
@@ -102,11 +115,15 @@ class PjLeg(pj.Call):
         direction: LegDirection,
         pj_call: int = pj.PJSUA_INVALID_ID,
         peer: str = "",
+        page: str = "",
     ) -> None:
         super().__init__(account, pj_call)
         self.leg_id = leg_id
         self.call_id = call_id
         self.direction = direction
+        self.page = page
+        self.rivals: list[PjLeg] = []
+        self.lost = False
         self.audio: pj.AudioMedia | None = None
         self.playback: Playback | None = None
         self.recorder: LegRecorder | None = None
@@ -128,6 +145,7 @@ class PjLeg(pj.Call):
         self._joined = False
         self._packets = self._lost = 0
         self._jitter_ms = 0.0
+        self._silent = False
 
     # --- commands ---------------------------------------------------------------------------
 
@@ -141,6 +159,47 @@ class PjLeg(pj.Call):
         if self.direction is LegDirection.IN and not self.confirmed:
             code = _REFUSAL.get(reason, 480)
         self.hangup(call_param(code))
+
+    def end_all(self, reason: EndReason) -> None:
+        """End the leg, and whatever rings for it."""
+        for rival in self.rivals:
+            if self.confirmed:
+                rival.lose()
+            else:
+                rival.end(reason)
+        self.end(reason)
+
+    def lose(self) -> None:
+        """Another phone is the leg: end without a word."""
+        self.lost = True
+        if not self.ended:
+            self.hangup(call_param())
+
+    def inherit(self, before: PjLeg) -> None:
+        """Take the place of a phone that was the leg, with all that was connected to it."""
+        self.notes, self.confirmed = before.notes, True
+        if before.audio is not None:
+            if before.playback is not None:
+                self._quietly(before.playback.stop, before.audio)
+            if before.tap is not None:
+                self._quietly(before.audio.stopTransmit, before.tap)
+            if before.recorder is not None:
+                self._quietly(before.recorder.detach, before.audio)
+        self.playback, before.playback = before.playback, None
+        self.tap, before.tap = before.tap, None
+        self.recorder, before.recorder = before.recorder, None
+        self._joined, self._refer = before._joined, before._refer
+        for peer in tuple(before.peers):
+            before.disconnect(peer)
+            self.connect(peer)
+        self._reconnect()
+        if before.is_silent:
+            self._owner.emit(LegSilent(leg_id=self.leg_id, call_id=self.call_id, silent=False))
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it was told that no audio comes from this page."""
+        return self._silent
 
     def play(self, playback: Playback) -> None:
         """Replace what plays to the leg."""
@@ -243,7 +302,8 @@ class PjLeg(pj.Call):
         """End the leg when it sent audio once and has been mute on the wire for too long."""
         timeout = self._owner.settings.rtp_timeout
         if not timeout or not self.confirmed or self.ended or self._held or self.audio is None:
-            self.heard_at = now
+            if not self.page:
+                self.heard_at = now
             return
         packets = int(self.getStreamStat(self._media_index).rtcp.rxStat.pkt)
         if packets != self._packets or packets == 0:
@@ -251,6 +311,18 @@ class PjLeg(pj.Call):
         elif now - self.heard_at > timeout:
             log.warning("leg sends no audio any more, ending it", extra={"leg_id": self.leg_id})
             self.end(EndReason.MEDIA_TIMEOUT)
+
+    def listen_to_page(self, now: float) -> None:
+        """Tell when a page has fallen silent, and when it is heard again."""
+        if not self.page or not self.confirmed or self.ended or self.audio is None:
+            return
+        packets = int(self.getStreamStat(self._media_index).rtcp.rxStat.pkt)
+        if packets != self._packets:
+            self._packets, self.heard_at = packets, now
+        silent = now - self.heard_at > _PAGE_IS_SILENT
+        if silent != self._silent:
+            self._silent = silent
+            self._owner.emit(LegSilent(leg_id=self.leg_id, call_id=self.call_id, silent=silent))
 
     def kept(self, ended: LegEnded | None = None) -> KeptLeg:
         """What a brain that takes over must know."""
@@ -261,6 +333,7 @@ class PjLeg(pj.Call):
             answered=self.confirmed,
             other=next((peer.leg_id for peer in self.peers), None),
             recording=self.recorder.path if self.recorder is not None else "",
+            page=self.page,
             notes=dict(self.notes),
             ended=ended,
         )
@@ -318,23 +391,53 @@ class PjLeg(pj.Call):
     def _state_changed(self) -> None:
         info = self.getInfo()
         if info.state == pj.PJSIP_INV_STATE_EARLY and self.direction is LegDirection.OUT:
-            if not self._ringing:
-                self._ringing = True
+            if not self._ringing and not any(rival.rang for rival in self.rivals):
                 self._owner.emit(LegRinging(leg_id=self.leg_id, call_id=self.call_id))
-        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED and not self.confirmed:
-            self.confirmed = True
+            self._ringing = True
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED and not self.confirmed and not self.lost:
             self.heard_at = time.monotonic()
+            before = next((rival for rival in self.rivals if rival.confirmed), None)
+            self._owner.takes_over(self, before)
+            for rival in self.rivals:
+                rival.lose()
+            self.rivals = []
+            if before is not None:
+                return
+            self.confirmed = True
             self._owner.emit(
                 LegAnswered(
                     leg_id=self.leg_id,
                     call_id=self.call_id,
                     codec=self._codec,
                     encrypted=self._encrypted,
+                    page=self.page,
                 )
             )
         elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED and not self.ended:
             self.ended = True
-            self._over(int(info.lastStatusCode))
+            self._phone_over(int(info.lastStatusCode))
+
+    @property
+    def rang(self) -> bool:
+        """Whether it was told that the phone rings, or rang."""
+        return self._ringing or self.confirmed
+
+    def _phone_over(self, sip_code: int) -> None:
+        """The dialog is over; so is the leg, unless another phone is it or may become it."""
+        living = [rival for rival in self.rivals if not rival.ended]
+        for rival in living:
+            rival.rivals = [leg for leg in rival.rivals if leg is not self]
+        refused = not self.confirmed and sip_code not in _FOR_ALL
+        talking = any(rival.confirmed for rival in living)
+        # What we end ourselves is ended at all phones, and the last one tells.
+        goes_on = refused or talking or (self.end_reason is not None and not self.confirmed)
+        if self.lost or (living and goes_on):
+            self.audio = None
+            self._owner.gone(self)
+            return
+        for rival in living:
+            rival.lose()
+        self._over(sip_code)
 
     def _over(self, sip_code: int) -> None:
         self.audio = None
@@ -390,7 +493,7 @@ class PjLeg(pj.Call):
     def _reconnect(self) -> None:
         """Apply what we want connected to the stream's new conference port."""
         audio = self.audio
-        if audio is None:
+        if audio is None or self.lost:
             return
         # Somebody always listens, if only the sound device that there is not: what nobody reads
         # fills the jitter buffer, and is heard as a delay of 400 ms once somebody does.
@@ -408,6 +511,12 @@ class PjLeg(pj.Call):
 
     def _choose_address(self, prm: pj.OnCallSdpCreatedParam) -> None:
         settings = self._owner.settings
+        if self.page:
+            sdp = page_sdp.wide_first(prm.sdp.wholeSdp)
+            if settings.public_address:
+                sdp = page_sdp.with_public_candidate(sdp, settings.public_address)
+            prm.sdp.wholeSdp = sdp
+            return
         peer = addresses.media_peer(prm.remSdp.wholeSdp) or self._peer
         address = addresses.choose(
             peer, pinned=settings.media_address, public=settings.public_address
@@ -418,6 +527,10 @@ class PjLeg(pj.Call):
     def _digit(self, digit: str) -> None:
         if digit and digit in "0123456789*#ABCD":
             self._owner.emit(DigitReceived(leg_id=self.leg_id, call_id=self.call_id, digit=digit))
+            if self.direction is LegDirection.OUT:
+                # Keys are packets of their own, which the bridge of audio does not carry.
+                for peer in self.peers:
+                    peer.dialDtmf(digit)
 
     def _read_statistics(self, index: int) -> None:
         received = self.getStreamStat(index).rtcp.rxStat

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pjsua2 as pj
@@ -45,6 +45,7 @@ from centralita.telephony.protocol import (
     Remember,
     ReportTransfer,
     Ring,
+    RingAgain,
     SendDigits,
     StartRecording,
     StopListening,
@@ -58,6 +59,7 @@ from centralita.telephony.worker.endpoint import (
     LogToPython,
     account_config,
     build_limit,
+    page_account_config,
     start_endpoint,
 )
 from centralita.telephony.worker.joining import join
@@ -66,6 +68,7 @@ from centralita.telephony.worker.memory import SpareMemory
 from centralita.telephony.worker.room import room_for
 from centralita.telephony.worker.settings import WorkerSettings
 from centralita.telephony.worker.sip_message import invite_facts
+from centralita.telephony.worker.targets import Target, targets_of
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +76,7 @@ _POLL_MS = 10
 # pjmedia lets go of a recorder's file on the next tick of its clock, 20 ms; twice that is safe.
 _FILE_FINAL = 0.05
 _MEDIA_CHECK = 5.0
+_PAGE_CHECK = 0.25
 # Memory is given back while no more legs than these could notice.
 _FEW = 10
 # How long a new call rings while there is no brain to answer it, in seconds.
@@ -116,8 +120,12 @@ class Worker:
         self._timer_order = itertools.count()
         self._log_writer = LogToPython()
         self._endpoint = start_endpoint(settings, self._log_writer)
-        self._inbound = self._account("centralita", outgoing=False)
-        self._outbound = self._account("centralita-dial", outgoing=True)
+        inbound = account_config(settings, "centralita", outgoing=False)
+        outbound = account_config(settings, "centralita-dial", outgoing=True)
+        to_pages = page_account_config(settings, "centralita-page")
+        self._inbound = self._account(inbound, takes_calls=True)
+        self._outbound = self._account(outbound)
+        self._to_pages = self._account(to_pages)
         self._silence = Silence(Path(settings.socket).parent, settings.clock_rate)
         self._taps = TapPool()
         self._spare_memory = SpareMemory()
@@ -129,16 +137,21 @@ class Worker:
     def run(self) -> None:
         """Serve until `stopping`, then end all calls and free everything."""
         self._brain.start()
-        next_check = time.monotonic() + _MEDIA_CHECK
+        next_check = next_page_check = time.monotonic() + _MEDIA_CHECK
         while not self.stopping:
             self._turn()
             if self._leaving and not self._legs and self._brain.connected:
                 log.info("the last call is over, a drained worker ends")
                 break
+            if (now := time.monotonic()) >= next_page_check:
+                next_page_check = now + _PAGE_CHECK
+                for leg in tuple(self._legs.values()):
+                    if leg.page:
+                        self._check_media(leg, leg.listen_to_page)
             if time.monotonic() >= next_check:
                 next_check += _MEDIA_CHECK
                 for leg in tuple(self._legs.values()):
-                    self._check_media(leg)
+                    self._check_media(leg, leg.check_media)
                 self._give_up_arrivals()
                 if len(self._legs) <= _FEW:
                     self._spare_memory.give_back()
@@ -229,6 +242,20 @@ class Worker:
         self._legs.pop(leg.leg_id, None)
         self._arrivals.pop(leg.leg_id, None)
         self._foreign.append(lambda: self._dead.append(leg))
+
+    def gone(self, leg: PjLeg) -> None:
+        """A phone is over, and the leg goes on at another one."""
+        if self._legs.get(leg.leg_id) is leg:
+            self._legs[leg.leg_id] = next(rival for rival in leg.rivals if not rival.ended)
+        self._foreign.append(lambda: self._dead.append(leg))
+
+    def takes_over(self, leg: PjLeg, before: PjLeg | None) -> None:
+        """A phone answered: it is the leg."""
+        first = self._legs[leg.leg_id]
+        leg.notes = first.notes
+        self._legs[leg.leg_id] = leg
+        if before is not None:
+            leg.inherit(before)
 
     # --- arrivals ---------------------------------------------------------------------------
 
@@ -356,6 +383,8 @@ class Worker:
                 self._leg(leg_id).stop_recording()
             case Dial():
                 self._dial(command)
+            case RingAgain():
+                self._ring_again(command)
             case Join(legs=joined):
                 join(self, [self._leg(leg_id) for leg_id in joined])
             case Disconnect(leg_id=leg_id):
@@ -365,7 +394,7 @@ class Worker:
             case ReportTransfer(leg_id=leg_id, status=status):
                 self._leg(leg_id).report_transfer(status)
             case HangUp(leg_id=leg_id, reason=reason):
-                self._leg(leg_id).end(reason)
+                self._leg(leg_id).end_all(reason)
             case Drain(leave=leave):
                 self.drain(leave=leave)
             case Ping():
@@ -394,29 +423,57 @@ class Worker:
     def _dial(self, command: Dial) -> None:
         if self._room_taken(command.call_id) > self.capacity:
             raise DialError(f"worker {self.settings.worker_id} is full with {len(self._legs)} legs")
-        leg = PjLeg(
-            self,
-            self._outbound,
-            leg_id=command.leg_id,
-            call_id=command.call_id,
-            direction=LegDirection.OUT,
-            peer=command.peer,
-        )
-        param = call_param()
+        legs: list[PjLeg] = []
         name = command.caller_name.replace("\\", "").replace('"', "")
-        user = command.caller or "anonymous"
-        param.txOption.localUri = f'"{name}" <sip:{user}@{self.settings.domain}>'
-        for key, value in command.headers.items():
-            header = pj.SipHeader()
-            header.hName, header.hValue = key, value
-            param.txOption.headers.append(header)
-        self._legs[leg.leg_id] = leg
-        try:
-            leg.makeCall(command.target, param)
-        except pj.Error as exc:
-            self._legs.pop(leg.leg_id, None)
-            self._dead.append(leg)
-            raise DialError(f"cannot call {command.target}: {exc.reason}") from exc
+        local = f'"{name}" <sip:{command.caller or "anonymous"}@{self.settings.domain}>'
+        refused = ""
+        for target in targets_of(command.target):
+            leg = self._leg_to(target, command.leg_id, command.call_id, command.peer)
+            # Known before its first event, and as the leg until one of them has answered.
+            self._legs.setdefault(command.leg_id, leg)
+            try:
+                leg.makeCall(target.uri, _offer(local, command.headers))
+            except pj.Error as exc:
+                refused = exc.reason
+                self._dead.append(leg)
+                if self._legs[command.leg_id] is leg:
+                    del self._legs[command.leg_id]
+            else:
+                legs.append(leg)
+        if not legs:
+            raise DialError(f"cannot call {command.target}: {refused}")
+        for leg in legs:
+            leg.rivals = [rival for rival in legs if rival is not leg]
+
+    def _ring_again(self, command: RingAgain) -> None:
+        present = self._leg(command.leg_id)
+        if not present.confirmed:
+            raise TelephonyError("the leg has not been answered yet")
+        for rival in present.rivals:
+            rival.lose()
+        present.rivals = []
+        for target in targets_of(command.target):
+            leg = self._leg_to(target, present.leg_id, present.call_id)
+            try:
+                leg.makeCall(target.uri, _offer(present.getInfo().localUri, command.headers))
+            except pj.Error as exc:
+                self._dead.append(leg)
+                raise DialError(f"cannot call {target.uri}: {exc.reason}") from exc
+            leg.rivals = [present, *present.rivals]
+            for rival in present.rivals:
+                rival.rivals.append(leg)
+            present.rivals.append(leg)
+
+    def _leg_to(self, target: Target, leg_id: LegId, call_id: CallId, peer: str = "") -> PjLeg:
+        return PjLeg(
+            self,
+            self._to_pages if target.page else self._outbound,
+            leg_id=leg_id,
+            call_id=call_id,
+            direction=LegDirection.OUT,
+            peer=peer,
+            page=target.page,
+        )
 
     def _leg(self, leg_id: LegId) -> PjLeg:
         leg = self._legs.get(leg_id)
@@ -429,17 +486,17 @@ class Worker:
         if tap is not None:
             self._taps.give_back(tap)
 
-    def _check_media(self, leg: PjLeg) -> None:
+    def _check_media(self, leg: PjLeg, check: Callable[[float], None]) -> None:
         try:
-            leg.check_media(time.monotonic())
+            check(time.monotonic())
         except pj.Error as exc:
             log.debug("no statistics yet", extra={"leg_id": leg.leg_id, "error": exc.info()})
 
     # --- set-up -----------------------------------------------------------------------------
 
-    def _account(self, user: str, *, outgoing: bool) -> _Account:
+    def _account(self, config: pj.AccountConfig, *, takes_calls: bool = False) -> _Account:
         account = _Account(self)
-        account.create(account_config(self.settings, user, outgoing=outgoing), not outgoing)
+        account.create(config, takes_calls)
         return account
 
     def _greet(self) -> Iterator[object]:
@@ -448,3 +505,14 @@ class Worker:
         yield from (leg.kept() for leg in self._legs.values() if leg.leg_id not in self._arrivals)
         yield Hello(version=self._endpoint.libVersion().full, max_calls=self.capacity)
         yield from self._arrivals.values()
+
+
+def _offer(local: str, headers: Mapping[str, str]) -> pj.CallOpParam:
+    """What an INVITE of ours says of itself."""
+    param = call_param()
+    param.txOption.localUri = local
+    for key, value in headers.items():
+        header = pj.SipHeader()
+        header.hName, header.hValue = key, value
+        param.txOption.headers.append(header)
+    return param

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
-from centralita.routing.agent import AgentState, AgentStatus
+from centralita.routing.agent import PHONE_LOST, AgentState, AgentStatus
 from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
 from tests.support.house import ANA, open_center_house
 
@@ -34,3 +35,26 @@ async def test_wrap_up_can_be_lengthened_and_ended_on_the_page(tmp_path: Path) -
         await house.until(lambda: house.board.agents[ANA].state is AgentState.WRAP_UP)
         await house.agents.finish_wrap_up(ANA)
         assert house.board.agents[ANA].state is AgentState.IDLE
+
+
+async def test_a_phone_that_stays_away_takes_its_agent_out_until_it_is_back(tmp_path: Path) -> None:
+    async with open_center_house(tmp_path, phone_grace=timedelta(milliseconds=20)) as house:
+        house.bus.publish(PhoneRegistered(extension="201", user_agent="desk"))
+        await house.agents.set_status(ANA, "available", "")
+        house.bus.publish(PhoneUnregistered(extension="201"))
+        agent = house.board.agents[ANA]
+        assert (agent.status, agent.serving) == (AgentStatus.AVAILABLE, False)
+        await house.until(lambda: house.board.agents[ANA].status is AgentStatus.ON_BREAK)
+        assert house.board.agents[ANA].reason == PHONE_LOST
+        house.bus.publish(PhoneRegistered(extension="201", user_agent="desk"))
+        assert house.board.agents[ANA].serving
+
+
+async def test_a_phone_that_comes_back_ends_no_break_that_the_agent_chose(tmp_path: Path) -> None:
+    async with open_center_house(tmp_path, phone_grace=timedelta(milliseconds=20)) as house:
+        await house.agents.set_status(ANA, "on_break", "meal")
+        house.bus.publish(PhoneRegistered(extension="201", user_agent="desk"))
+        house.bus.publish(PhoneUnregistered(extension="201"))
+        house.bus.publish(PhoneRegistered(extension="201", user_agent="desk"))
+        agent = house.board.agents[ANA]
+        assert (agent.status, agent.reason) == (AgentStatus.ON_BREAK, "meal")

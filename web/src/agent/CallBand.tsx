@@ -10,7 +10,9 @@ import { useI18n } from "../shared/i18n";
 import { Icon } from "../shared/icons";
 import type { IconName } from "../shared/icons";
 import type { Contact } from "../shared/live";
+import { usePhone } from "../shared/phone";
 import { queuesQuery } from "../shared/queries";
+import { PhoneActions } from "./phone/PhoneActions";
 
 interface Props {
   readonly contact: Contact;
@@ -30,6 +32,7 @@ const ICONS: Record<Contact["stage"], IconName> = {
 export function CallBand({ contact, caller, queueId, call, context }: Props) {
   const { t } = useI18n();
   const { say } = useAnnouncer();
+  const { state: phone } = usePhone();
   const { data: queues } = useQuery(queuesQuery);
   const { offer, stage } = contact;
   const queue =
@@ -73,12 +76,16 @@ export function CallBand({ contact, caller, queueId, call, context }: Props) {
             <Icon name="hourglass" size={16} /> {t("pop.waited", { time: duration(waited) })}
           </li>
         )}
-        {stage === "offered" && (
+        {stage === "offered" && phone.link.kind !== "registered" && (
           <li>
             <Icon name="phone" size={16} /> {t("pop.answer_hint")}
           </li>
         )}
       </ul>
+      {/* What can be done with the call: further actions stand here, too. */}
+      <div className="band-actions">
+        <PhoneActions callId={contact.callId} />
+      </div>
       {stage !== "wrap_up" && (
         <Timer since={stage === "offered" ? contact.offer.ringing_since : contact.call.since} />
       )}

@@ -6,6 +6,7 @@ import { useMe } from "../shared/session";
 import { ContactView } from "./ContactView";
 import { Idle } from "./Idle";
 import { Notice, Notices } from "./Notices";
+import { PhoneNotice } from "./phone/PhoneNotice";
 
 /** The agent's place: the call in hand, or what there is to know until the next one. */
 export function Desk() {
@@ -30,6 +31,7 @@ export function Desk() {
       <Title order={1} className="spoken">
         {t("nav.desk")}
       </Title>
+      {agent !== undefined && <PhoneNotice agent={agent} />}
       {agent !== undefined && <Notices agent={agent} />}
       {contact === null && missed !== null && missed.how !== "accepted" && (
         <Notice kind="plain" icon="phoneOff" testId="pop-gone">

@@ -7,6 +7,7 @@ import type { Key } from "../shared/i18n";
 import { Icon } from "../shared/icons";
 import type { IconName } from "../shared/icons";
 import { errorText } from "../shared/messages";
+import { usePhone } from "../shared/phone";
 import { useSetStatus } from "../shared/queries";
 
 // The reasons that the routing gives for a break; agents can't choose them.
@@ -15,6 +16,7 @@ const RONA: Readonly<Record<string, Key>> = {
   declined: "rona.declined",
   unreachable: "rona.unreachable",
   dropped_call: "rona.dropped_call",
+  phone_lost: "rona.phone_lost",
 };
 
 /** Whether the routing put the agent on break, not the agent. */
@@ -27,6 +29,7 @@ export function Notices({ agent }: { agent: Agent }) {
   const { t } = useI18n();
   const { toast } = useAnnouncer();
   const set = useSetStatus();
+  const { state: phone } = usePhone();
   const rona = isRona(agent) ? RONA[agent.reason] : undefined;
   const back = async () => {
     try {
@@ -37,7 +40,8 @@ export function Notices({ agent }: { agent: Agent }) {
   };
   return (
     <>
-      {!agent.registered && agent.status !== "logged_out" && (
+      {/* A page that is the phone says itself what is wrong with it. */}
+      {!agent.registered && agent.status !== "logged_out" && phone.choice !== "page" && (
         <Notice kind="bad" icon="phonePlug" testId="not-registered">
           {t("phone.not_registered_long", { extension: agent.extension })}
         </Notice>

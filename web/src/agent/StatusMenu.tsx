@@ -11,6 +11,7 @@ import type { IconName } from "../shared/icons";
 import { useLive } from "../shared/live";
 import { errorText } from "../shared/messages";
 import { useSetStatus } from "../shared/queries";
+import { PhoneButton } from "./phone/PhoneButton";
 import { useShortcuts } from "../shared/shortcuts";
 
 export const BREAK_REASONS = ["rest", "meal", "meeting", "training", "paperwork"] as const;
@@ -74,18 +75,7 @@ export function StatusMenu({ agentId }: { agentId: string }) {
   const busy = agent.state !== "idle";
   return (
     <div className="presence">
-      <span
-        className="phone-state"
-        data-registered={agent.registered}
-        title={
-          agent.registered
-            ? t("phone.registered", { extension: agent.extension })
-            : t("phone.not_registered_long", { extension: agent.extension })
-        }
-      >
-        <Icon name={agent.registered ? "phoneOk" : "phonePlug"} />
-        <span>{agent.registered ? agent.extension : t("phone.not_registered")}</span>
-      </span>
+      <PhoneButton agent={agent} />
       <Menu opened={opened} onChange={setOpened} position="bottom-end" withinPortal width={230}>
         <Menu.Target>
           <Button

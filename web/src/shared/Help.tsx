@@ -15,6 +15,12 @@ const KEYS: readonly { keys: readonly string[]; text: Key; supervisor?: true }[]
   { keys: ["a"], text: "help.key.available" },
   { keys: ["s"], text: "help.key.status" },
   { keys: ["n"], text: "help.key.note" },
+  { keys: ["c"], text: "help.key.answer" },
+  { keys: ["x"], text: "help.key.hang_up" },
+  { keys: ["m"], text: "help.key.mute" },
+  { keys: ["h"], text: "help.key.hold" },
+  { keys: ["k"], text: "help.key.keys" },
+  { keys: ["p"], text: "help.key.phone" },
   { keys: ["Ctrl", "Enter"], text: "help.key.save" },
 ];
 
