@@ -22,6 +22,14 @@ const KEYS: readonly { keys: readonly string[]; text: Key; supervisor?: true }[]
   { keys: ["k"], text: "help.key.keys" },
   { keys: ["p"], text: "help.key.phone" },
   { keys: ["Ctrl", "Enter"], text: "help.key.save" },
+  { keys: ["↑"], text: "help.key.task_before" },
+  { keys: ["↓"], text: "help.key.task_after" },
+  { keys: ["t"], text: "help.key.task_take" },
+  { keys: ["o"], text: "help.key.task_open" },
+  { keys: ["d"], text: "help.key.task_done" },
+  { keys: ["k"], text: "help.key.play" },
+  { keys: ["j"], text: "help.key.play_back" },
+  { keys: ["l"], text: "help.key.play_on" },
 ];
 
 /** The list of shortcuts, and the switch for those who don't want them. */

@@ -455,5 +455,13 @@ export const en: Dictionary = {
   "help.key.keys": "Keypad",
   "help.key.phone": "Phone and sound",
   "help.key.save": "Save and finish wrap-up",
+  "help.key.task_before": "Tasks: the one before",
+  "help.key.task_after": "Tasks: the next one",
+  "help.key.task_take": "Tasks: take or give back",
+  "help.key.task_open": "Tasks: listen and read",
+  "help.key.task_done": "Tasks: mark as done",
+  "help.key.play": "Recording: play or pause",
+  "help.key.play_back": "Recording: 5 seconds back",
+  "help.key.play_on": "Recording: 5 seconds on",
   "help.close": "Close",
 };

@@ -453,5 +453,13 @@ export const es = {
   "help.key.keys": "Teclado del teléfono",
   "help.key.phone": "Teléfono y sonido",
   "help.key.save": "Guardar y terminar el cierre",
+  "help.key.task_before": "Tareas: la anterior",
+  "help.key.task_after": "Tareas: la siguiente",
+  "help.key.task_take": "Tareas: tomar o devolver",
+  "help.key.task_open": "Tareas: escuchar y leer",
+  "help.key.task_done": "Tareas: marcar como hecha",
+  "help.key.play": "Grabación: oír o parar",
+  "help.key.play_back": "Grabación: 5 segundos atrás",
+  "help.key.play_on": "Grabación: 5 segundos adelante",
   "help.close": "Cerrar",
 } as const;
