@@ -125,6 +125,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _get("customer", "/customers/{id}", s.Customer, "A customer."),
     _send("change_customer", "PATCH", "/customers/{id}", s.CustomerPatch, {200: s.Customer},
           "Change a customer."),
+    _send("erase_customer", "DELETE", "/customers/{id}", None, {200: s.Erased},
+          "Erase a person: name, numbers, words, recordings. It cannot be undone. The entries stay "
+          "as facts of which nobody can tell whose they were.", role="admin"),
     _get("customer_timeline", "/customers/{id}/timeline", s.Page[s.Interaction],
          "What was said with this customer on every channel, newest first.",
          query=s.TimelineQuery),

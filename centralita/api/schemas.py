@@ -221,6 +221,16 @@ class NewCustomer(Body, kw_only=True):
     )
 
 
+class Erased(Answer, kw_only=True):
+    """What an erasure took out of everything, by number."""
+
+    interactions: int
+    recordings: int
+    cases: int
+    tasks: int
+    merges: int
+
+
 class CustomerPatch(Body, kw_only=True):
     """What to change; giving a provisional customer a name makes it a full one."""
 

@@ -118,7 +118,7 @@ class Recordings:
         """The recording, or None."""
         async with self._database.read() as session:
             row = await session.get(RecordingRow, recording_id)
-            return _recording(row) if row is not None else None
+            return recording_of(row) if row is not None else None
 
     async def of_call(self, call_id: CallId) -> tuple[RecordingRecord, ...]:
         """The recordings of a call, oldest first."""
@@ -128,7 +128,7 @@ class Recordings:
                 .where(RecordingRow.call_id == call_id)
                 .order_by(RecordingRow.created_at, RecordingRow.id)
             )
-            return tuple(_recording(row) for row in rows)
+            return tuple(recording_of(row) for row in rows)
 
     async def older_than(self, before: datetime, limit: int = 100) -> tuple[RecordingRecord, ...]:
         """Recordings made before that time whose file is still there, oldest first."""
@@ -139,7 +139,7 @@ class Recordings:
                 .order_by(RecordingRow.created_at)
                 .limit(limit)
             )
-            return tuple(_recording(row) for row in rows)
+            return tuple(recording_of(row) for row in rows)
 
     async def mark_removed(self, recording_id: RecordingId) -> None:
         """Retention has deleted the file."""
@@ -161,7 +161,7 @@ class Recordings:
                 .order_by(RecordingRow.created_at)
                 .limit(limit)
             )
-            return tuple(_recording(row) for row in rows)
+            return tuple(recording_of(row) for row in rows)
 
     async def put_transcript(self, transcript: TranscriptRecord) -> None:
         """Keep a transcript in the place of an earlier one; raises NotFound without recording."""
@@ -220,7 +220,7 @@ class Recordings:
             return await session.scalar(select(func.count()).select_from(RecordingRow)) or 0
 
 
-def _recording(row: RecordingRow) -> RecordingRecord:
+def recording_of(row: RecordingRow) -> RecordingRecord:
     return RecordingRecord(
         recording_id=RecordingId(row.id),
         call_id=CallId(row.call_id),

@@ -12,6 +12,7 @@ from centralita.store.centre import Agents, Flows, Queues, Settings
 from centralita.store.customers import Customers
 from centralita.store.database import Database
 from centralita.store.days import Days
+from centralita.store.erasure import Erasure
 from centralita.store.interactions import Interactions
 from centralita.store.merges import Merges
 from centralita.store.outbound import OutboundCalls
@@ -33,6 +34,7 @@ class Store:
         self.tags = Tags(database)
         self.days = Days(database)
         self.merges = Merges(database)
+        self.erasure = Erasure(database)
         self.search = Searching(database)
         self.cases = Cases(database)
         self.tasks = Tasks(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from centralita.core.clock import Clock
@@ -112,6 +113,12 @@ class Directory:
         kept = (Provisional if stored.provisional else Known)(stored, caller.number)
         self._remember(kept)
         return kept
+
+    def forget(self, numbers: Iterable[str]) -> None:
+        """Know nothing of these any more: their customer was erased."""
+        for number in numbers:
+            self._seen.pop(number, None)
+            self._unstored.pop(number, None)
 
     def recall(self, caller: str, region: str | None = None) -> Caller:
         """As `who_is`, without asking: who it was the last time, or nobody known."""

@@ -11,6 +11,7 @@ from centralita.api.handlers import (
     conversations,
     customers,
     edge,
+    erasure,
     flows,
     interactions,
     merges,
@@ -39,5 +40,6 @@ def handlers(ports: ApiPorts, auth: Authenticator) -> dict[str, Handler]:
         **flows.Flows(ports, auditor).handlers(),
         **audit.AuditEntries(ports).handlers(),
         **edge.Edge(ports, auditor).handlers(),
+        **erasure.Erasing(ports, auditor).handlers(),
         **phone.Phone(ports, auth).handlers(),
     }
