@@ -18,6 +18,8 @@ from typing import Any
 
 import aiohttp
 
+from centralita.core.tasks import Tasks
+
 PREFERENCES = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
@@ -129,6 +131,7 @@ async def open_firefox(folder: Path, *, microphone_hertz: int) -> AsyncIterator[
         env={**os.environ, "HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"},
     )
     assert process.stderr is not None
+    tasks = Tasks("firefox")
     try:
         async with asyncio.timeout(60):
             while True:
@@ -136,7 +139,7 @@ async def open_firefox(folder: Path, *, microphone_hertz: int) -> AsyncIterator[
                 assert line, "Firefox ended before it could be driven"
                 if found := re.search(r"WebDriver BiDi listening on (ws://\S+)", line):
                     break
-        reading = asyncio.ensure_future(_drain(process.stderr))
+        tasks.spawn(_drain(process.stderr), name="what Firefox says")
         async with (
             aiohttp.ClientSession() as session,
             session.ws_connect(found[1] + "/session", max_msg_size=0) as socket,
@@ -144,8 +147,8 @@ async def open_firefox(folder: Path, *, microphone_hertz: int) -> AsyncIterator[
             page = FirefoxPage(socket)
             await page.begin()
             yield page
-        reading.cancel()
     finally:
+        await tasks.close()
         process.terminate()
         try:
             await asyncio.wait_for(process.wait(), 15)

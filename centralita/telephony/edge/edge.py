@@ -42,8 +42,8 @@ class Edge:
         """
         if find_kamailio(self.config.binary) is None:
             raise Unavailable(
-                "Kamailio is not installed: install the packages kamailio, kamailio-tls-modules "
-                "and kamailio-sqlite-modules, or set [sip] edge = none"
+                "Kamailio is not installed: install the packages kamailio, kamailio-tls-modules, "
+                "kamailio-sqlite-modules and kamailio-websocket-modules, or set [sip] edge = none"
             )
         resolved = {
             trunk.name: await _addresses_of(trunk.registration.registrar)
