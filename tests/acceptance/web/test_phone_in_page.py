@@ -113,10 +113,13 @@ async def long_enough(page: BrowserPage) -> None:
 
 
 @asynccontextmanager
-async def center(folder: Path, *, media: str = "") -> AsyncIterator[Center]:
+async def center(
+    folder: Path, *, media: str = "", server: ServerProcess | None = None
+) -> AsyncIterator[Center]:
     microphone = folder / "microphone.wav"
     write_wav(microphone, tone(AGENT_HZ, 2.0))
-    async with ServerProcess(folder, media=media) as server, open_browser(microphone) as browser:
+    server = server or ServerProcess(folder, media=media)
+    async with server, open_browser(microphone) as browser:
         caller = await server.caller()
         try:
             yield Center(server, browser, caller)
@@ -297,3 +300,37 @@ async def test_another_computer_takes_the_phone_over_after_asking(tmp_path: Path
         await both_hear(second, call)
         await first.sees("phone-elsewhere")
         assert await first.count("phone-hang-up") == 0
+
+
+_DIALS = """
+fetch("/api/v1/calls", {
+  method: "POST",
+  headers: {
+    "Content-Type": "application/json",
+    "X-CSRF-Token": document.cookie.match(/centralita_csrf=([^;]+)/)[1],
+  },
+  body: JSON.stringify({ to: "+34911234567", queue_id: "sales" }),
+}).then((answer) => answer.status)
+"""
+
+
+async def test_a_call_that_is_dialled_on_the_page_is_answered_there_by_itself(
+    tmp_path: Path,
+) -> None:
+    server = ServerProcess(tmp_path)
+    # Whoever is called, at the provider's.
+    provider = Phone("provider", server.sip, host="127.0.0.3")
+    await provider.start()
+    server.extra += f"[trunk:acme]\naddresses = 127.0.0.9\nproxy = {provider.address}\n"
+    try:
+        async with center(tmp_path, server=server) as here:
+            page = await here.agent()
+            assert await page.evaluate(_DIALS) == 201
+            called = await asyncio.wait_for(provider.incoming.get(), 15)
+            called.accept()
+            await called.wait_answered()
+            called.audio.hum(tone(CALLER_HZ, 0.4))
+            await both_hear(page, called)
+            assert await page.problems() == []
+    finally:
+        await provider.close()

@@ -143,7 +143,10 @@ export class SipPhone {
     this.count += 1;
     const number = this.count;
     const callId = header(request, "X-Centralita-Call");
-    const atOnce = header(request, "X-Centralita-Answer") === "now";
+    // A call that comes back to its page, or one that was dialled on the page.
+    const atOnce =
+      header(request, "X-Centralita-Answer") === "now" ||
+      /;\s*answer-after=0\b/.test(header(request, "Call-Info"));
     const before = [...this.lines].filter(([, line]) => line.callId === callId);
     if (this.lines.size > before.length || (before.length > 0 && !atOnce)) {
       session.terminate(BUSY);
