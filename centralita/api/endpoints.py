@@ -194,8 +194,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _send("return_phone", "POST", "/me/phone/return", None, {204: None},
           "Ring this page for the call that it had."),
     # flows
-    _get("flows", "/flows", s.Page[s.Flow], "The newest and the published version of each flow.",
-         role="supervisor"),
+    _get("flows", "/flows", s.Page[s.Flow], "The newest and the published version of each flow."),
     _get("flow", "/flows/{id}", s.FlowDetail, "The newest version of a flow.", role="supervisor"),
     _get("flow_versions", "/flows/{id}/versions", s.Page[s.Flow], "All versions, newest first.",
          role="supervisor"),

@@ -117,7 +117,8 @@ class LiveFeed:
                 self._call(call_id, "voicemail" if event.step.kind == "voicemail" else "ivr")
             case FlowResumed(call_id=call_id, learned=learned):
                 self._learned[call_id] = learned
-                self._call(call_id, "ivr")
+                if not self._is_talked_in(call_id):  # then the flow only stands by
+                    self._call(call_id, "ivr")
             case routing.CallTakenOver():
                 self._taken_over(event)
             case oncall.CallHeld(call_id=call_id, agent_id=agent_id, held=held):
@@ -164,6 +165,9 @@ class LiveFeed:
                 call_id=agent.call_id,
             )
         )
+
+    def _is_talked_in(self, call_id: CallId) -> bool:
+        return any(talk.call_id == call_id for talk in self._hub.conversations.values())
 
     def _call(self, call_id: CallId, phase: CallPhase, *, agent_id: str | None = None) -> None:
         state = self._calls.calls.get(call_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,15 +15,15 @@ import pytest_asyncio
 
 from centralita.telephony.phone.g711 import Samples
 from centralita.telephony.phone.phone import Phone, PhoneCall
-from centralita.telephony.phone.rtp import RATE, HeardFrame
+from centralita.telephony.phone.rtp import RATE
 from tests.support.busy import is_healthy
+from tests.support.hearing import ANA, CALLER, LUIS, OUTSIDE, answers, hears, music, steadily
 from tests.support.server import ApiClient, ServerProcess
 from tests.support.story import Json, Watcher, events_of, eventually, set_queues, watcher
 from tests.support.telephony import tone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CALLER, ANA, LUIS, OUTSIDE = 600, 1000, 1400, 1800
 NUMBER = "+34911234567"
 SHOWN = "+34910000001"
 
@@ -64,54 +64,6 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
         for phone in (ana, luis, outside):
             await phone.close()
     assert await server.stop() == 0
-
-
-async def answers(phone: Phone, hertz: int) -> PhoneCall:
-    """Pick up, and hum."""
-    call = await asyncio.wait_for(phone.incoming.get(), 10)
-    call.audio.hum(tone(hertz, 1))
-    call.accept()
-    await call.wait_answered()
-    return call
-
-
-def hears(*hertz: int) -> Callable[[HeardFrame], bool]:
-    """Whether just these of the tones are heard."""
-
-    def so(frame: HeardFrame) -> bool:
-        spectrum = np.abs(np.fft.rfft(frame.samples.astype(np.float64))) ** 2
-        whole = float(spectrum[1:].sum())
-        if not hertz:
-            return frame.rms < 100
-
-        def part(pitch: int) -> float:
-            nearest = round(pitch * len(frame.samples) / RATE)
-            return float(spectrum[nearest - 1 : nearest + 2].sum()) / whole if whole else 0.0
-
-        wanted = all(part(pitch) > 0.6 / len(hertz) for pitch in hertz)
-        others = {CALLER, ANA, LUIS, OUTSIDE}.difference(hertz)
-        return frame.rms > 100 and wanted and all(part(pitch) < 0.1 for pitch in others)
-
-    return so
-
-
-def music(frame: HeardFrame) -> bool:
-    """Something that is none of the people."""
-    return frame.rms > 50 and not any(
-        frame.has_tone(pitch) for pitch in (CALLER, ANA, LUIS, OUTSIDE)
-    )
-
-
-async def steadily(call: PhoneCall, wanted: Callable[[HeardFrame], bool], frames: int = 10) -> None:
-    """Until so many frames in a row are as wanted."""
-    row = 0
-
-    def enough(frame: HeardFrame) -> bool:
-        nonlocal row
-        row = row + 1 if wanted(frame) else 0
-        return row >= frames
-
-    await call.audio.until(enough)
 
 
 @asynccontextmanager

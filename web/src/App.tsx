@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { Button, Center, Loader, Stack, Text } from "@mantine/core";
+import { Dialling } from "./agent/oncall/Dialling";
 import { Shell } from "./Shell";
 import { SignIn } from "./SignIn";
 import { Failure } from "./shared/Failure";
@@ -33,7 +34,9 @@ export function App() {
       {/* Another person, another connection: nothing is carried over. */}
       <LiveProvider key={me.user.id} onSignedOut={signedOut}>
         <Phone>
-          <Shell />
+          <Dialling>
+            <Shell />
+          </Dialling>
         </Phone>
       </LiveProvider>
     </Failure>

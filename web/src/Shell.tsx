@@ -2,6 +2,7 @@ import { ActionIcon, Badge, Menu, Tooltip } from "@mantine/core";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { Desk } from "./agent/Desk";
 import { PhoneStrip } from "./agent/phone/PhoneStrip";
+import { DialButton } from "./agent/oncall/Dialling";
 import { StatusMenu } from "./agent/StatusMenu";
 import { Tasks } from "./agent/Tasks";
 import { useAnnouncer } from "./shared/announce";
@@ -121,6 +122,7 @@ export function Shell() {
           ))}
         </nav>
         <div className="top-right">
+          <DialButton />
           {agentId !== null && <StatusMenu agentId={agentId} />}
           <Tooltip label={t("help.open")}>
             <ActionIcon
@@ -219,7 +221,7 @@ function UserMenu() {
           aria-label={t("user.menu", { name: user.name })}
           data-testid="user-menu"
         >
-          <span className="initials">{initials(user.name)}</span>
+          <span className="initials" data-initials={initials(user.name)} />
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import type { Agent, LiveMessage, Offer, WrapUp } from "../src/shared/api";
 import { backoff } from "../src/shared/live/connection";
-import { apply, contactOf, EMPTY } from "../src/shared/live/state";
-import type { LiveCall, LiveState } from "../src/shared/live/state";
+import { apply, contactOf, conversationOf, EMPTY } from "../src/shared/live/state";
+import type { LiveCall, LiveConversation, LiveParked, LiveState } from "../src/shared/live/state";
 
 const NOON = "2026-01-05T12:00:00Z";
 
@@ -171,6 +171,75 @@ test("an offer accepted while we were away still tells its talk who is calling",
   const before = after(snapshot, offer(1));
   const state = apply(before, { ...snapshot, calls: [call(0, "ana")] });
   expect(contactOf(state ?? EMPTY, "ana")).toMatchObject({ stage: "in_call", offer: { offer_id: "offer_1" } });
+});
+
+function conversation(seq: number, state: LiveConversation["state"] = "talking"): LiveConversation {
+  return {
+    type: "conversation",
+    seq,
+    call_id: "call_1",
+    agent_id: "ana",
+    state,
+    direction: "in",
+    with_: "caller",
+    third: null,
+    recording: "on",
+    since: NOON,
+  };
+}
+
+const parked: LiveParked = {
+  type: "parked",
+  seq: 1,
+  slot: "701",
+  call_id: "call_1",
+  caller: "+34600111222",
+  customer_id: null,
+  customer_name: "",
+  since: NOON,
+  by: "ana",
+};
+
+test("a page that is opened in mid-call finds the conversation and who is parked", () => {
+  const state = after({ ...snapshot, conversations: [conversation(0, "held")], parked: [parked] });
+  expect(conversationOf(state, "ana")?.state).toBe("held");
+  expect(conversationOf(state, "leo")).toBeNull();
+  expect(Object.keys(state.parked)).toEqual(["701"]);
+  const empty = apply(state, { type: "parked_gone", seq: 1, slot: "701", call_id: "call_1" });
+  expect(empty?.parked).toEqual({});
+});
+
+test("a call that one makes is in hand while the phone still rings, and tells why it reached nobody", () => {
+  const dialling = after(snapshot, call(1, "ana", "dialling"), conversation(2, "dialling"));
+  expect(contactOf(dialling, "ana")).toMatchObject({ stage: "in_call", consulted: false });
+  const gone: LiveMessage = {
+    type: "conversation_gone",
+    seq: 3,
+    call_id: "call_1",
+    agent_id: "ana",
+    outcome: "busy",
+  };
+  const ended = apply(dialling, gone) ?? EMPTY;
+  expect(conversationOf(ended, "ana")).toBeNull();
+  expect(ended.unreached.ana?.outcome).toBe("busy");
+  expect(apply(ended, conversation(4, "dialling"))?.unreached).toEqual({});
+});
+
+test("a colleague who is consulted has the call in hand, and it stays the other one's", () => {
+  const asked = { ...offer(1), consultation: true, transferred_from: "leo" };
+  const accepted: LiveMessage = {
+    type: "offer_gone",
+    seq: 2,
+    offer_id: "offer_1",
+    agent_id: "ana",
+    how: "accepted",
+  };
+  const talks = { ...agent(3, "Ana", "in_call"), call_id: "call_1" };
+  const state = after(snapshot, asked, accepted, talks);
+  expect(contactOf(state, "ana")).toMatchObject({ stage: "in_call", consulted: true });
+  expect(contactOf(apply(state, agent(4)) ?? EMPTY, "ana")).toBeNull();
+  const theirs = apply(apply(state, call(4, "ana")) ?? EMPTY, conversation(5)) ?? EMPTY;
+  expect(contactOf(theirs, "ana")).toMatchObject({ stage: "in_call", consulted: false });
 });
 
 test("attempts to connect come ever more slowly, but never later than in a quarter of a minute", () => {

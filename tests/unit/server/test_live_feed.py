@@ -12,6 +12,8 @@ import pytest
 from centralita.api import live_messages as live
 from centralita.api.live import Viewer
 from centralita.core.ids import CustomerId
+from centralita.ivr.driver import FlowResumed
+from centralita.routing.conversations.events import CallHeld
 from centralita.timeline.model import CustomerContext
 from tests.support.house import ANA, House, open_center_house, shown
 
@@ -94,3 +96,15 @@ async def test_a_supervisor_follows_a_call_to_its_end(house: House) -> None:
     assert sorted(set(phases), key=phases.index) == order
     (gone,) = await shown(page, live.CallGone)
     assert gone.call_id == caller.call_id
+
+
+async def test_a_flow_that_stands_by_takes_no_call_out_of_an_agents_hands(house: House) -> None:
+    await house.ana_is_available()
+    caller, _ = await house.talks_to_ana()
+    page = house.supervisor()
+    assert house.hub.conversations, "the snapshot has it"
+    house.bus.publish(FlowResumed(call_id=caller.call_id, node="wait", learned={}, path=()))
+    now = house.clock.now()
+    house.bus.publish(CallHeld(call_id=caller.call_id, agent_id=ANA, held=True, at=now))
+    (call,) = await shown(page, live.CallChanged)
+    assert (call.state, call.agent_id) == ("held", ANA)

@@ -53,7 +53,9 @@ export function CallBand({ contact, caller, queueId, call, context }: Props) {
       ? t("pop.title")
       : stage === "wrap_up"
         ? t("contact.wrap_up")
-        : t(contact.call.state === "held" ? "contact.held" : "contact.in_call");
+        : contact.call.state === "dialling"
+          ? t("call.dialling")
+          : t(contact.call.state === "held" ? "contact.held" : "contact.in_call");
   return (
     <header className="band">
       <span className="band-icon">

@@ -15,6 +15,8 @@ import { CallBand } from "./CallBand";
 import { ChooseCustomer } from "./ChooseCustomer";
 import { FindCustomer } from "./FindCustomer";
 import { Learned } from "./Learned";
+import { HandedOver } from "./oncall/HandedOver";
+import { OnCall } from "./oncall/OnCall";
 import { useShownAt } from "./shownAt";
 import { WrapUp } from "./WrapUp";
 
@@ -31,9 +33,12 @@ export function ContactView({ contact, agentId }: Props) {
   const { t } = useI18n();
   const offer = contact.stage === "offered" ? contact.offer : contact.offer;
   const ringing = contact.stage === "offered";
+  const consulted = contact.stage === "in_call" && contact.consulted;
   const fromLive = contact.stage === "wrap_up" ? contact.wrapUp.interaction_id : offer?.interaction_id;
   // A page that was opened in mid-call missed the offer: the call itself tells the same.
-  const { data: call } = useCall(offer === null || fromLive == null ? contact.callId : null);
+  // Of one that is only being made nothing is written yet.
+  const begins = contact.stage === "in_call" && contact.call.state === "dialling";
+  const { data: call } = useCall(!begins && (offer === null || fromLive == null) ? contact.callId : null);
   const interactionId = fromLive ?? call?.interaction_id ?? null;
   const { data: interaction } = useInteraction(interactionId);
 
@@ -69,7 +74,9 @@ export function ContactView({ contact, agentId }: Props) {
       ref={shown}
     >
       <CallBand contact={contact} caller={caller} queueId={queueId} call={call ?? null} context={context} />
+      {contact.stage === "in_call" && <OnCall callId={contact.callId} agentId={agentId} />}
       <div className="contact-left">
+        <HandedOver offer={offer} />
         <section className="card">
           <Who
             context={context}
@@ -80,7 +87,7 @@ export function ContactView({ contact, agentId }: Props) {
             interactionId={interactionId}
           />
         </section>
-        {!ringing && (
+        {!ringing && !consulted && (
           <WrapUp
             key={interactionId}
             wrapUp={contact.stage === "wrap_up" ? contact.wrapUp : null}

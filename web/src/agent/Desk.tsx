@@ -7,6 +7,7 @@ import { ContactView } from "./ContactView";
 import { Idle } from "./Idle";
 import { Notice, Notices } from "./Notices";
 import { PhoneNotice } from "./phone/PhoneNotice";
+import { Parked } from "./oncall/Parked";
 
 /** The agent's place: the call in hand, or what there is to know until the next one. */
 export function Desk() {
@@ -43,6 +44,7 @@ export function Desk() {
       ) : (
         <ContactView key={contact.callId} contact={contact} agentId={mine?.id ?? ""} />
       )}
+      {mine !== null && <Parked />}
     </div>
   );
 }

@@ -1,13 +1,9 @@
-import { createContext, useContext } from "react";
 import { useAnnouncer } from "./announce";
+import { useDial } from "./dial";
+import type { Dial } from "./dial";
 import { phone } from "./format";
 import { useI18n } from "./i18n";
 import { Icon } from "./icons";
-
-export type Dial = (number: string) => void;
-
-/** Whoever can dial puts the way to do so here; without one, numbers are copied. */
-export const DialContext = createContext<Dial | null>(null);
 
 interface Props {
   readonly value: string;
@@ -19,7 +15,7 @@ interface Props {
 export function Number({ value, onDial }: Props) {
   const { t } = useI18n();
   const { toast } = useAnnouncer();
-  const ours = useContext(DialContext);
+  const ours = useDial();
   const dial = onDial ?? ours;
   const shown = phone(value);
   const copy = async () => {

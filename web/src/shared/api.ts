@@ -30,6 +30,7 @@ export type NewMessage = Schemas["NewMessage"];
 export type NewTask = Schemas["NewTask"];
 export type TaskPatch = Schemas["TaskPatch"];
 export type Template = Schemas["Template"];
+export type Target = Schemas["TransferRequest"]["to"];
 export type Task = Schemas["Task"];
 export type TaskState = Schemas["TaskState"];
 export type Transcript = Schemas["Transcript"];

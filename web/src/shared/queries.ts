@@ -36,6 +36,12 @@ export const agentsQuery = queryOptions({
 
 export const contextKey = (customerId: string | null) => ["customer", customerId, "context"];
 
+export const flowsQuery = queryOptions({
+  queryKey: ["flows"],
+  queryFn: () => body(api.GET("/api/v1/flows")),
+  staleTime: 60_000,
+});
+
 export function useContextOf(customerId: string | null) {
   return useQuery({
     queryKey: contextKey(customerId),

@@ -1,6 +1,6 @@
 /** What this browser remembers from visit to visit; nothing when its storage is closed to us. */
 
-type Name = "device" | "language" | "phone" | "shortcuts" | "sound";
+type Name = "device" | "dial-queue" | "language" | "phone" | "shortcuts" | "sound";
 
 export function remembered(name: Name): string | null {
   try {

@@ -21,6 +21,8 @@ function isTyping(target: EventTarget | null): boolean {
 export function useShortcuts(keys: Readonly<Record<string, () => void>>): void {
   useEffect(() => {
     function pressed(event: KeyboardEvent): void {
+      // A key that is held down is pressed once.
+      if (event.repeat) return;
       if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
       if (isTyping(event.target) || document.querySelector("[role=dialog],[role=menu]") !== null) return;
       const action = keys[event.key];

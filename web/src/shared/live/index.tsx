@@ -3,8 +3,8 @@ import type { ReactNode } from "react";
 import { LiveConnection } from "./connection";
 import type { Live } from "./connection";
 
-export { contactOf } from "./state";
-export type { Contact, LiveCall, LiveQueue } from "./state";
+export { contactOf, conversationOf } from "./state";
+export type { Contact, LiveCall, LiveConversation, LiveParked, LiveQueue } from "./state";
 
 const Context = createContext<LiveConnection | null>(null);
 

@@ -27,6 +27,8 @@ export interface LiveState {
   readonly tasks: Table<Task>;
   /** The last offer that each agent accepted: it holds what the pop knew, for the talk after it. */
   readonly accepted: Table<Offer>;
+  /** The last call of each agent's own making that reached nobody, and why. */
+  readonly unreached: Table<Of<"conversation_gone">>;
   /** The last offer that ended in another way than accepted. */
   readonly missed: { readonly offer: Offer; readonly how: OfferEnd } | null;
 }
@@ -42,6 +44,7 @@ export const EMPTY: LiveState = {
   parked: {},
   tasks: {},
   accepted: {},
+  unreached: {},
   missed: null,
 };
 
@@ -95,9 +98,20 @@ export function apply(state: LiveState, message: LiveMessage): LiveState | null 
         : { ...next, offers, missed: { offer, how: message.how } };
     }
     case "conversation":
-      return { ...next, conversations: put(next.conversations, talkKey(message), message) };
+      return {
+        ...next,
+        conversations: put(next.conversations, talkKey(message), message),
+        unreached: without(next.unreached, message.agent_id),
+      };
     case "conversation_gone":
-      return { ...next, conversations: without(next.conversations, talkKey(message)) };
+      return {
+        ...next,
+        conversations: without(next.conversations, talkKey(message)),
+        unreached:
+          message.outcome === ""
+            ? next.unreached
+            : put(next.unreached, message.agent_id, message),
+      };
     case "parked":
       return { ...next, parked: put(next.parked, message.slot, message) };
     case "parked_gone":
@@ -127,6 +141,8 @@ export type Contact =
       readonly callId: string;
       readonly call: LiveCall;
       readonly offer: Offer | null;
+      /** A colleague asks: the caller, and what is written of the call, are still theirs. */
+      readonly consulted: boolean;
     }
   | {
       readonly stage: "wrap_up";
@@ -143,15 +159,51 @@ export function contactOf(state: LiveState, agentId: string): Contact | null {
   // The caller may stay in the line after the agent has left it: then both are there.
   if (call !== undefined && wrapUp?.call_id !== call.call_id) {
     const { call_id: callId } = call;
-    return { stage: "in_call", callId, call, offer: acceptedOffer(state, agentId, callId) };
+    const offer = acceptedOffer(state, agentId, callId);
+    return { stage: "in_call", callId, call, offer, consulted: false };
+  }
+  const asked = consultationOf(state, agentId);
+  if (asked !== null) {
+    const { call_id: callId } = asked;
+    return { stage: "in_call", callId, call: callOf(asked), offer: asked, consulted: true };
   }
   if (wrapUp === undefined) return null;
   const { call_id: callId } = wrapUp;
   return { stage: "wrap_up", callId, wrapUp, offer: acceptedOffer(state, agentId, callId) };
 }
 
+/** What an agent does with the call in hand; null when there is none, or it only begins. */
+export function conversationOf(state: LiveState, agentId: string): LiveConversation | null {
+  return Object.values(state.conversations).find((one) => one.agent_id === agentId) ?? null;
+}
+
+/** The offer by which a colleague consults this agent, while they talk. */
+function consultationOf(state: LiveState, agentId: string): Offer | null {
+  const offer = state.accepted[agentId];
+  const agent = state.agents[agentId];
+  const talks = agent?.state === "in_call" && agent.call_id === offer?.call_id;
+  return offer?.consultation === true && talks ? offer : null;
+}
+
+/** The call of an offer, for the one who is not told of it otherwise. */
+function callOf(offer: Offer): LiveCall {
+  return {
+    type: "call",
+    seq: offer.seq,
+    call_id: offer.call_id,
+    state: "bridged",
+    caller: offer.caller,
+    customer_id: offer.customer?.customer.id ?? null,
+    customer_name: offer.customer?.customer.name ?? "",
+    queue_id: offer.queue_id,
+    agent_id: offer.agent_id,
+    since: offer.ringing_since,
+  };
+}
+
 /** Whether an agent talks in this call, or has just answered it and is being put through. */
 function isTalk(state: LiveState, call: LiveCall, agentId: string): boolean {
+  if (talkKey({ call_id: call.call_id, agent_id: agentId }) in state.conversations) return true;
   if (call.agent_id !== agentId || state.agents[agentId]?.state === "idle") return false;
   if (call.state === "offered") return acceptedOffer(state, agentId, call.call_id) !== null;
   return call.state === "bridged" || call.state === "held";

@@ -1,0 +1,114 @@
+import { Button, NativeSelect } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import type { Customer } from "../../shared/api";
+import { nameOf } from "../../shared/customer/CustomerHead";
+import { Dialog } from "../../shared/Dialog";
+import { phone } from "../../shared/format";
+import { useI18n } from "../../shared/i18n";
+import { Icon } from "../../shared/icons";
+import { queuesQuery, useCustomers } from "../../shared/queries";
+import { remember, remembered } from "../../shared/remembered";
+import { go } from "../../shared/route";
+import { call, useAct } from "./act";
+import { typedNumber } from "./directory";
+import { Picker } from "./Picker";
+import type { Option } from "./Picker";
+import { Refusal } from "./SendDialog";
+
+interface Props {
+  /** What it opens with. */
+  readonly number: string;
+  /** The queues that the agent serves: one of them calls, and shows its number. */
+  readonly queues: readonly string[];
+  readonly onClose: () => void;
+}
+
+/** Whom to call, found by number or by name, and which queue's number they see. */
+export function DialPad({ number, queues, onClose }: Props) {
+  const { t } = useI18n();
+  const { data } = useQuery(queuesQuery);
+  const [typed, setTyped] = useState(number);
+  const [why, setWhy] = useState("");
+  const [queue, setQueue] = useState(() => firstQueue(queues));
+  const { act, busy } = useAct(setWhy);
+  const [asked] = useDebouncedValue(typed.trim(), 200);
+  const found = useCustomers(asked);
+
+  const titled = (id: string) => data?.items.find((one) => one.id === id)?.title ?? id;
+  const direct = typedNumber(typed);
+  const customers = asked === "" ? [] : (found.data?.pages.flatMap((page) => page.items) ?? []);
+  const options: Option[] = [
+    ...(direct === null
+      ? []
+      : [{ key: direct, icon: "phoneOut" as const, label: phone(direct), detail: t("dial.this_number") }]),
+    ...customers.flatMap((one) => numbersOf(one, t("caller.unknown"))).filter((one) => one.key !== direct),
+  ];
+  const dial = async (to: string | undefined) => {
+    if (to === undefined) return;
+    setWhy("");
+    if (queue === undefined) {
+      setWhy(t("dial.no_queue"));
+      return;
+    }
+    remember("dial-queue", queue);
+    if (await act(() => call(to, queue))) {
+      onClose();
+      go({ page: "desk" });
+    }
+  };
+  return (
+    <Dialog opened title={t("dial.title")} onClose={onClose}>
+      <div data-testid="dial-pad" aria-busy={busy}>
+        <Picker
+          label={t("dial.to")}
+          placeholder={t("dial.to_hint")}
+          none={typed.trim() === "" ? "" : t("dial.to_none")}
+          typed={typed}
+          options={options}
+          onType={setTyped}
+          onPick={(to) => void dial(to)}
+        />
+        <NativeSelect
+          mt="sm"
+          label={t("dial.as")}
+          description={t("dial.as_hint")}
+          value={queue}
+          onChange={(event) => {
+            setQueue(event.currentTarget.value);
+          }}
+          data={queues.map((id) => ({ value: id, label: titled(id) }))}
+          data-testid="dial-queue"
+        />
+        <Refusal why={why} />
+        <Button
+          fullWidth
+          mt="md"
+          leftSection={<Icon name="phoneOut" />}
+          disabled={options.length === 0}
+          onClick={() => void dial(options[0]?.key)}
+          data-testid="dial-call"
+        >
+          {options[0] === undefined ? t("dial.call") : t("dial.number", { number: options[0].label })}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+/** The queue that called last, if the agent still serves it. */
+function firstQueue(queues: readonly string[]): string | undefined {
+  return queues.find((one) => one === remembered("dial-queue")) ?? queues[0];
+}
+
+function numbersOf(customer: Customer, unknown: string): Option[] {
+  return customer.identities
+    .filter(({ kind }) => kind === "phone")
+    .map(({ value }) => ({
+      key: value,
+      icon: "user",
+      label: nameOf(customer, unknown),
+      detail: phone(value),
+    }));
+}
