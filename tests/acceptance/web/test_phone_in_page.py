@@ -149,21 +149,33 @@ async def test_an_agent_at_the_page_mutes_holds_and_presses_keys(tmp_path: Path)
         await call.audio.until(lambda frame: frame.has_tone(AGENT_HZ))
 
         await page.press("h")
-        await page.sees('[data-testid="phone-hold"][aria-pressed="true"]')
+        await page.sees("oncall-resume")
         # Music, which is no tone of the agent's.
         await call.audio.until(lambda frame: frame.rms > 100 and not frame.has_tone(AGENT_HZ))
         await page.until(hears(0))
-        await page.click("phone-hold")
+        await page.click("oncall-resume")
         await both_hear(page, call)
 
         await page.press("k")
-        await page.click("phone-key-5")
+        await page.sees("keys-sent")
+        await page.press("5")
         assert await asyncio.wait_for(call.audio.keys.get(), 5) == "5"
-        await page.press("#")
+        await page.click("key-hash")
         assert await asyncio.wait_for(call.audio.keys.get(), 5) == "#"
-        assert await page.text("phone-keys-sent") == "5#"
+        assert await page.value("keys-sent") == "5#"
         await page.press("Escape")
-        await long_enough(page)
+        # Elsewhere in the page its phone holds and has keys by itself.
+        await page.press("2")
+        await page.click("phone-hold")
+        await page.sees('[data-testid="phone-hold"][aria-pressed="true"]')
+        await call.audio.until(lambda frame: frame.rms > 100 and not frame.has_tone(AGENT_HZ))
+        await page.click("phone-hold")
+        await both_hear(page, call)
+        await page.click("phone-keys")
+        await page.click("phone-key-7")
+        assert await asyncio.wait_for(call.audio.keys.get(), 5) == "7"
+        await page.press("Escape")
+        await page.press("1")
         await page.press("x")
         await page.sees("wrap-up")
         assert await page.problems() == []

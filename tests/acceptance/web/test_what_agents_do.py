@@ -216,6 +216,7 @@ async def test_a_colleague_is_asked_first_and_takes_over(office: Office) -> None
         await steadily(caller, music)
         await page.sees("oncall-state", "Hablando con Luis")
         await other.sees('[data-testid="contact"][data-stage="in_call"]')
+        await other.sees("handed-over", "le consulta")
         await page.click("oncall-swap")
         await steadily(ana, hears(CALLER))
         await steadily(luis, music)
@@ -226,6 +227,7 @@ async def test_a_colleague_is_asked_first_and_takes_over(office: Office) -> None
         await steadily(luis, hears(CALLER))
         await ana.wait_ended()
         await other.sees("oncall-state", "Hablando con el cliente")
+        await other.sees("handed-over", "le pasa esta llamada")
         await caller.hang_up()
         await luis.wait_ended()
 

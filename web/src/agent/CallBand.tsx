@@ -12,6 +12,7 @@ import type { IconName } from "../shared/icons";
 import type { Contact } from "../shared/live";
 import { usePhone } from "../shared/phone";
 import { queuesQuery } from "../shared/queries";
+import { useConversation } from "./oncall/useConversation";
 import { PhoneActions } from "./phone/PhoneActions";
 
 interface Props {
@@ -35,6 +36,7 @@ export function CallBand({ contact, caller, queueId, call, context }: Props) {
   const { state: phone } = usePhone();
   const { data: queues } = useQuery(queuesQuery);
   const { offer, stage } = contact;
+  const served = useConversation(contact.callId) !== null;
   const queue =
     offer?.queue_title ?? queues?.items.find((one) => one.id === queueId)?.title ?? queueId ?? "";
   const name = context?.customer.name ?? "";
@@ -86,7 +88,7 @@ export function CallBand({ contact, caller, queueId, call, context }: Props) {
       </ul>
       {/* What can be done with the call: further actions stand here, too. */}
       <div className="band-actions">
-        <PhoneActions callId={contact.callId} />
+        <PhoneActions callId={contact.callId} served={served} />
       </div>
       {stage !== "wrap_up" && (
         <Timer since={stage === "offered" ? contact.offer.ringing_since : contact.call.since} />

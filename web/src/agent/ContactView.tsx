@@ -74,9 +74,9 @@ export function ContactView({ contact, agentId }: Props) {
       ref={shown}
     >
       <CallBand contact={contact} caller={caller} queueId={queueId} call={call ?? null} context={context} />
-      {contact.stage === "in_call" && <OnCall callId={contact.callId} agentId={agentId} />}
+      {contact.stage === "in_call" && <OnCall callId={contact.callId} />}
       <div className="contact-left">
-        <HandedOver offer={offer} />
+        <HandedOver offer={offer} callId={contact.callId} />
         <section className="card">
           <Who
             context={context}

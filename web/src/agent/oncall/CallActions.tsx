@@ -8,6 +8,7 @@ import type { Key } from "../../shared/i18n";
 import { Icon } from "../../shared/icons";
 import type { IconName } from "../../shared/icons";
 import type { LiveConversation } from "../../shared/live";
+import { usePhone } from "../../shared/phone";
 import { useShortcuts } from "../../shared/shortcuts";
 import { useAct, useOrders } from "./act";
 import type { Orders } from "./act";
@@ -30,10 +31,12 @@ interface Action {
 export function CallActions({ conversation }: { conversation: LiveConversation }) {
   const { t } = useI18n();
   const { toast } = useAnnouncer();
+  const { state: phone } = usePhone();
   const { call_id: callId, agent_id: agentId } = conversation;
   const [sending, setSending] = useState<Way | null>(null);
   const [keypad, setKeypad] = useState(false);
   const { act, busy } = useAct();
+  const inThisPage = phone.talk.kind === "talking" && phone.talk.callId === callId;
   const orders = useOrders(callId);
 
   const actions = useMemo(() => {
@@ -42,10 +45,12 @@ export function CallActions({ conversation }: { conversation: LiveConversation }
       toast(t("oncall.parked_in", { slot }));
     };
     const does = (run: () => Promise<unknown>) => () => void act(run);
-    return actionsFor(conversation, does, orders, park, setSending, () => {
+    const all = actionsFor(conversation, does, orders, park, setSending, () => {
       setKeypad(true);
     });
-  }, [conversation, act, orders, toast, t]);
+    // Where the page is the phone, its band hangs up.
+    return inThisPage ? all.filter(({ id }) => id !== "hang-up") : all;
+  }, [conversation, act, orders, toast, t, inThisPage]);
   useShortcuts(
     useMemo(() => Object.fromEntries(actions.map(({ key, run }) => [key, run])), [actions]),
   );

@@ -6,8 +6,14 @@ import { usePhone } from "../../shared/phone";
 import { useShortcuts } from "../../shared/shortcuts";
 import { Keypad } from "./Keypad";
 
+interface PhoneActionsProps {
+  readonly callId: string;
+  /** Whether hold and keys stand elsewhere on the page, with all that the server can do. */
+  readonly served?: boolean;
+}
+
 /** What the page, as a phone, can do with this call. Nothing when another phone has it. */
-export function PhoneActions({ callId }: { callId: string }) {
+export function PhoneActions({ callId, served = false }: PhoneActionsProps) {
   const { t } = useI18n();
   const { state, order } = usePhone();
   const { talk } = state;
@@ -35,14 +41,16 @@ export function PhoneActions({ callId }: { callId: string }) {
         m: () => {
           order({ do: "mute", on: !talk.muted });
         },
-        h: () => {
-          order({ do: "hold", on: !talk.held });
-        },
-        k: () => {
-          setKeypad(true);
-        },
+        ...(!served && {
+          h: () => {
+            order({ do: "hold", on: !talk.held });
+          },
+          k: () => {
+            setKeypad(true);
+          },
+        }),
       };
-    }, [ours, talk, order]),
+    }, [ours, talk, order, served]),
   );
 
   if (!ours) return null;
@@ -92,17 +100,19 @@ export function PhoneActions({ callId }: { callId: string }) {
           >
             {t(talk.muted ? "phone.unmute" : "phone.mute")}
           </Action>
-          <Action
-            icon={talk.held ? "play" : "pause"}
-            pressed={talk.held}
-            testId="phone-hold"
-            onClick={() => {
-              order({ do: "hold", on: !talk.held });
-            }}
-          >
-            {t(talk.held ? "phone.resume" : "phone.hold")}
-          </Action>
-          <Keypad opened={keypad} onChange={setKeypad} />
+          {(!served || talk.held) && (
+            <Action
+              icon={talk.held ? "play" : "pause"}
+              pressed={talk.held}
+              testId="phone-hold"
+              onClick={() => {
+                order({ do: "hold", on: !talk.held });
+              }}
+            >
+              {t(talk.held ? "phone.resume" : "phone.hold")}
+            </Action>
+          )}
+          {!served && <Keypad opened={keypad} onChange={setKeypad} />}
           <Action
             kind="bad"
             icon="phoneOff"
