@@ -172,11 +172,14 @@ class Switch:
             await self._refuse(arrived, EndReason.SHUTDOWN)
             return
         with self._counted(arrived):
+            # Of a call that arrives again the log hears everything by itself.
+            is_new = arrived.call_id not in self._calls.calls
             caller = await self._begin(arrived)
             driver = self._driver(arrived, flow, caller)
             ended = self._early_ends.pop(arrived.leg_id, None)
             if ended is not None:
-                self._calls.hears_late(ended)
+                if is_new:
+                    self._calls.hears_late(ended)
                 driver.caller_gone()
             if self._grace_is_over:
                 driver.end(EndReason.SHUTDOWN)

@@ -83,6 +83,10 @@ class TakeOver:
                 mine.add(transfer.leg_id)
                 if not note.transfer_answered:
                     ringing.add(transfer.leg_id)
+        for leg in self._legs.values():
+            # It ended before the brain that had answered it could leave a note.
+            if leg.direction is LegDirection.IN and leg.ended is not None and not leg.notes:
+                self._begin_again(leg)
         ringing |= self._dispatcher.ringing_legs
         mine |= self._dispatcher.agent_legs
         self._end_dialling({leg.call_id for leg in callers})

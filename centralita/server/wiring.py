@@ -241,7 +241,7 @@ class House:
         if kept:
             follow_time(self.clock, time_file)
         leave_time(self.clock, time_file)
-        closed = await self.calls.recover({leg.call_id for leg in kept})
+        closed = await self.calls.recover({leg.call_id for leg in kept} | self.link.arriving)
         if closed:
             log.warning("calls of the last run were closed", extra={"calls": closed})
         await self.outbound.open({leg.leg_id for leg in kept if leg.ended is None})

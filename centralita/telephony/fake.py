@@ -351,7 +351,7 @@ class FakeCallControl:
         del self.legs[leg_id]
         self.ended[leg_id] = reason
         ended = LegEnded(leg_id=leg_id, call_id=leg.call_id, reason=reason)
-        if leg.notes:
+        if leg.notes or (leg.answered and leg.arrived is not None):
             self._ends.append(self._kept(leg, ended))
         self._emit(ended)
 

@@ -210,6 +210,12 @@ class WorkerLink:
         return {worker_id: conn.hello for worker_id, conn in self._connections.items()}
 
     @property
+    def arriving(self) -> set[CallId]:
+        """The calls of which the workers told, when they greeted, that they arrive (again)."""
+        hellos = self.workers.values()
+        return {arrived.call_id for hello in hellos for arrived in hello.arrivals}
+
+    @property
     def leg_count(self) -> int:
         """How many legs are alive in all workers."""
         return len(self._home)
@@ -476,6 +482,8 @@ class WorkerLink:
                 version=conn.hello.version,
             )
         )
+        for arrived in conn.hello.arrivals:
+            self._took_place(conn, arrived)
 
     def _took_place(self, conn: _Connection, event: LegEvent) -> None:
         if isinstance(event, CallArrived):

@@ -172,10 +172,14 @@ class Ping(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """The worker has told what it holds; `max_calls` is how many legs it can carry."""
+    """The worker has told what it holds; `max_calls` is how many legs it can carry.
+
+    `arrivals` are calls on which no brain has left a note: they have to be begun with (again).
+    """
 
     version: str
     max_calls: int
+    arrivals: tuple[CallArrived, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

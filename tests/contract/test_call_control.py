@@ -443,6 +443,17 @@ async def test_who_takes_over_hears_of_a_leg_that_has_ended(stage: Stage) -> Non
     assert kept.notes == {"flow": "first"}
 
 
+async def test_who_takes_over_hears_of_a_call_that_ended_before_anybody_noted_it(
+    stage: Stage,
+) -> None:
+    caller = await answered(stage)
+    await stage.control.hang_up(caller.leg_id, EndReason.FLOW_ENDED)
+    await stage.log.next(LegEnded, caller.leg_id)
+    (kept,) = await stage.new_brain()
+    assert (kept.leg_id, kept.notes) == (caller.leg_id, {})
+    assert kept.ended is not None and kept.ended.reason is EndReason.FLOW_ENDED
+
+
 async def test_a_call_without_a_note_arrives_again(stage: Stage) -> None:
     caller = await answered(stage)
     assert await stage.new_brain() == []

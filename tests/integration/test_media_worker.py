@@ -433,7 +433,9 @@ async def test_a_call_rings_until_a_brain_is_there(stage: RealStage) -> None:
     late = await stage.caller.call("100")
     await asyncio.wait_for(late.ringing.wait(), 5)
     await stage.new_brain()
+    (arriving,) = stage.link.arriving
     arrived = await stage.log.next(CallArrived)
+    assert arrived.call_id == arriving
     await stage.control.answer(arrived.leg_id)
     await late.wait_answered()
 

@@ -236,7 +236,8 @@ class Worker:
     def over(self, leg: PjLeg, ended: LegEnded) -> None:
         """The last word on a leg. It is freed outside its callback."""
         self.emit(ended)
-        if leg.notes:
+        # Whoever answered a call may have died before leaving a note.
+        if leg.notes or (leg.confirmed and leg.leg_id in self._arrivals):
             self._ends.append((time.monotonic(), leg.kept(ended)))
         self._release_tap(leg)
         self._legs.pop(leg.leg_id, None)
@@ -503,8 +504,11 @@ class Worker:
         recently = time.monotonic() - _ENDS_KEPT
         yield from (kept for at, kept in self._ends if at > recently)
         yield from (leg.kept() for leg in self._legs.values() if leg.leg_id not in self._arrivals)
-        yield Hello(version=self._endpoint.libVersion().full, max_calls=self.capacity)
-        yield from self._arrivals.values()
+        yield Hello(
+            version=self._endpoint.libVersion().full,
+            max_calls=self.capacity,
+            arrivals=tuple(self._arrivals.values()),
+        )
 
 
 def _offer(local: str, headers: Mapping[str, str]) -> pj.CallOpParam:

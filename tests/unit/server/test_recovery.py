@@ -106,6 +106,26 @@ async def test_a_held_call_survives_any_number_of_restarts(tmp_path: Path) -> No
         assert len(list((tmp_path / "journal").glob("*.journal"))) <= 2
 
 
+async def test_a_caller_who_hung_up_between_two_servers_is_one_call_and_not_interrupted(
+    tmp_path: Path,
+) -> None:
+    async with open_center_house(tmp_path) as house:
+        caller = await house.calls_in()
+        arrived = of_call(house, caller.call_id).arrived
+        await house.calls.written()
+        house.is_killed()
+    async with open_center_house(tmp_path, held={caller.call_id}) as house:
+        house.switch.hear(arrived)
+        house.switch.hear(
+            LegEnded(leg_id=caller.leg_id, call_id=caller.call_id, reason=EndReason.REMOTE_HANGUP)
+        )
+        await house.hears_of(FlowEnded)
+        entry = await house.entry_of(caller)
+        assert entry.call is not None and entry.call.ended_by == "remote_hangup"
+        kinds = [line.type for line in await house.journal(caller)]
+        assert kinds.count("call_arrived") == kinds.count("leg_ended") == 1
+
+
 @asynccontextmanager
 async def database_away(house: House) -> AsyncIterator[None]:
     """The database refuses everything."""
