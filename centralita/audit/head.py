@@ -18,7 +18,8 @@ import msgspec
 
 from centralita.audit.entry import Tip
 from centralita.core.errors import CentralitaError
-from centralita.vault.keyring import Key, Keyring, KeyringError, write_private
+from centralita.core.files import write_private
+from centralita.vault.keyring import Key, Keyring, KeyringError
 
 _PURPOSE = "anchoring the audit log"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centralita.core.errors import CentralitaError, Conflict
+from centralita.core.files import sync_folder
 from centralita.journal.segment import (
     HEADER_SIZE,
     MAX_RECORD,
@@ -94,7 +95,7 @@ class Folder:
         try:
             os.pwrite(file, pack_header(Header(self.identity, first)), 0)
             os.fdatasync(file)
-            self._sync_folder()
+            sync_folder(self.path)
         except OSError:
             os.close(file)
             path.unlink(missing_ok=True)
@@ -172,13 +173,6 @@ class Folder:
             os.fdatasync(self._file)
         self._size = whole
         return last
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 class Reader:

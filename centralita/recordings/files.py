@@ -16,8 +16,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from centralita.core.errors import CentralitaError
+from centralita.core.files import sync_folder
 from centralita.core.ids import RecordingId
-from centralita.vault.keyring import Keyring, KeyringError, sync_folder
+from centralita.vault.keyring import Keyring, KeyringError
 from centralita.vault.sealed import SealedReader, seal
 
 # Of the name of a file that is encrypted; plain ones are of older versions, or wanted so.

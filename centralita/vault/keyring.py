@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from centralita.core.errors import CentralitaError
+from centralita.core.files import sync_folder, write_private
 
 KEY_SIZE = 32
 ID_SIZE = 8
@@ -170,28 +171,3 @@ class Keyring:
             created_at=content.created_at,
             secret=secret,
         )
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """A file of mode 600 that appears whole or not at all, and outlives a power failure."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Let a name survive a power failure, not only the bytes behind it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ import yaml
 
 from centralita.api.passwords import hash_password
 from centralita.core.clock import Clock
+from centralita.core.files import write_private
 from centralita.core.ids import (
     AgentId,
     CallId,
@@ -31,7 +32,6 @@ from centralita.server.config import Config
 from centralita.server.settings import TrunkConfig
 from centralita.store.records import AgentRecord, QueueRecord, Role, UserRecord
 from centralita.store.store import Store
-from centralita.telephony.edge.certificate import write_private
 from centralita.telephony.edge.config import ha1
 from centralita.timeline.identity import normal_identity
 from centralita.timeline.model import (

@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 
 from centralita.core.errors import InvalidInput, Unavailable
+from centralita.core.files import write_private
 from centralita.core.process import ProcessSpec
 from centralita.telephony.edge import render
-from centralita.telephony.edge.certificate import self_signed, write_private
+from centralita.telephony.edge.certificate import self_signed
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone
 from centralita.telephony.edge.registrations import make_registrations
 
@@ -58,7 +59,7 @@ class Edge:
         table = render.phones_table(phones, self.config.trunks)
         file = self.config.folder / "db" / "phones"
         before = int(file.stat().st_mtime) if file.exists() else 0
-        write_private(file, table.encode())
+        write_private(file, table.encode(), durable=False)
         # Kamailio takes a table for changed when its time is another, in whole seconds.
         changed_at = max(int(time.time()), before + 1)
         os.utime(file, (changed_at, changed_at))
@@ -66,7 +67,7 @@ class Edge:
     def write_workers(self) -> None:
         """Write the list of workers; a running Kamailio reads it at `reload_workers`."""
         text = render.workers_list(self.config)
-        write_private(self.config.folder / "workers.list", text.encode())
+        write_private(self.config.folder / "workers.list", text.encode(), durable=False)
 
     def spec(self) -> ProcessSpec:
         """The process to keep alive."""
@@ -129,7 +130,7 @@ class Edge:
             header = (_SCHEMAS / "uacreg").read_text(encoding="utf-8").splitlines()[0]
             files["db/uacreg"] = render.registrations_table(header, config, tokens, contact)
         for name, text in files.items():
-            write_private(folder / name, text.encode())
+            write_private(folder / name, text.encode(), durable=False)
         self.write_workers()
         self.write_phones(phones)
 
