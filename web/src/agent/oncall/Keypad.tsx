@@ -1,11 +1,10 @@
-import { Button, TextInput } from "@mantine/core";
+import { TextInput } from "@mantine/core";
 import { useRef, useState } from "react";
 import { Dialog } from "../../shared/Dialog";
 import { useI18n } from "../../shared/i18n";
+import { KeyGrid, telephoneKey } from "../../shared/KeyGrid";
 import { refusal, useOrders } from "./act";
 import { Refusal } from "./SendDialog";
-
-const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
 /** Keys that the switchboard sends to whom one talks to. They go out in the order pressed. */
 export function Keypad({ callId, onClose }: { callId: string; onClose: () => void }) {
@@ -34,28 +33,15 @@ export function Keypad({ callId, onClose }: { callId: string; onClose: () => voi
         value={sent}
         readOnly
         onKeyDown={(event) => {
-          if (event.ctrlKey || event.altKey || event.metaKey || !KEYS.includes(event.key)) return;
+          const key = telephoneKey(event);
+          if (key === null) return;
           event.preventDefault();
-          press(event.key);
+          press(key);
         }}
         data-autofocus
         data-testid="keys-sent"
       />
-      <div className="keypad">
-        {KEYS.map((key) => (
-          <Button
-            key={key}
-            variant="default"
-            size="lg"
-            onClick={() => {
-              press(key);
-            }}
-            data-testid={`key-${key === "*" ? "star" : key === "#" ? "hash" : key}`}
-          >
-            {key}
-          </Button>
-        ))}
-      </div>
+      <KeyGrid onKey={press} testId="key" />
       <Refusal why={why} />
     </Dialog>
   );

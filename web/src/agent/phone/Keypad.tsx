@@ -1,10 +1,9 @@
 import { Popover } from "@mantine/core";
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { useI18n } from "../../shared/i18n";
 import { Icon } from "../../shared/icons";
+import { KeyGrid, telephoneKey } from "../../shared/KeyGrid";
 import { usePhone } from "../../shared/phone";
-
-const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"] as const;
 
 interface Props {
   readonly opened: boolean;
@@ -40,44 +39,33 @@ function Keys() {
   const { t } = useI18n();
   const { order } = usePhone();
   const [sent, setSent] = useState("");
-  const press = (key: string) => {
-    order({ do: "keys", keys: key });
-    setSent((before) => (before + key).slice(-16));
-  };
+  const press = useCallback(
+    (key: string) => {
+      order({ do: "keys", keys: key });
+      setSent((before) => (before + key).slice(-16));
+    },
+    [order],
+  );
 
   useEffect(() => {
     function typed(event: KeyboardEvent): void {
-      if (event.ctrlKey || event.altKey || event.metaKey) return;
-      if (!KEYS.some((key) => key === event.key)) return;
+      const key = telephoneKey(event);
+      if (key === null) return;
       event.preventDefault();
-      order({ do: "keys", keys: event.key });
-      setSent((before) => (before + event.key).slice(-16));
+      press(key);
     }
     window.addEventListener("keydown", typed);
     return () => {
       window.removeEventListener("keydown", typed);
     };
-  }, [order]);
+  }, [press]);
 
   return (
     <div className="keypad">
       <output aria-label={t("phone.keys_sent")} data-testid="phone-keys-sent">
         {sent}
       </output>
-      <div className="keypad-keys">
-        {KEYS.map((key) => (
-          <button
-            key={key}
-            type="button"
-            onClick={() => {
-              press(key);
-            }}
-            data-testid={`phone-key-${key === "*" ? "star" : key === "#" ? "hash" : key}`}
-          >
-            {key}
-          </button>
-        ))}
-      </div>
+      <KeyGrid onKey={press} testId="phone-key" />
     </div>
   );
 }
