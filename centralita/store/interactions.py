@@ -27,7 +27,7 @@ from centralita.store.records import Cursor, Part
 from centralita.store.redirects import current
 from centralita.store.search import index_entry
 from centralita.store.sql import insert_new, part
-from centralita.store.tables import InteractionRow, JsonObject, RecordingRow, TranscriptRow
+from centralita.store.tables import Id, InteractionRow, JsonObject, RecordingRow, TranscriptRow
 from centralita.store.writing import statuses_of, write_tags
 from centralita.timeline.model import (
     CallDetails,
@@ -48,6 +48,14 @@ _COMPLETE = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("entry"), _TABLE.c.ended_at.is_(None))
     .values({name: bindparam(name) for name in _COMPLETED})
+)
+_TOUCH = (
+    update(_TABLE)
+    .where(_TABLE.c.call_id == bindparam("call"), _TABLE.c.ended_at.is_(None))
+    .values(
+        queue_id=func.coalesce(bindparam("queue", type_=Id), _TABLE.c.queue_id),
+        agent_id=func.coalesce(bindparam("agent", type_=Id), _TABLE.c.agent_id),
+    )
 )
 _BY_CALL = select(InteractionRow).where(InteractionRow.call_id == bindparam("call"))
 _RECORDINGS = (
@@ -114,19 +122,8 @@ class Interactions:
     async def touch(
         self, call_id: CallId, *, queue_id: QueueId | None, agent_id: AgentId | None
     ) -> None:
-        values = {
-            name: value
-            for name, value in (("queue_id", queue_id), ("agent_id", agent_id))
-            if value is not None
-        }
-        if not values:
-            return
         async with self._database.write() as session:
-            await session.execute(
-                update(InteractionRow)
-                .where(InteractionRow.call_id == call_id, InteractionRow.ended_at.is_(None))
-                .values(values)
-            )
+            await session.execute(_TOUCH, {"call": call_id, "queue": queue_id, "agent": agent_id})
 
     async def annotate(self, interaction_id: InteractionId, annotation: Annotation) -> Interaction:
         async with self._database.write() as session:
