@@ -23,16 +23,16 @@ import aiohttp
 import numpy as np
 
 from bench.load import sounds
-from bench.load.cases import CASES, NUMBER
+from bench.load.cases import CASES
 from bench.load.generator import Generator, Report, build
-from bench.load.run import FIRST_EXTENSION, FIRST_RTP_PORT, PASSWORD, prepare
+from bench.load.run import FIRST_EXTENSION, generator_basics, prepare
 from centralita.api.passwords import SESSION_PREFIX, hash_password, new_token, token_hash
 from centralita.core.ids import AgentId, UserId
 from centralita.core.tasks import Tasks
 from centralita.store.records import Role, SessionRecord, UserRecord
 from centralita.store.store import open_store
 from tests.support.browser import BrowserPage, open_browser
-from tests.support.server import ServerProcess, free_port
+from tests.support.server import ServerProcess
 
 _AGENTS_AT_WORK = 20
 _SUPERVISORS = 5
@@ -115,13 +115,7 @@ async def _run(pages: int, rate: float, seconds: float) -> Figures:
         await page.click("sign-in-submit")
         await page.sees("user-menu")
         audio, agent_audio = await sounds.make(folder, speech=False)
-        options = {
-            "server_port": server.ports.sip,
-            "sip_port": free_port(),
-            "rtp_port": FIRST_RTP_PORT,
-            "number": NUMBER,
-            "password": PASSWORD,
-            "first_extension": FIRST_EXTENSION,
+        options = generator_basics(server) | {
             "agents": _AGENTS_AT_WORK,
             "at_once": 4 * _AGENTS_AT_WORK,
             "rate": rate,

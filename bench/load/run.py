@@ -19,9 +19,9 @@ from centralita.store.store import open_store
 from centralita.telephony.edge.config import ha1
 from tests.support.server import ServerProcess, free_port
 
-PASSWORD = "load-and-nothing-else"
+_PASSWORD = "load-and-nothing-else"
 FIRST_EXTENSION = 2000
-FIRST_RTP_PORT = 10000
+_FIRST_RTP_PORT = 10000
 # Calls that begin together would all speak at once: a ramp, in calls a second.
 _RAMP = 40.0
 _SETTLE = 3.0
@@ -51,13 +51,7 @@ async def run_case(
         progress = _Progress(f"{case.name} {size}")
         try:
             before = await _at_rest(server.pid)
-            options = {
-                "server_port": server.ports.sip,
-                "sip_port": free_port(),
-                "rtp_port": FIRST_RTP_PORT,
-                "number": NUMBER,
-                "password": PASSWORD,
-                "first_extension": FIRST_EXTENSION,
+            options = generator_basics(server) | {
                 "agents": agents,
                 "at_once": at_once,
                 "rate": min(_RAMP, size) if held else size,
@@ -80,6 +74,18 @@ async def run_case(
             progress.end()
             await server.stop()
     return row
+
+
+def generator_basics(server: ServerProcess) -> dict[str, object]:
+    """What each generator is told of a server that `prepare` has prepared."""
+    return {
+        "server_port": server.ports.sip,
+        "sip_port": free_port(),
+        "rtp_port": _FIRST_RTP_PORT,
+        "number": NUMBER,
+        "password": _PASSWORD,
+        "first_extension": FIRST_EXTENSION,
+    }
 
 
 async def _held(
@@ -185,7 +191,7 @@ async def prepare(server: ServerProcess, case: Case, agents: int) -> None:
                 agent_id=AgentId(f"agent_{extension}"),
                 name=f"Agent {extension}",
                 extension=extension,
-                ha1=ha1(extension, domain, PASSWORD),
+                ha1=ha1(extension, domain, _PASSWORD),
                 status="available",
             )
         )
