@@ -238,10 +238,6 @@ class Recorder:
                     with contextlib.suppress(NoSuchLeg):  # that leg's end stopped it
                         await self._control.pause_recording(leg_id, paused)
 
-    def is_paused(self, call_id: CallId) -> bool:
-        """Whether what is said in a call is not recorded now."""
-        return call_id in self._paused
-
     async def stop(self, call_id: CallId) -> None:
         """End the recordings of a call, and their pause; RecordingMade follows."""
         self._paused.discard(call_id)

@@ -51,7 +51,6 @@ class MediaWorkers:
         }
         self._retiring = frozenset(WorkerId(worker.worker_id) for worker in retiring)
         self._link = link
-        self._keeper = keeper
         self._edge = edge
         self._tasks = Tasks("media workers")
         for worker_id in self._retiring:

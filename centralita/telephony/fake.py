@@ -27,7 +27,6 @@ from centralita.telephony.call import (
     LegHeld,
     LegRinging,
     LegsBridged,
-    LegSilent,
     NoSuchLeg,
     PlaybackEnd,
     PlaybackEnded,
@@ -137,10 +136,6 @@ class FakeCallControl:
                     leg_id=leg.leg_id, call_id=leg.call_id, codec="PCMA/8000", page=leg.page
                 )
             )
-
-    def falls_silent(self, leg: FakeLeg, silent: bool = True) -> None:
-        """No audio comes from a page any more, or it comes again."""
-        self._emit(LegSilent(leg_id=leg.leg_id, call_id=leg.call_id, silent=silent))
 
     def refuses(self, leg: FakeLeg, reason: EndReason = EndReason.DECLINED) -> None:
         """The dialled phone says no, or cannot be reached."""
