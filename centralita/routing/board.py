@@ -149,19 +149,10 @@ class Board:
             self._floor.put_call(call)
             if offer is not None:
                 self._floor.put_offer(offer)
-        made = None
-        if offer is not None:
-            made = OfferMade(
-                offer_id=offer.offer_id,
-                call_id=call.call_id,
-                agent_id=offer.agent_id,
-                queue_id=call.queue_id,
-                at=offer.made_at,
-            )
         told = CallTakenOver(
             call_id=call.call_id,
             queue_id=call.queue_id,
-            offer=made,
+            offer=OfferMade.of(offer, call) if offer is not None else None,
             talking=talking_since is not None,
         )
         return [*actions, told, self._floor.figures(call.queue_id)]

@@ -10,7 +10,8 @@ from enum import StrEnum
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, LegId, OfferId, QueueId
 from centralita.routing.agent import Agent
-from centralita.routing.offer import OfferState
+from centralita.routing.offer import Offer, OfferState
+from centralita.routing.queue import QueuedCall
 
 
 class LeaveReason(StrEnum):
@@ -62,6 +63,18 @@ class OfferMade(Event):
     at: datetime
     transferred_from: AgentId | None = None
     consultation: bool = False
+
+    @classmethod
+    def of(cls, offer: Offer, call: QueuedCall) -> OfferMade:
+        """The event of an offer of a waiting call."""
+        return cls(
+            offer_id=offer.offer_id,
+            call_id=call.call_id,
+            agent_id=offer.agent_id,
+            queue_id=call.queue_id,
+            at=offer.made_at,
+            transferred_from=call.transferred_by,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

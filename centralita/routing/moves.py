@@ -124,14 +124,7 @@ class Moves:
         )
         return [
             RingAgent(offer=offer, call=call, extension=agent.profile.extension),
-            OfferMade(
-                offer_id=offer.offer_id,
-                call_id=call.call_id,
-                agent_id=offer.agent_id,
-                queue_id=offer.queue_id,
-                at=now,
-                transferred_from=call.transferred_by,
-            ),
+            OfferMade.of(offer, call),
             *self.put(offered),
         ]
 

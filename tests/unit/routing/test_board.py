@@ -30,6 +30,7 @@ from centralita.routing.events import (
     CallLeftQueue,
     CallQueued,
     CallRequeued,
+    CallTakenOver,
     ConversationEnded,
     ConversationStarted,
     LeaveReason,
@@ -567,3 +568,20 @@ def test_more_time_to_write_up_is_given() -> None:
     desk.waits(60)
     desk.board.expire(desk.now)
     assert desk.board.agents[ANA].state is AgentState.IDLE
+
+
+def test_a_board_that_takes_over_knows_from_whom_a_caller_was_transferred() -> None:
+    now = ManualClock().now()
+    board = Board(QUEUES, PROFILES)
+    board.open(now)
+    call = QueuedCall(
+        call_id=CallId("call_1"), leg_id=LegId("leg_1"), queue_id=SALES, queued_at=now,
+        give_up_at=now + timedelta(minutes=5), transferred_by=ANA, offer_id=OfferId("offer_1"),
+    )  # fmt: skip
+    offer = Offer(
+        offer_id=OfferId("offer_1"), call_id=call.call_id, agent_id=BEA, queue_id=SALES,
+        made_at=now, expires_at=now + timedelta(seconds=20), leg_id=LegId("leg_2"),
+    )  # fmt: skip
+    told = [event for event in board.take_over(call, offer, None) if type(event) is CallTakenOver]
+    assert [event.offer for event in told] == [OfferMade.of(offer, call)]
+    assert told[0].offer is not None and told[0].offer.transferred_from == ANA
