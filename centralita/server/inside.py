@@ -85,8 +85,8 @@ class Inside:
         try:
             talking = desk.at(agent_id)
             if talking is not None:
-                await desk.consult_by_phone(
-                    talking.call_id, arrived.leg_id, ToNumber(number=arrived.dialled)
+                await desk.consult(
+                    talking.call_id, ToNumber(number=arrived.dialled), own_leg=arrived.leg_id
                 )
             elif self._agents(arrived.dialled):
                 self._ring_colleague(arrived, agent_id, self._agents(arrived.dialled)[0])

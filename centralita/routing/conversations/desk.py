@@ -145,20 +145,20 @@ class Desk:
         if not self.agent_gone(call_id):
             self._house.carry_out(self._board.handovers.hang_up(call_id, self._clock.now()))
 
-    async def consult(self, call_id: CallId, target: Target) -> None:
-        """The caller waits while the agent talks with somebody else first."""
-        x, target = await self._allowed(call_id, target)
-        if x.third is not None:
-            raise Conflict("one consultation at a time", code="already_consulting")
-        self._begin_consultation(x, self._consulting.choose(x, target))
+    async def consult(
+        self, call_id: CallId, target: Target, *, own_leg: LegId | None = None
+    ) -> None:
+        """The caller waits while the agent talks with somebody else first.
 
-    async def consult_by_phone(self, call_id: CallId, own_leg: LegId, target: Target) -> None:
-        """The agent's phone calls somebody, while it has the caller on another line."""
+        `own_leg` is the second call of an agent's phone that has called somebody by itself.
+        """
         x, target = await self._allowed(call_id, target)
         if x.third is not None:
             raise Conflict("one consultation at a time", code="already_consulting")
         third = replace(self._consulting.choose(x, target), own_leg=own_leg)
-        self._begin_consultation(x, third)
+        self._watch(call_id, third)
+        self._happened(x, Consult(third))
+        self._consulting.begin(self.exchanges[call_id], third)
 
     async def transfer(self, call_id: CallId, target: Target) -> None:
         """Blind: the agent's part is over at once."""
@@ -263,6 +263,7 @@ class Desk:
         y, consequences = step(x, AgentGone(), self._clock.now())
         if AgentLeft() in consequences:
             return False
+        self._put(y)
         self._follow(x, y, consequences)
         return True
 
@@ -324,11 +325,6 @@ class Desk:
         await self._consulting.allow(self.exchange(call_id), target)
         return self.exchange(call_id), target
 
-    def _begin_consultation(self, x: Exchange, third: Third) -> None:
-        self._watch(x.call_id, third)
-        self._happened(x, Consult(third))
-        self._consulting.begin(self.exchanges[x.call_id], third)
-
     def _watch(self, call_id: CallId, third: Third) -> None:
         self._legs[third.leg_id] = call_id
         if third.own_leg is not None:
@@ -383,8 +379,6 @@ class Desk:
         consequences: Sequence[object],
         how: OfferState = OfferState.WITHDRAWN,
     ) -> None:
-        if y != x:
-            self._put(y)
         for consequence in consequences:
             match consequence:
                 case LetGo(third=third):

@@ -564,7 +564,7 @@ async def by_phone(talk: Talk, number: str) -> FakeLeg:
     await talk.hear(caller="music.wav")
     second = talk.center.control.arrives(number, extension="201")
     desk = talk.center.dispatcher.desk
-    await desk.consult_by_phone(talk.caller.call_id, second.leg_id, ToNumber(number=number))
+    await desk.consult(talk.caller.call_id, ToNumber(number=number), own_leg=second.leg_id)
     return second
 
 
