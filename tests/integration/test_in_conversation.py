@@ -14,29 +14,23 @@ import pytest
 import pytest_asyncio
 
 from centralita.telephony.phone.g711 import Samples
-from centralita.telephony.phone.phone import Phone, PhoneCall
+from centralita.telephony.phone.phone import PhoneCall
 from centralita.telephony.phone.rtp import RATE
 from tests.support.busy import is_healthy
 from tests.support.hearing import ANA, CALLER, LUIS, OUTSIDE, answers, hears, music, steadily
-from tests.support.server import ApiClient, ServerProcess
-from tests.support.story import Json, Watcher, events_of, eventually, set_queues, watcher
+from tests.support.office import OUTSIDE_NUMBER, SHOWN, Office, open_office
+from tests.support.server import ApiClient
+from tests.support.story import Json, events_of, eventually
 from tests.support.telephony import tone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NUMBER = "+34911234567"
-SHOWN = "+34910000001"
-
 
 @dataclass
-class Office:
-    """The server, the supervisor, the phones, and Ana's page."""
+class Desk:
+    """The office, and Ana's page as the API sees it."""
 
-    server: ServerProcess
-    sofia: Watcher
-    ana: Phone
-    luis: Phone
-    outside: Phone
+    office: Office
     page: ApiClient
 
     async def does(self, path: str, body: object | None = None, *, status: int = 204) -> Json:
@@ -47,59 +41,33 @@ class Office:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
-    server = ServerProcess(
-        tmp_path_factory.mktemp("office"), media="workers = 2", trunk="127.0.0.2"
-    )
-    outside = await server.caller(NUMBER)
-    server.extra = f"[trunk:world]\naddresses = 127.0.0.9\nproxy = {outside.address}\n"
-    await server.prepare()
-    await set_queues(
-        server, wrap_up="0s", announce_recording=False, announce_outgoing=False, caller_id=SHOWN
-    )
-    await server.start()
-    async with watcher(server) as sofia, server.api("ana") as page:
-        ana, luis = await server.agent_phone("201"), await server.agent_phone("202")
-        yield Office(server, sofia, ana, luis, outside, page)
-        for phone in (ana, luis, outside):
-            await phone.close()
-    assert await server.stop() == 0
+async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+    folder = tmp_path_factory.mktemp("office")
+    async with open_office(folder, media="workers = 2") as office, office.server.api("ana") as page:
+        yield Desk(office, page)
+
+
+@pytest.fixture
+def office(desk: Desk) -> Office:
+    return desk.office
 
 
 @asynccontextmanager
 async def talking(office: Office, number: str) -> AsyncIterator[tuple[PhoneCall, PhoneCall, str]]:
     """A caller and Ana, who hear each other, and the call's id."""
-    status, _ = await office.sofia.api.post(
-        "/agents/agent_luis/status", {"status": "on_break", "reason": "café"}
-    )
-    assert status == 200
-    await office.sofia.frees("ana")
-    await office.sofia.ready("ana")
-    # From the trunk's address: whoever calls from another one is a phone of the house.
-    phone = await Phone(number, office.server.sip, host="127.0.0.2", domain="centralita").start()
-    caller = await phone.call("110")
-    caller.audio.hum(tone(CALLER, 1))
-    await caller.wait_answered()
-    ana = await answers(office.ana, ANA)
-    await steadily(caller, hears(ANA))
-    await steadily(ana, hears(CALLER))
-    await office.sofia.frees("luis")
-    call = await office.sofia.call_of(number, state="live")
-    try:
+    async with office.talking(number) as (caller, ana):
+        call = await office.sofia.call_of(number, state="live")
         yield caller, ana, call["id"]
-    finally:
-        for each in (caller, ana):
-            if not each.ended.is_set():
-                await each.hang_up()
-        await phone.close()
 
 
-async def test_the_caller_hears_music_on_hold_and_the_agent_silence(office: Office) -> None:
+async def test_the_caller_hears_music_on_hold_and_the_agent_silence(
+    desk: Desk, office: Office
+) -> None:
     async with talking(office, "+34600555001") as (caller, ana, call_id):
-        await office.does(f"/calls/{call_id}/hold")
+        await desk.does(f"/calls/{call_id}/hold")
         await steadily(caller, music)
         await steadily(ana, hears())
-        await office.does(f"/calls/{call_id}/resume")
+        await desk.does(f"/calls/{call_id}/resume")
         await steadily(caller, hears(ANA))
         await steadily(ana, hears(CALLER))
         await caller.hang_up()
@@ -110,15 +78,15 @@ async def test_the_caller_hears_music_on_hold_and_the_agent_silence(office: Offi
         assert 0.2 < talk["held_s"] < talk["talked_s"]
 
 
-async def test_a_consulted_colleague_takes_over_the_caller(office: Office) -> None:
+async def test_a_consulted_colleague_takes_over_the_caller(desk: Desk, office: Office) -> None:
     async with talking(office, "+34600555002") as (caller, ana, call_id):
         target = {"to": {"kind": "agent", "agent_id": "agent_luis"}}
-        await office.does(f"/calls/{call_id}/consult", target)
+        await desk.does(f"/calls/{call_id}/consult", target)
         luis = await answers(office.luis, LUIS)
         await steadily(ana, hears(LUIS))
         await steadily(luis, hears(ANA))
         await steadily(caller, music)
-        await office.does(f"/calls/{call_id}/consult/complete")
+        await desk.does(f"/calls/{call_id}/consult/complete")
         await steadily(caller, hears(LUIS))
         await steadily(luis, hears(CALLER))
         await ana.wait_ended()
@@ -131,18 +99,18 @@ async def test_a_consulted_colleague_takes_over_the_caller(office: Office) -> No
         assert [event["how"] for event in events_of(entry, "call_transferred")] == ["attended"]
 
 
-async def test_three_hear_each_other_and_two_go_on(office: Office) -> None:
+async def test_three_hear_each_other_and_two_go_on(desk: Desk, office: Office) -> None:
     async with talking(office, "+34600555003") as (caller, ana, call_id):
-        target = {"to": {"kind": "number", "number": NUMBER}}
-        await office.does(f"/calls/{call_id}/consult", target)
+        target = {"to": {"kind": "number", "number": OUTSIDE_NUMBER}}
+        await desk.does(f"/calls/{call_id}/consult", target)
         outside = await answers(office.outside, OUTSIDE)
         assert outside.caller == SHOWN
         await steadily(ana, hears(OUTSIDE))
-        await office.does(f"/calls/{call_id}/consult/conference")
+        await desk.does(f"/calls/{call_id}/consult/conference")
         await steadily(caller, hears(ANA, OUTSIDE))
         await steadily(ana, hears(CALLER, OUTSIDE))
         await steadily(outside, hears(CALLER, ANA))
-        await office.does(f"/calls/{call_id}/consult/complete")
+        await desk.does(f"/calls/{call_id}/consult/complete")
         await ana.wait_ended()
         await steadily(caller, hears(OUTSIDE))
         await steadily(outside, hears(CALLER))
@@ -152,13 +120,13 @@ async def test_three_hear_each_other_and_two_go_on(office: Office) -> None:
         assert entry["outcome"] == "conversation"
 
 
-async def test_a_paused_recording_holds_silence_in_its_place(office: Office) -> None:
+async def test_a_paused_recording_holds_silence_in_its_place(desk: Desk, office: Office) -> None:
     async with talking(office, "+34600555004") as (caller, ana, call_id):
         await asyncio.sleep(1)  # they talk
-        await office.does(f"/calls/{call_id}/recording/pause")
+        await desk.does(f"/calls/{call_id}/recording/pause")
         caller.audio.press("7")
         await asyncio.sleep(1.5)  # the card's number
-        await office.does(f"/calls/{call_id}/recording/resume")
+        await desk.does(f"/calls/{call_id}/recording/resume")
         caller.audio.press("8")
         await asyncio.sleep(1)  # they talk on
         await caller.hang_up()
@@ -229,12 +197,12 @@ async def _told(call: PhoneCall, count: int) -> bool | None:
     return True if len(call.transfer) >= count else None
 
 
-async def test_only_the_own_conversation_and_what_can_be_done(office: Office) -> None:
+async def test_only_the_own_conversation_and_what_can_be_done(desk: Desk, office: Office) -> None:
     async with talking(office, "+34600555022") as (_, ana, call_id):
         async with office.server.api("luis") as luis:
             status, _ = await luis.post(f"/calls/{call_id}/hold", {})
             assert status == 403
-        await office.does("/calls/call_none/hold", status=404)
+        await desk.does("/calls/call_none/hold", status=404)
         marta = {"to": {"kind": "agent", "agent_id": "agent_marta"}}
         cuba = {"to": {"kind": "number", "number": "+5371234567"}}
         word = {"to": {"kind": "number", "number": "my mother"}}
@@ -246,18 +214,18 @@ async def test_only_the_own_conversation_and_what_can_be_done(office: Office) ->
             ("transfer", word, "cannot_dial"),
         ]
         for path, body, code in refusals:
-            answer = await office.does(f"/calls/{call_id}/{path}", body, status=409)
+            answer = await desk.does(f"/calls/{call_id}/{path}", body, status=409)
             assert answer["error"]["code"] == code, answer
-        answer = await office.does(f"/calls/{call_id}/keys", {"keys": "12x"}, status=400)
+        answer = await desk.does(f"/calls/{call_id}/keys", {"keys": "12x"}, status=400)
         assert answer["error"]["place"] == "$.keys"
         status, _ = await office.sofia.api.post(f"/calls/{call_id}/hang-up", {})
         assert status == 204
         await ana.wait_ended()
 
 
-async def test_a_parked_caller_is_picked_up(office: Office) -> None:
+async def test_a_parked_caller_is_picked_up(desk: Desk, office: Office) -> None:
     async with talking(office, "+34600555021") as (caller, ana, call_id):
-        slot = (await office.does(f"/calls/{call_id}/park", status=200))["slot"]
+        slot = (await desk.does(f"/calls/{call_id}/park", status=200))["slot"]
         await ana.wait_ended()
         await steadily(caller, music)
         (parked,) = (await office.sofia.get("/parked"))["items"]
@@ -265,17 +233,19 @@ async def test_a_parked_caller_is_picked_up(office: Office) -> None:
             slot, "+34600555021", "agent_ana",
         )  # fmt: skip
         await office.sofia.ready("ana")
-        await office.does(f"/parked/{slot}/pick-up")
+        await desk.does(f"/parked/{slot}/pick-up")
         again = await answers(office.ana, ANA)
         await steadily(caller, hears(ANA))
         await caller.hang_up()
         await again.wait_ended()
 
 
-async def test_click_to_dial_rings_the_agent_and_then_the_number(office: Office) -> None:
+async def test_click_to_dial_rings_the_agent_and_then_the_number(
+    desk: Desk, office: Office
+) -> None:
     await office.sofia.ready("ana")
     body = {"to": "+34 911 234 567", "queue_id": "sales"}
-    started = await office.does("/calls", body, status=201)
+    started = await desk.does("/calls", body, status=201)
     ring = await asyncio.wait_for(office.ana.incoming.get(), 10)
     assert "answer-after=0" in ring.invite.get("Call-Info")
     ring.audio.hum(tone(ANA, 1))
@@ -286,21 +256,21 @@ async def test_click_to_dial_rings_the_agent_and_then_the_number(office: Office)
     await steadily(outside, hears(ANA))
     await outside.hang_up()
     await ring.wait_ended()
-    entry = await office.sofia.recorded(await office.sofia.call_of(NUMBER))
+    entry = await office.sofia.recorded(await office.sofia.call_of(OUTSIDE_NUMBER))
     assert entry["id"] == started["call_id"]
     assert (entry["direction"], entry["outcome"]) == ("out", "conversation")
     assert entry["recordings"][0]["channels"] == 2
     assert entry["customer_id"] is not None
 
 
-async def test_a_number_that_is_busy_is_an_outcome(office: Office) -> None:
+async def test_a_number_that_is_busy_is_an_outcome(desk: Desk, office: Office) -> None:
     await office.sofia.ready("ana")
     asked = datetime.now(UTC)
-    await office.does("/calls", {"to": NUMBER, "queue_id": "sales"}, status=201)
+    await desk.does("/calls", {"to": OUTSIDE_NUMBER, "queue_id": "sales"}, status=201)
     ring = await answers(office.ana, ANA)
     (await asyncio.wait_for(office.outside.incoming.get(), 10)).reject(486)
     await ring.wait_ended()
-    entry = await office.sofia.call_of(NUMBER, since=asked)
+    entry = await office.sofia.call_of(OUTSIDE_NUMBER, since=asked)
     assert (entry["outcome"], entry["ended_by"]) == ("not_reached", "busy")
     await office.sofia.ready("ana")
 
@@ -316,7 +286,7 @@ async def test_phones_call_each_other_and_outside(office: Office) -> None:
     await inside.hang_up()
     await luis.wait_ended()
     await office.sofia.ready("ana", "luis")
-    out = await office.ana.call(NUMBER)
+    out = await office.ana.call(OUTSIDE_NUMBER)
     out.audio.hum(tone(ANA, 1))
     outside = await answers(office.outside, OUTSIDE)
     await out.wait_answered()
@@ -329,23 +299,23 @@ async def test_phones_call_each_other_and_outside(office: Office) -> None:
 
 @pytest.mark.parametrize("conference", [False, True])
 async def test_a_brain_that_dies_in_a_consultation_is_followed_by_one_that_knows_it(
-    office: Office, conference: bool
+    desk: Desk, office: Office, conference: bool
 ) -> None:
     number = f"+3460055503{conference:d}"
     async with talking(office, number) as (caller, ana, call_id):
         target = {"to": {"kind": "agent", "agent_id": "agent_luis"}}
-        await office.does(f"/calls/{call_id}/consult", target)
+        await desk.does(f"/calls/{call_id}/consult", target)
         luis = await answers(office.luis, LUIS)
         await steadily(ana, hears(LUIS))
         if conference:
-            await office.does(f"/calls/{call_id}/consult/conference")
+            await desk.does(f"/calls/{call_id}/consult/conference")
             await steadily(caller, hears(ANA, LUIS))
         brain = office.server.brain
         brain.send_signal(signal.SIGKILL)
         await asyncio.to_thread(brain.wait, 10)
         await is_healthy(office.server)
         await steadily(ana, hears(CALLER, LUIS) if conference else hears(LUIS))
-        await office.does(f"/calls/{call_id}/consult/complete")
+        await desk.does(f"/calls/{call_id}/consult/complete")
         await ana.wait_ended()
         await steadily(caller, hears(LUIS))
         await steadily(luis, hears(CALLER))

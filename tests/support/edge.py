@@ -44,9 +44,14 @@ class RunningEdge:
 
     async def log_has(self, words: str) -> None:
         """Return when the log has them."""
-        async with asyncio.timeout(10):
-            while words not in self.log.read_text(errors="replace"):
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(10):
+                while words not in self.log.read_text(errors="replace"):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(
+                f"not in the log: {words}\n{self.log.read_text(errors='replace')}"
+            ) from None
 
 
 def edge_config(tmp_path: Path, workers: Sequence[tuple[str, int]]) -> EdgeConfig:

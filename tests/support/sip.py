@@ -90,6 +90,13 @@ class Party:
             if not message.status and message.method == method:
                 return message
 
+    async def receive_answer(self, method: str, timeout: float = 5.0) -> Message:
+        """The next final answer to a request of that method; what else comes is passed over."""
+        while True:
+            message = await self.receive(timeout)
+            if message.status and message.method == method:
+                return message
+
     def request(
         self,
         method: str,

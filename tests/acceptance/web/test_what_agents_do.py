@@ -13,6 +13,7 @@ import pytest_asyncio
 from centralita.telephony.phone.phone import Phone, PhoneCall
 from tests.support.browser import Browser, BrowserPage, open_browser, why_skip
 from tests.support.hearing import ANA, CALLER, LUIS, OUTSIDE, answers, hears, music, steadily
+from tests.support.office import OUTSIDE_NUMBER, SHOWN, Office, open_office
 from tests.support.server import ServerProcess
 from tests.support.story import Watcher, set_queues, watcher
 from tests.support.telephony import tone
@@ -22,30 +23,24 @@ pytestmark = [
     pytest.mark.skipif(why_skip() != "", reason=why_skip()),
 ]
 
-NUMBER = "+34911234567"
-SHOWN = "+34910000001"
 CUBA = "+5371234567"
 
 
 @dataclass
-class Office:
-    """The server, the supervisor, the phones, and the pages of Ana and Luis."""
+class Desks:
+    """The office, and the pages of Ana and Luis."""
 
-    server: ServerProcess
+    office: Office
     browser: Browser
-    sofia: Watcher
-    ana: Phone
-    luis: Phone
-    outside: Phone
     pages: dict[str, BrowserPage] = field(default_factory=dict)
 
     async def page(self, user: str, language: str = "es-ES") -> BrowserPage:
         """That user's page in that language, signed in once."""
-        name = f"{user} {language}"
+        name, server = f"{user} {language}", self.office.server
         if name not in self.pages:
-            page = await self.browser.open(name, self.server.url, locale=language)
+            page = await self.browser.open(name, server.url, locale=language)
             await page.fill("sign-in-user", user)
-            await page.fill("sign-in-password", self.server.users[user])
+            await page.fill("sign-in-password", server.users[user])
             await page.click("sign-in-submit")
             await page.sees("user-menu")
             self.pages[name] = page
@@ -53,23 +48,12 @@ class Office:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
-    server = ServerProcess(tmp_path_factory.mktemp("office"), trunk="127.0.0.2")
-    outside = await server.caller(NUMBER)
-    server.extra = f"[trunk:world]\naddresses = 127.0.0.9\nproxy = {outside.address}\n"
-    await server.prepare()
-    await set_queues(
-        server, wrap_up="0s", announce_recording=False, announce_outgoing=False, caller_id=SHOWN
-    )
-    await server.start()
-    async with watcher(server) as sofia, open_browser() as browser:
-        ana, luis = await server.agent_phone("201"), await server.agent_phone("202")
-        office = Office(server, browser, sofia, ana, luis, outside)
-        yield office
-        problems = {name: await page.problems() for name, page in office.pages.items()}
-        for phone in (ana, luis, outside):
-            await phone.close()
-    assert await server.stop() == 0
+async def desks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desks]:
+    folder = tmp_path_factory.mktemp("office")
+    async with open_office(folder) as office, open_browser() as browser:
+        desks = Desks(office, browser)
+        yield desks
+        problems = {name: await page.problems() for name, page in desks.pages.items()}
     # Refusals are answers, and a call that has just begun is not written yet (404).
     faults = {
         name: [one for one in all if "409" not in one and "404" not in one]
@@ -78,30 +62,9 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
     assert not any(faults.values()), faults
 
 
-@asynccontextmanager
-async def talking(office: Office, number: str) -> AsyncIterator[tuple[PhoneCall, PhoneCall]]:
-    """A caller and Ana, who hear each other; Luis is free by then."""
-    await office.sofia.agent_becomes("luis", state="idle")
-    status, _ = await office.sofia.api.post(
-        "/agents/agent_luis/status", {"status": "on_break", "reason": "rest"}
-    )
-    assert status == 200
-    await office.sofia.frees("ana")
-    await office.sofia.ready("ana")
-    phone = await Phone(number, office.server.sip, host="127.0.0.2", domain="centralita").start()
-    caller = await phone.call("110")
-    caller.audio.hum(tone(CALLER, 1))
-    await caller.wait_answered()
-    ana = await answers(office.ana, ANA)
-    await steadily(caller, hears(ANA))
-    await office.sofia.frees("luis")
-    try:
-        yield caller, ana
-    finally:
-        for each in (caller, ana):
-            if not each.ended.is_set():
-                await each.hang_up()
-        await phone.close()
+@pytest.fixture
+def office(desks: Desks) -> Office:
+    return desks.office
 
 
 async def accessible(page: BrowserPage) -> None:
@@ -117,9 +80,9 @@ async def sends(page: BrowserPage, typed: str) -> None:
     await page.sees_no("send-dialog")
 
 
-async def test_the_caller_hears_music_while_the_page_shows_them_on_hold(office: Office) -> None:
-    page = await office.page("ana")
-    async with talking(office, "+34600555101") as (caller, ana):
+async def test_the_caller_hears_music_while_the_page_shows_them_on_hold(desks: Desks, office: Office) -> None:
+    page = await desks.page("ana")
+    async with office.talking("+34600555101") as (caller, ana):
         await page.sees("oncall-state", "Hablando con el cliente")
         await page.click("oncall-hold")
         await steadily(caller, music)
@@ -158,9 +121,9 @@ DOUBLE_CLICK = """
 """
 
 
-async def test_who_gets_the_caller_reads_what_was_written_before(office: Office) -> None:
-    page, other = await office.page("ana"), await office.page("luis")
-    async with talking(office, "+34600555102") as (caller, ana):
+async def test_who_gets_the_caller_reads_what_was_written_before(desks: Desks, office: Office) -> None:
+    page, other = await desks.page("ana"), await desks.page("luis")
+    async with office.talking("+34600555102") as (caller, ana):
         await page.fill("wrap-up-note", "Pide cambiar la entrega al martes.")
         await page.sees("saved")
         await page.click("oncall-transfer")
@@ -182,9 +145,9 @@ async def test_who_gets_the_caller_reads_what_was_written_before(office: Office)
         await luis.wait_ended()
 
 
-async def test_a_caller_goes_to_another_queue_at_once(office: Office) -> None:
-    page, other = await office.page("ana"), await office.page("luis")
-    async with talking(office, "+34600555103") as (caller, ana):
+async def test_a_caller_goes_to_another_queue_at_once(desks: Desks, office: Office) -> None:
+    page, other = await desks.page("ana"), await desks.page("luis")
+    async with office.talking("+34600555103") as (caller, ana):
         status, _ = await office.sofia.api.post(
             "/agents/agent_ana/status", {"status": "on_break", "reason": "rest"}
         )
@@ -203,9 +166,9 @@ async def test_a_caller_goes_to_another_queue_at_once(office: Office) -> None:
         await luis.wait_ended()
 
 
-async def test_a_colleague_is_asked_first_and_takes_over(office: Office) -> None:
-    page, other = await office.page("ana"), await office.page("luis")
-    async with talking(office, "+34600555104") as (caller, ana):
+async def test_a_colleague_is_asked_first_and_takes_over(desks: Desks, office: Office) -> None:
+    page, other = await desks.page("ana"), await desks.page("luis")
+    async with office.talking("+34600555104") as (caller, ana):
         await page.sees("oncall")
         await page.press("q")
         await sends(page, "Luis")
@@ -232,9 +195,9 @@ async def test_a_colleague_is_asked_first_and_takes_over(office: Office) -> None
         await luis.wait_ended()
 
 
-async def test_three_talk_in_english_and_the_third_is_let_go(office: Office) -> None:
-    page = await office.page("ana", "en-GB")
-    async with talking(office, "+34600555105") as (caller, ana):
+async def test_three_talk_in_english_and_the_third_is_let_go(desks: Desks, office: Office) -> None:
+    page = await desks.page("ana", "en-GB")
+    async with office.talking("+34600555105") as (caller, ana):
         await page.sees("oncall-state", "Talking with the customer")
         await page.click("oncall-consult")
         await page.fill("picker", "nobody of that name")
@@ -259,9 +222,9 @@ async def test_three_talk_in_english_and_the_third_is_let_go(office: Office) -> 
         await ana.wait_ended()
 
 
-async def test_a_parked_caller_is_seen_and_picked_up_by_a_colleague(office: Office) -> None:
-    page, other = await office.page("ana"), await office.page("luis")
-    async with talking(office, "+34600555106") as (caller, ana):
+async def test_a_parked_caller_is_seen_and_picked_up_by_a_colleague(desks: Desks, office: Office) -> None:
+    page, other = await desks.page("ana"), await desks.page("luis")
+    async with office.talking("+34600555106") as (caller, ana):
         await page.click("oncall-park")
         await ana.wait_ended()
         await steadily(caller, music)
@@ -277,9 +240,9 @@ async def test_a_parked_caller_is_seen_and_picked_up_by_a_colleague(office: Offi
         await luis.wait_ended()
 
 
-async def test_a_paused_recording_is_plain_to_see_and_keys_are_sent(office: Office) -> None:
-    page = await office.page("ana")
-    async with talking(office, "+34600555107") as (caller, ana):
+async def test_a_paused_recording_is_plain_to_see_and_keys_are_sent(desks: Desks, office: Office) -> None:
+    page = await desks.page("ana")
+    async with office.talking("+34600555107") as (caller, ana):
         await page.sees("recording-state", "Se está grabando")
         await page.click("oncall-pause-recording")
         await page.sees("recording-state", "Grabación en pausa")
@@ -306,8 +269,8 @@ async def keys_of(call: PhoneCall, wanted: str) -> None:
         assert wanted.startswith(got), got
 
 
-async def test_a_number_is_called_from_the_page(office: Office) -> None:
-    page = await office.page("ana")
+async def test_a_number_is_called_from_the_page(desks: Desks, office: Office) -> None:
+    page = await desks.page("ana")
     await office.sofia.frees("ana")
     await office.sofia.ready("ana")
     await page.press("g")
@@ -331,7 +294,7 @@ async def test_a_number_is_called_from_the_page(office: Office) -> None:
     await office.sofia.ready("ana")
 
     # From where the number stands, and the line is busy.
-    customer = (await office.sofia.call_of(NUMBER))["customer_id"]
+    customer = (await office.sofia.call_of(OUTSIDE_NUMBER))["customer_id"]
     await page.goto(f"{office.server.url}/customers/{customer}")
     await page.click("number")
     await page.sees("dial-call", "911 234 567")
