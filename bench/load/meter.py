@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import statistics
+import time
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from centralita.core.tasks import Tasks
 
 # Words of a command line, and what the process is called in the table; the first that fits.
 _KINDS = (
@@ -50,6 +57,32 @@ def cpu_of(pid: int) -> float:
     """CPU seconds of one process."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
+
+
+@contextlib.asynccontextmanager
+async def reference(*, every: float = 5.0) -> AsyncIterator[list[float]]:
+    """What a fixed piece of work takes meanwhile, in CPU-ms: on a machine whose cores are shared
+    with strangers the same work costs now more, now less, and every figure with it."""
+    taken: list[float] = []
+
+    async def sample() -> None:
+        while True:
+            began = time.thread_time()
+            sum(number * number for number in range(50_000))
+            taken.append(1000 * (time.thread_time() - began))
+            await asyncio.sleep(every)
+
+    tasks = Tasks("meter")
+    tasks.spawn(sample(), name="reference")
+    try:
+        yield taken
+    finally:
+        await tasks.close()
+
+
+def median(taken: list[float]) -> float:
+    """Of what `reference` took."""
+    return round(statistics.median(taken), 2)
 
 
 def _kind(process: psutil.Process) -> str:

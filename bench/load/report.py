@@ -14,6 +14,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One run. CPU is of all our processes together unless it is by process.
 
     `calls` are those at once when calls are held, else those made. A conversation is one call.
+    `reference_ms` says how fast the machine was meanwhile: see `meter.reference`.
     """
 
     case: str
@@ -41,6 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
     late: int
     lost_towards_server: int
+    reference_ms: float
 
 
 def make_row(
@@ -56,6 +58,7 @@ def make_row(
     after: Reading,
     generator_cpu_s: float,
     failed: int,
+    reference_ms: float,
 ) -> Row:
     """The figures of one run.
 
@@ -100,6 +103,7 @@ def make_row(
         lost=report.lost,
         late=report.late,
         lost_towards_server=report.reported_lost,
+        reference_ms=reference_ms,
     )
 
 
@@ -108,7 +112,7 @@ def table(rows: Sequence[Row]) -> str:
     head = (
         f"{'case':>10}{'size':>6}{'calls':>7}{'failed':>7}{'lost %':>8}{'late %':>8}"
         f"{'CPU-s/call-min':>15}{'CPU-ms/call':>12}{'KiB/call':>9}{'after':>7}"
-        f"{'setup p50/p99 ms':>18}{'ring p50/p99':>14}{'generator':>10}"
+        f"{'setup p50/p99 ms':>18}{'ring p50/p99':>14}{'generator':>10}{'reference':>10}"
     )
     lines = [head]
     for row in rows:
@@ -118,7 +122,7 @@ def table(rows: Sequence[Row]) -> str:
             f"{_or_dash(row.cpu_ms_per_call, 1):>12}{_or_dash(row.rss_kib_per_call, 0):>9}"
             f"{row.rss_after_pct:>+6.0f}%{row.setup_p50_ms:>10.1f}/{row.setup_p99_ms:<7.1f}"
             f"{_or_dash(row.ring_p50_ms, 1):>7}/{_or_dash(row.ring_p99_ms, 1):<6}"
-            f"{row.generator_cpu_pct:>8.0f} %"
+            f"{row.generator_cpu_pct:>8.0f} %{row.reference_ms:>7.2f} ms"
         )
         unit = "CPU-s per call-minute" if row.cpu_s_per_call_min is not None else "CPU-ms per call"
         parts = ", ".join(f"{name} {used:.4g}" for name, used in row.cpu_by_process.items())

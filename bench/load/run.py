@@ -105,10 +105,11 @@ async def _held(
     await asyncio.sleep(_SETTLE)
     ramp = await generator.figures()
     generator.mark()
-    begin, began = meter.read(server.pid), meter.cpu_of(generator.pid)
-    await asyncio.sleep(seconds)
-    report = await generator.figures()
-    end, used = meter.read(server.pid), meter.cpu_of(generator.pid) - began
+    async with meter.reference() as taken:
+        begin, began = meter.read(server.pid), meter.cpu_of(generator.pid)
+        await asyncio.sleep(seconds)
+        report = await generator.figures()
+        end, used = meter.read(server.pid), meter.cpu_of(generator.pid) - began
     await generator.stop()
     return make_row(
         case=case.name,
@@ -123,6 +124,7 @@ async def _held(
         generator_cpu_s=used,
         # A call that ended though nobody hung up has failed, too.
         failed=ramp.failed + report.failed + ramp.ended + report.ended,
+        reference_ms=meter.median(taken),
     )
 
 
@@ -140,16 +142,17 @@ async def _passing(
     if not total:
         await generator.until(lambda report: report.ended > size, within=30 + registering)
         generator.mark()
-    begin, began = meter.read(server.pid), meter.cpu_of(generator.pid)
-    if total:
-        await generator.until(
-            lambda report: report.ended + report.failed >= total,
-            within=60 + registering + 3 * total / size,
-        )
-    else:
-        await asyncio.sleep(seconds)
-    report = await generator.figures()
-    end, used = meter.read(server.pid), meter.cpu_of(generator.pid) - began
+    async with meter.reference() as taken:
+        begin, began = meter.read(server.pid), meter.cpu_of(generator.pid)
+        if total:
+            await generator.until(
+                lambda report: report.ended + report.failed >= total,
+                within=60 + registering + 3 * total / size,
+            )
+        else:
+            await asyncio.sleep(seconds)
+        report = await generator.figures()
+        end, used = meter.read(server.pid), meter.cpu_of(generator.pid) - began
     await generator.stop()
     if total:
         await asyncio.sleep(_REMEMBERED)
@@ -165,6 +168,7 @@ async def _passing(
         after=await _at_rest(server.pid, pause=_AFTER),
         generator_cpu_s=used,
         failed=report.failed + report.cut,
+        reference_ms=meter.median(taken),
     )
 
 
