@@ -99,12 +99,16 @@ class Journal:
             self._last = self._on_disk = number
             self._new_segment = True
 
+    def hurry(self) -> None:
+        """Write what waits without waiting for more."""
+        self._hurry.set()
+
     async def flushed(self, number: int | None = None, *, within: float) -> bool:
         """Wait until the record (the newest, if None) is on disk; False when it takes too long."""
         wanted = self._last if number is None else number
         if self._on_disk >= wanted:
             return True
-        self._hurry.set()
+        self.hurry()
         try:
             async with asyncio.timeout(within):
                 await self.beyond(wanted - 1)

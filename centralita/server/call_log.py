@@ -67,7 +67,9 @@ class CallLog:
         self._store = store
         self._clock = clock
         self._directory = directory
-        self._writer = CallWriter(journal, store, directory, bus, identified=self._is_identified)
+        self._writer = CallWriter(
+            journal, store, directory, bus, known=self._known, identified=self._is_identified
+        )
         journal.carry = self._carried
         bus.subscribe(Event, self._note)
 
@@ -104,6 +106,7 @@ class CallLog:
             caller = state.caller
             if isinstance(caller, Unidentified):
                 caller = await self._directory.identify(caller.number)
+                state.looked_up = True
             state.caller = await self._directory.keep(caller)
 
     async def _close_unknown(self, held: Collection[CallId]) -> int:
@@ -151,29 +154,36 @@ class CallLog:
         """Why the disk does not take the journal; empty when it does."""
         return self._journal.refusal
 
-    async def begin(
-        self, arrived: CallArrived, caller: Caller, *, looked_up: bool, direction: str = "in"
-    ) -> None:
-        """A call that has just arrived; returns when it is on disk. A caller who could not be
-        looked up is looked up when the entry is stored."""
-        began = call_began(
-            arrived,
-            caller,
-            InteractionId(new_id("int")),
-            looked_up=looked_up,
-            direction=direction,
-        )
+    def begin(self, arrived: CallArrived, caller: Caller, *, direction: str = "in") -> None:
+        """A call that has just arrived, on its way to the disk: look the caller up meanwhile, say
+        so with `is_known`, and wait with `on_disk`. `caller` is what is remembered."""
+        began = call_began(arrived, caller, InteractionId(new_id("int")), direction=direction)
         now = self._clock.now()
         self.calls[arrived.call_id] = begin(began, now)
         self._write(now, began)
+        self._journal.hurry()
+
+    def is_known(self, call_id: CallId, caller: Caller) -> Caller:
+        """The database has said who calls. Returns who it is: one who was stored in the meantime
+        stays who that was. A caller of whom nobody says it is looked up when the entry is stored.
+        """
+        state = self.calls.get(call_id)
+        if state is None:
+            return caller
+        if not state.looked_up:
+            state.caller, state.looked_up = caller, True
+        return state.caller
+
+    async def on_disk(self, call_id: CallId) -> None:
+        """Wait until the call that began is on disk, but not for ever."""
         if not await self._journal.flushed(within=_ON_DISK):
             log.error(
                 "call is taken before it is on disk",
-                extra={"call_id": arrived.call_id, "error": self._journal.refusal},
+                extra={"call_id": call_id, "error": self._journal.refusal},
             )
 
     def hears_late(self, event: LegEvent) -> None:
-        """What happened on a leg of the call before the caller was looked up."""
+        """What happened on a leg of the call before it began here."""
         self._note(event)
 
     # --- events -----------------------------------------------------------------------------
@@ -215,10 +225,14 @@ class CallLog:
             },
         )
 
+    def _known(self, call_id: CallId) -> Caller | None:
+        state = self.calls.get(call_id)
+        return state.caller if state is not None and state.looked_up else None
+
     def _is_identified(self, call_id: CallId, caller: Caller) -> None:
         state = self.calls.get(call_id)
         if state is not None:
-            state.caller = caller
+            state.caller, state.looked_up = caller, True
 
     # --- the journal's files ----------------------------------------------------------------
 

@@ -55,9 +55,7 @@ _NEW_STEPS = 8
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallBegan(Event):
     """A call has arrived, or is made by an agent, and got its entry. `customers` are those the
-    caller, or the one who is called, may be.
-
-    Without `looked_up` they are from memory, or unknown: the database did not answer in time.
+    caller, or the one who is called, may be as far as is remembered: they are looked up meanwhile.
     """
 
     call_id: CallId
@@ -66,7 +64,6 @@ class CallBegan(Event):
     number: str
     known: str
     customers: tuple[Customer, ...]
-    looked_up: bool
     direction: str = "in"
 
 
@@ -225,7 +222,6 @@ def call_began(
     caller: Caller,
     interaction_id: InteractionId,
     *,
-    looked_up: bool,
     direction: str = "in",
 ) -> CallBegan:
     """The event of a caller."""
@@ -243,7 +239,6 @@ def call_began(
         number=caller.number,
         known="new" if _is_new(caller) else type(caller).__name__.lower(),
         customers=customers,
-        looked_up=looked_up,
         direction=direction,
     )
 

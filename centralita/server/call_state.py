@@ -91,6 +91,7 @@ _CHANGING = (
 class CallState:
     """What is known of a call that is going on.
 
+    `looked_up`: the database has said who `caller` is; before that it is from memory, or unknown.
     `held` is how long the present agent has let the caller wait with music. `masked`: what is
     pressed now is nobody's business. `records` are those that brought it
     here, as the journal has them: replayed, they do it again.
@@ -101,6 +102,7 @@ class CallState:
     interaction_id: InteractionId
     began_at: datetime
     heard_at: datetime
+    looked_up: bool = field(default=False, compare=False)  # of this run of the server
     answered_at: datetime | None = None
     steps: list[run.PathStep] = field(default_factory=list)
     waits: list[QueueWait] = field(default_factory=list)

@@ -67,13 +67,16 @@ class CallWriter:
         directory: Directory,
         bus: Bus,
         *,
+        known: Callable[[CallId], Caller | None],
         identified: Callable[[CallId, Caller], None],
     ) -> None:
-        """`identified` hears who a caller is whom nobody knew when the call arrived."""
+        """`known` says who a caller is by now, None if nobody has been able to tell; `identified`
+        hears it once the caller is stored."""
         self._journal = journal
         self._store = store
         self._directory = directory
         self._bus = bus
+        self._known = known
         self._identified = identified
         self._applied = 0
         self._news = asyncio.Condition()
@@ -186,12 +189,13 @@ class CallWriter:
         return news
 
     async def _who_called(self, happenings: Iterable[Happening]) -> dict[CallId, Caller]:
-        """The callers whom nobody could look up when they called."""
+        """Those who began a call, as they are known by now."""
         return {
-            event.call_id: await self._directory.identify(event.number)
+            event.call_id: self._known(event.call_id)
+            or await self._directory.identify(event.number)
             for happening in happenings
             for event in happening.events
-            if isinstance(event, CallBegan) and not event.looked_up and event.known != "anonymous"
+            if isinstance(event, CallBegan) and event.known != "anonymous"
         }
 
     async def _apply_event(

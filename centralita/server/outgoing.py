@@ -177,11 +177,11 @@ class Outgoing:
             LegEvent, lambda event: self._hear(call, event), call_id=call_id
         )
         self._ports.dispatcher.carry_out(reserved)
-        found = await self._look_up(number)
-        call.caller = found or call.caller
-        await self._ports.calls.begin(
-            arrived, call.caller, looked_up=found is not None, direction="out"
-        )
+        calls = self._ports.calls
+        calls.begin(arrived, call.caller, direction="out")
+        if (found := await self._look_up(number)) is not None:
+            call.caller = calls.is_known(call_id, found)
+        await calls.on_disk(call_id)
         self._ports.bus.publish(
             OutgoingStarted(
                 call_id=call_id, agent_id=agent_id, queue_id=queue_id, at=now, task_id=task_id or ""

@@ -172,14 +172,10 @@ class Switch:
             await self._refuse(arrived, EndReason.SHUTDOWN)
             return
         with self._counted(arrived):
-            # Of a call that arrives again the log hears everything by itself.
-            is_new = arrived.call_id not in self._calls.calls
             caller = await self._begin(arrived)
             driver = self._driver(arrived, flow, caller)
             ended = self._early_ends.pop(arrived.leg_id, None)
             if ended is not None:
-                if is_new:
-                    self._calls.hears_late(ended)
                 driver.caller_gone()
             if self._grace_is_over:
                 driver.end(EndReason.SHUTDOWN)
@@ -253,11 +249,15 @@ class Switch:
         known = self._calls.calls.get(arrived.call_id)
         if known is not None:  # it arrived just before the last server was killed
             return known.caller
-        caller = await self._look_up(arrived)
-        looked_up = caller is not None
-        if caller is None:
-            caller = self._directory.recall(arrived.caller, self._region(arrived))
-        await self._calls.begin(arrived, caller, looked_up=looked_up)
+        caller = self._directory.recall(arrived.caller, self._region(arrived))
+        self._calls.begin(arrived, caller)
+        ended = self._early_ends.get(arrived.leg_id)
+        if ended is not None:  # in the same breath; from now on the log hears by itself
+            self._calls.hears_late(ended)
+        found = await self._look_up(arrived)
+        if found is not None:
+            caller = self._calls.is_known(arrived.call_id, found)
+        await self._calls.on_disk(arrived.call_id)
         return caller
 
     async def _look_up(self, arrived: CallArrived) -> Caller | None:

@@ -105,6 +105,22 @@ async def test_a_slow_database_delays_the_answer_by_a_second_at_most(house: Hous
     await house.until(lambda: house.end_of(caller.leg_id) is EndReason.FLOW_ENDED)
 
 
+async def test_an_entry_stored_during_the_lookup_has_the_customer_that_the_flow_knows(
+    house: House,
+) -> None:
+    trouble = Trouble(house)
+    leg = house.control.arrives("100")
+    await trouble.asked.wait()
+    entry = await house.entry_of(leg)  # the disk was faster than the database
+    assert not leg.answered
+    trouble.let.set()
+    await house.until(lambda: leg.answered)
+    house.control.presses(leg, "3")
+    await house.is_over(leg)
+    assert entry.customer_id is not None
+    assert (await learned(house))["customer_id"] == entry.customer_id
+
+
 async def test_a_caller_gone_during_the_lookup_leaves_a_finished_entry(house: House) -> None:
     trouble = Trouble(house)
     leg = house.control.arrives("100")
