@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+# Registrations last half a minute at least: less of a jump, in seconds, only shortens one.
+JUMP = 20.0
+
 # Kamailio's SQLite has times as Julian days.
 _DAY = 86400.0
 _EPOCH = 2440587.5

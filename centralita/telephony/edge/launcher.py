@@ -23,11 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from centralita.telephony.edge.clock_jumps import JumpWatch, RegistrationMemory
+from centralita.telephony.edge.clock_jumps import JUMP, JumpWatch, RegistrationMemory
 
 _PR_SET_PDEATHSIG = 1
-# Registrations last half a minute at least: less of a jump only shortens one.
-_JUMP = 20.0
 _LOOK_EVERY = 0.5
 _libc = ctypes.CDLL(None)
 
@@ -93,10 +91,10 @@ class Launcher:
         try:
             while not select.select([ended], [], [], _LOOK_EVERY)[0]:
                 jump = self._jumps.look()
-                if abs(jump) > _JUMP:
+                if abs(jump) > JUMP:
                     return jump
                 with contextlib.suppress(sqlite3.Error):  # busy: there is another time to look
-                    self._memory.look(self._jumps, _JUMP)
+                    self._memory.look(self._jumps, JUMP)
         finally:
             os.close(ended)
         return 0.0

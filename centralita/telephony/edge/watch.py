@@ -11,6 +11,7 @@ from datetime import timedelta
 from centralita.core.errors import Unavailable
 from centralita.core.events import Event
 from centralita.core.tasks import Tasks
+from centralita.telephony.edge.clock_jumps import JUMP, JumpWatch
 from centralita.telephony.edge.control import EdgeControl, Registration
 from centralita.telephony.edge.events import (
     PageLost,
@@ -66,6 +67,8 @@ class RegistrationWatch:
     """Looks at the registrations at every `interval` and publishes what changed.
 
     An edge that does not answer for `patience` has no phones: agents behind it cannot be rung.
+    Nor is it believed for so long when the clock has jumped: it takes all registrations for
+    expired until its launcher has put them right.
     """
 
     def __init__(
@@ -82,6 +85,8 @@ class RegistrationWatch:
         self._patience = patience.total_seconds()
         self._tasks = Tasks("edge")
         self._known: dict[str, Registration] = {}
+        self._jumps = JumpWatch()
+        self._jumped_at: float | None = None
         self.answering = False
         self._first = asyncio.Event()
 
@@ -119,10 +124,23 @@ class RegistrationWatch:
             else:
                 answered_at = loop.time()
                 self.answering = True
-                self._take(current)
+                if not self._is_confused(loop.time()):
+                    self._take(current)
                 self._first.set()
                 pause = self._interval
             await asyncio.sleep(pause)
+
+    def _is_confused(self, now: float) -> bool:
+        """Whether the clock has jumped so lately that the edge may not be right again."""
+        if abs(self._jumps.look()) <= JUMP:
+            return False
+        if self._jumped_at is None:
+            self._jumped_at = now
+        if now - self._jumped_at <= self._patience:
+            return True
+        self._jumped_at = None
+        self._jumps.told()
+        return False
 
     def _take(self, current: dict[str, Registration]) -> None:
         happened = changes(self._known, current)

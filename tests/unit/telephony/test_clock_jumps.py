@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from centralita.core.events import Event
 from centralita.telephony.edge.clock_jumps import JumpWatch, RegistrationMemory
+from centralita.telephony.edge.control import EdgeControl, Registration
+from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
 from centralita.telephony.edge.registrations import make_registrations
+from centralita.telephony.edge.watch import RegistrationWatch
 
 HOUR = 3600.0
 
@@ -78,3 +84,51 @@ def test_what_is_seen_after_a_jump_does_not_replace_what_is_remembered(
     assert memory.put_back(jumps.look()) == 1
     jumps.told()
     assert abs(jumps.look()) < 1
+
+
+class EdgeOfOnePhone(EdgeControl):
+    """An edge that has one phone, until it is told that the phone's time is over."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+        self.expired = False
+        self.asked = asyncio.Condition()
+
+    async def registrations(self) -> dict[str, Registration]:
+        async with self.asked:
+            self.asked.notify_all()
+        if self.expired:
+            return {}
+        phone = Registration(
+            extension="201", contact="", user_agent="", expires=timedelta(60), transport="udp"
+        )
+        return {"201": phone}
+
+    async def is_asked(self, times: int) -> None:
+        for _ in range(times):
+            async with asyncio.timeout(5), self.asked:
+                await self.asked.wait()
+
+
+async def test_an_edge_is_not_believed_right_after_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    edge = EdgeOfOnePhone()
+    happened: list[Event] = []
+    watch = RegistrationWatch(
+        edge,
+        happened.append,
+        interval=timedelta(milliseconds=10),
+        patience=timedelta(milliseconds=300),
+    )
+    watch.start()
+    await watch.looked(5)
+    assert happened == [PhoneRegistered(extension="201", user_agent="")]
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + HOUR)
+    edge.expired = True
+    await edge.is_asked(3)
+    assert len(happened) == 1
+    async with asyncio.timeout(5):  # it stays away: then it is true
+        while len(happened) == 1:
+            await edge.is_asked(1)
+    assert happened[1:] == [PhoneUnregistered(extension="201")]
+    await watch.close()
