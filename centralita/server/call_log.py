@@ -46,6 +46,8 @@ from centralita.timeline.directory import Caller, Directory, Unidentified
 
 log = logging.getLogger(__name__)
 
+# A database slower than this must not keep a caller waiting for the answer, in seconds.
+_LOOKUP = 1.0
 # A disk slower than this must not keep a caller waiting for the answer, in seconds.
 _ON_DISK = 1.0
 # How long a stored recording waits for its journal record before its spool is kept instead.
@@ -155,32 +157,42 @@ class CallLog:
         return self._journal.refusal
 
     def begin(self, arrived: CallArrived, caller: Caller, *, direction: str = "in") -> None:
-        """A call that has just arrived, on its way to the disk: look the caller up meanwhile, say
-        so with `is_known`, and wait with `on_disk`. `caller` is what is remembered."""
+        """A call that has just arrived, on its way to the disk; `caller` is what is remembered.
+        Ask `who_calls` next."""
         began = call_began(arrived, caller, InteractionId(new_id("int")), direction=direction)
         now = self._clock.now()
         self.calls[arrived.call_id] = begin(began, now)
         self._write(now, began)
         self._journal.hurry()
 
-    def is_known(self, call_id: CallId, caller: Caller) -> Caller:
-        """The database has said who calls. Returns who it is: one who was stored in the meantime
-        stays who that was. A caller of whom nobody says it is looked up when the entry is stored.
-        """
-        state = self.calls.get(call_id)
-        if state is None:
-            return caller
-        if not state.looked_up:
-            state.caller, state.looked_up = caller, True
-        return state.caller
-
-    async def on_disk(self, call_id: CallId) -> None:
-        """Wait until the call that began is on disk, but not for ever."""
+    async def who_calls(self, call_id: CallId, number: str, region: str | None = None) -> Caller:
+        """Look up, as `Directory.who_is`, who began a call or is called in it, and wait until the
+        call is on disk, but for neither longer than a second. Without an answer it is who is
+        remembered, and looked up again when the entry is stored."""
+        state = self.calls[call_id]
+        found = await self._look_up(call_id, number, region)
+        # One who was stored in the meantime stays who that was.
+        if found is not None and not state.looked_up:
+            state.caller, state.looked_up = found, True
         if not await self._journal.flushed(within=_ON_DISK):
             log.error(
                 "call is taken before it is on disk",
                 extra={"call_id": call_id, "error": self._journal.refusal},
             )
+        return state.caller
+
+    async def _look_up(self, call_id: CallId, number: str, region: str | None) -> Caller | None:
+        if self.store_is_away:
+            return None
+        try:
+            async with asyncio.timeout(_LOOKUP):
+                return await self._directory.who_is(number, region)
+        except Exception as exc:
+            log.warning(
+                "caller could not be looked up, the call goes on without",
+                extra={"call_id": call_id, "error": str(exc) or type(exc).__name__},
+            )
+            return None
 
     def hears_late(self, event: LegEvent) -> None:
         """What happened on a leg of the call before it began here."""

@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 NOTE = "outgoing"
 """The name of the note on legs of calls that have not been answered."""
 
-# A database that is slower than this must not keep the agent waiting.
-_LOOKUP = 1.0
 _RINGS = timedelta(seconds=60)
 _OUTCOMES = {
     EndReason.BUSY: "busy",
@@ -177,30 +175,14 @@ class Outgoing:
             LegEvent, lambda event: self._hear(call, event), call_id=call_id
         )
         self._ports.dispatcher.carry_out(reserved)
-        calls = self._ports.calls
-        calls.begin(arrived, call.caller, direction="out")
-        if (found := await self._look_up(number)) is not None:
-            call.caller = calls.is_known(call_id, found)
-        await calls.on_disk(call_id)
+        self._ports.calls.begin(arrived, call.caller, direction="out")
+        call.caller = await self._ports.calls.who_calls(call_id, number)
         self._ports.bus.publish(
             OutgoingStarted(
                 call_id=call_id, agent_id=agent_id, queue_id=queue_id, at=now, task_id=task_id or ""
             )
         )
         return call
-
-    async def _look_up(self, number: str) -> Caller | None:
-        if self._ports.calls.store_is_away:
-            return None
-        try:
-            async with asyncio.timeout(_LOOKUP):
-                return await self._ports.directory.who_is(number)
-        except Exception as exc:
-            log.warning(
-                "customer could not be looked up, the call goes on without",
-                extra={"error": str(exc) or type(exc).__name__},
-            )
-            return None
 
     async def _ring_agent(self, call: _Call) -> None:
         uri, peer = self._ports.lines.find(call.extension)

@@ -35,9 +35,6 @@ from centralita.timeline.directory import Caller, Directory, customer_of
 
 log = logging.getLogger(__name__)
 
-# A database that is slower than this must not keep a caller waiting for the answer.
-_LOOKUP = 1.0
-
 
 def header_variables(headers: Mapping[str, str]) -> dict[str, str]:
     """The INVITE's headers as a flow knows them: `X-Level` is `header_x_level`."""
@@ -249,34 +246,13 @@ class Switch:
         known = self._calls.calls.get(arrived.call_id)
         if known is not None:  # it arrived just before the last server was killed
             return known.caller
-        caller = self._directory.recall(arrived.caller, self._region(arrived))
-        self._calls.begin(arrived, caller)
+        # The country in whose form the trunk writes its callers, if it has one of its own.
+        region = self._regions.get(arrived.trunk)
+        self._calls.begin(arrived, self._directory.recall(arrived.caller, region))
         ended = self._early_ends.get(arrived.leg_id)
         if ended is not None:  # in the same breath; from now on the log hears by itself
             self._calls.hears_late(ended)
-        found = await self._look_up(arrived)
-        if found is not None:
-            caller = self._calls.is_known(arrived.call_id, found)
-        await self._calls.on_disk(arrived.call_id)
-        return caller
-
-    async def _look_up(self, arrived: CallArrived) -> Caller | None:
-        """Who is calling; None when the database does not say in time."""
-        if self._calls.store_is_away:
-            return None
-        try:
-            async with asyncio.timeout(_LOOKUP):
-                return await self._directory.who_is(arrived.caller, self._region(arrived))
-        except Exception as exc:
-            log.warning(
-                "caller could not be looked up, the call goes on without",
-                extra={"call_id": arrived.call_id, "error": str(exc) or type(exc).__name__},
-            )
-            return None
-
-    def _region(self, arrived: CallArrived) -> str | None:
-        """The country in whose form the trunk writes its callers, if it has one of its own."""
-        return self._regions.get(arrived.trunk)
+        return await self._calls.who_calls(arrived.call_id, arrived.caller, region)
 
     def _driver(self, arrived: CallArrived, flow: Flow, caller: Caller) -> CallDriver:
         customer = customer_of(caller)

@@ -15,7 +15,7 @@ from centralita.core.errors import Unavailable
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk, ha1
 from centralita.telephony.edge.control import EdgeControl
 from centralita.telephony.edge.edge import Edge
-from tests.support.server import free_port
+from tests.support.server import file_has, free_port
 
 
 def phone(extension: str, password: str, domain: str = "centralita") -> EdgePhone:
@@ -44,14 +44,7 @@ class RunningEdge:
 
     async def log_has(self, words: str) -> None:
         """Return when the log has them."""
-        try:
-            async with asyncio.timeout(10):
-                while words not in self.log.read_text(errors="replace"):
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise AssertionError(
-                f"not in the log: {words}\n{self.log.read_text(errors='replace')}"
-            ) from None
+        await file_has(self.log, words, within=10)
 
 
 def edge_config(tmp_path: Path, workers: Sequence[tuple[str, int]]) -> EdgeConfig:

@@ -35,6 +35,20 @@ def free_port() -> int:
                 return port
 
 
+async def file_has(file: Path, words: str, *, within: float) -> None:
+    """Until a file that another process writes has these words; else shows what it has."""
+
+    def text() -> str:
+        return file.read_text(errors="replace")
+
+    try:
+        async with asyncio.timeout(within):
+            while words not in text():
+                await asyncio.sleep(0.05)  # another process: nothing to await but its file
+    except TimeoutError:
+        raise AssertionError(f"not there: {words}\n{text()}") from None
+
+
 def lives(server: ServerProcess) -> set[int]:
     """The processes that strangers reach: none may die of what they send."""
     found = set()
@@ -114,9 +128,7 @@ class ServerProcess:
 
     async def log_has(self, words: str, within: float = 20) -> None:
         """Until the server's log has these words."""
-        async with asyncio.timeout(within):
-            while words not in self.log.read_text(errors="replace"):
-                await asyncio.sleep(0.05)  # another process: nothing to await but its file
+        await file_has(self.log, words, within=within)
 
     @property
     def brain(self) -> psutil.Process:

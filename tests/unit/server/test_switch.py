@@ -11,6 +11,7 @@ import pytest
 from centralita.ivr.driver import FlowEnded
 from centralita.server.switch import header_variables
 from centralita.telephony.call import EndReason
+from centralita.telephony.fake import FakeLeg
 from centralita.timeline.directory import Caller
 from tests.support.house import House, open_center_house
 
@@ -71,11 +72,18 @@ class Trouble:
     """A directory whose database fails, or answers when it is let."""
 
     def __init__(self, house: House) -> None:
+        self._house = house
         self.fails = False
         self.asked = asyncio.Event()
         self.let = asyncio.Event()
         self._who_is = house.directory.who_is
         house.directory.who_is = self.who_is  # type: ignore[method-assign]
+
+    async def call_looked_up(self) -> FakeLeg:
+        """A call that has come as far as the database."""
+        leg = self._house.control.arrives("100")
+        await self.asked.wait()
+        return leg
 
     async def who_is(self, caller: str, region: str | None = None) -> Caller:
         self.asked.set()
@@ -109,8 +117,7 @@ async def test_an_entry_stored_during_the_lookup_has_the_customer_that_the_flow_
     house: House,
 ) -> None:
     trouble = Trouble(house)
-    leg = house.control.arrives("100")
-    await trouble.asked.wait()
+    leg = await trouble.call_looked_up()
     entry = await house.entry_of(leg)  # the disk was faster than the database
     assert not leg.answered
     trouble.let.set()
@@ -123,8 +130,7 @@ async def test_an_entry_stored_during_the_lookup_has_the_customer_that_the_flow_
 
 async def test_a_caller_gone_during_the_lookup_leaves_a_finished_entry(house: House) -> None:
     trouble = Trouble(house)
-    leg = house.control.arrives("100")
-    await trouble.asked.wait()
+    leg = await trouble.call_looked_up()
     house.control.hangs_up(leg)
     trouble.let.set()
     entry = await house.is_over(leg)
@@ -156,8 +162,7 @@ async def test_a_house_that_closes_waits_for_the_call_that_is_being_looked_up(
     house: House,
 ) -> None:
     trouble = Trouble(house)
-    leg = house.control.arrives("100")
-    await trouble.asked.wait()
+    leg = await trouble.call_looked_up()
     closing = asyncio.gather(house.switch.drain(0.05))
     trouble.let.set()
     await asyncio.wait_for(closing, 5)
