@@ -29,6 +29,7 @@ class Arrivals:
     server: ServerProcess
     answered: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
     stop: bool = False
 
     async def come(self) -> None:
@@ -39,13 +40,14 @@ class Arrivals:
             tasks.spawn(self._calls(caller, (MENU, NUMBER)[number % 2]), name=caller)
             number += 1
             await asyncio.sleep(0.3)  # they arrive as they like
-        await tasks.settle(within=30)
+        await tasks.settle(within=50)
 
     async def _calls(self, caller: str, number: str) -> None:
         phone = await self.server.caller(caller)
         try:
             call = await phone.call(number)
-            await call.wait_answered()
+            await call.wait_answered(within=30)
+            self.waited.append(call.times["answered"] - call.times["invite"])
             await call.audio.sound(above=50, within=15)
             await asyncio.sleep(1)  # they listen
             assert not call.ended.is_set(), "cut off"
@@ -122,6 +124,7 @@ async def test_changes_under_load_cost_no_call(tmp_path: Path) -> None:
         silence = await desk.conversations_go_on()
         print(f"{len(arrivals.answered)} calls arrived during {2 * _ROUNDS} changes,")
         print(f"{len(arrivals.failed)} failed; longest silence: {silence * 1000:.0f} ms")
+        print(f"longest wait for an answer: {max(arrivals.waited):.1f} s")
         assert not arrivals.failed
         for call in (*desk.waiting, *desk.in_menu):
             assert not call.ended.is_set()

@@ -73,6 +73,7 @@ async def _agents(
         yield phones
     finally:
         for phone in phones:
+            await phone.hang_up()
             with contextlib.suppress(PhoneError):
                 await phone.register(expires=0)
             await phone.close()
@@ -88,8 +89,8 @@ async def _call(server: ServerProcess, caller: str, number: str) -> AsyncIterato
         call = await phone.call(number)
         await call.wait_answered()
         yield call
-        await call.hang_up()
     finally:
+        await phone.hang_up()
         await phone.close()
 
 

@@ -146,6 +146,10 @@ class BrowserPage:
         """Close the tab, as a person does."""
         await self._ask("close")
 
+    async def leave(self) -> None:
+        """Close all tabs of this person; nothing is remembered."""
+        await self._ask("leave")
+
     async def tab(self, name: str, url: str) -> BrowserPage:
         """Another tab of the same person."""
         await self._ask("tab", url=url, **{"as": name})

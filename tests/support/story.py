@@ -65,12 +65,16 @@ class Watcher:
 
     async def agent_becomes(self, name: str, *, within: float = 10, **wanted: object) -> Json:
         """Until all these fields have these values."""
+        agent: Json = {}
 
         async def look() -> Json | None:
-            agent = await self.agent(name)
+            agent.update(await self.agent(name))
             return agent if all(agent[key] == value for key, value in wanted.items()) else None
 
-        return await eventually(look, f"{name} becomes {wanted}", within)
+        try:
+            return await eventually(look, f"{name} becomes {wanted}", within)
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}; {name} is {agent}") from None
 
     async def frees(self, name: str) -> None:
         """The supervisor makes an agent available."""

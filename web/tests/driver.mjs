@@ -60,6 +60,7 @@ const ops = {
     await other.goto(url);
   },
   close: (page, { unload }) => page.close({ runBeforeUnload: unload === true }),
+  leave: (page) => page.context().close(),
   goto: (page, { url }) => page.goto(url).then(() => null),
   reload: (page) => page.reload().then(() => null),
   click: (page, { selector }) => page.locator(selector).first().click(),

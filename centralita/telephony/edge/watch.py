@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # An edge that has never answered is starting: calls wait for it.
 _STARTING = 0.05
+# One that has just started answers for some 10 ms before it has read its registrations.
+_READING = 0.2
 
 
 Change = PhoneRegistered | PhoneUnregistered | PageRegistered | PageLost
@@ -68,7 +70,8 @@ class RegistrationWatch:
 
     An edge that does not answer for `patience` has no phones: agents behind it cannot be rung.
     Nor is it believed for so long when the clock has jumped: it takes all registrations for
-    expired until its launcher has put them right.
+    expired until its launcher has put them right. And when all phones have gone at once, it is
+    asked a second time: it may have died and be reading its registrations.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class RegistrationWatch:
         self._known: dict[str, Registration] = {}
         self._jumps = JumpWatch()
         self._jumped_at: float | None = None
+        self._doubted = False
         self.answering = False
         self._first = asyncio.Event()
 
@@ -124,11 +128,18 @@ class RegistrationWatch:
             else:
                 answered_at = loop.time()
                 self.answering = True
-                if not self._is_confused(loop.time()):
+                pause = self._interval
+                if self._is_doubtful(current):
+                    pause = min(pause, _READING)
+                elif not self._is_confused(loop.time()):
                     self._take(current)
                 self._first.set()
-                pause = self._interval
             await asyncio.sleep(pause)
+
+    def _is_doubtful(self, current: Mapping[str, Registration]) -> bool:
+        """Whether everybody has gone since the last look, and it was not asked again yet."""
+        self._doubted = bool(self._known) and not current and not self._doubted
+        return self._doubted
 
     def _is_confused(self, now: float) -> bool:
         """Whether the clock has jumped so lately that the edge may not be right again."""

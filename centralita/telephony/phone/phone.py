@@ -86,12 +86,15 @@ class PhoneCall:
         self.finish()
 
     async def hang_up(self) -> None:
-        """BYE, or CANCEL before the answer."""
+        """BYE; before the answer CANCEL, or a refusal of a call that came in."""
         if self.ended.is_set():
             return
         self.times["hung_up"] = time.monotonic()
-        if self._outgoing and not self.answered.is_set():
-            await self._phone.cancel(self)
+        if not self.answered.is_set():
+            if self._outgoing:
+                await self._phone.cancel(self)
+            else:
+                self.reject(480)
             return
         self.finish()
         await self._phone.send_request(self.request("BYE"))
@@ -261,6 +264,10 @@ class Phone(asyncio.DatagramProtocol):
             call.audio.close()
         if self._transport is not None:
             self._transport.close()
+
+    async def hang_up(self) -> None:
+        """End every call of this phone."""
+        await asyncio.gather(*(call.hang_up() for call in tuple(self._calls.values())))
 
     async def register(self, expires: int = 300) -> None:
         """Register at the server; raises PhoneError when refused. 0 takes the registration back."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from centralita.telephony.worker.addresses import route_to
-from tests.acceptance.web.test_phone_in_page import both_hear, center
 from tests.support.browser import why_skip
+from tests.support.page_phone import both_hear, center
 from tests.support.server import free_port
 
 pytestmark = [

@@ -132,3 +132,22 @@ async def test_an_edge_is_not_believed_right_after_a_jump(monkeypatch: pytest.Mo
             await edge.is_asked(1)
     assert happened[1:] == [PhoneUnregistered(extension="201")]
     await watch.close()
+
+
+async def test_an_edge_that_has_died_is_asked_twice_before_all_phones_are_gone() -> None:
+    edge = EdgeOfOnePhone()
+    happened: list[Event] = []
+    watch = RegistrationWatch(edge, happened.append, interval=timedelta(milliseconds=10))
+    watch.start()
+    await watch.looked(5)
+    edge.expired = True  # it has started again, and not read its registrations yet
+    await edge.is_asked(1)
+    edge.expired = False
+    await edge.is_asked(2)
+    assert happened == [PhoneRegistered(extension="201", user_agent="")]
+    edge.expired = True
+    async with asyncio.timeout(5):
+        while len(happened) == 1:
+            await edge.is_asked(1)
+    assert happened[1:] == [PhoneUnregistered(extension="201")]
+    await watch.close()
