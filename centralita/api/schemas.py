@@ -268,12 +268,18 @@ class Merge(Answer, kw_only=True):
 
 
 class PathStep(Answer, kw_only=True):
-    """One node of the flow that the call passed."""
+    """One node of the flow that the call passed.
+
+    `said` is the beginning of what the caller was told or asked there, `heard` the words that
+    were understood; `result` is what came of it.
+    """
 
     node_id: str
     at: Time
     kind: str
     result: str
+    said: str = ""
+    heard: str = ""
 
 
 class QueueWait(Answer, kw_only=True):

@@ -91,7 +91,14 @@ def merge(value: Merge) -> s.Merge:
 def path(steps: Iterable[m.PathStep]) -> list[s.PathStep]:
     """The way through the flow."""
     return [
-        s.PathStep(node_id=step.node_id, at=step.at, kind=step.kind, result=step.result)
+        s.PathStep(
+            node_id=step.node_id,
+            at=step.at,
+            kind=step.kind,
+            result=step.result,
+            said=step.said,
+            heard=step.heard,
+        )
         for step in steps
     ]
 

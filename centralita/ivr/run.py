@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from textwrap import shorten
 
 from centralita.core.events import Event
 from centralita.ivr.flow import Flow, Node, Scene, Step, Variables
 from centralita.ivr.nodes import Enqueue, HangUp, Voicemail
-from centralita.ivr.signals import Command, EndCall, Failed, Quiet
+from centralita.ivr.signals import Command, EndCall, Failed, PlayPrompts, Quiet
 
 # More hops than this without waiting for the caller is a loop that the loader did not see.
 _MAX_HOPS = 500
+# Enough to remember a question by; a whole announcement need not go into every event of a call.
+_MOST_SAID = 300
 
 # The name of a node that no document has: a message for the queue named after it.
 _MESSAGE_FOR = "voicemail:"
@@ -29,13 +32,15 @@ _GOODBYE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathStep:
-    """One node of the caller's way, for the timeline."""
+    """One node of the caller's way, for the timeline: what was said there and heard, as text."""
 
     at: datetime
     flow: str
     node: str
     kind: str
     note: str = ""
+    said: str = ""
+    heard: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +117,7 @@ def follow(
     commands = before
     for _ in range(_MAX_HOPS):
         commands += reaction.commands
-        if reaction.note and run.path:
-            last = replace(run.path[-1], note=reaction.note)
-            run = replace(run, path=(*run.path[:-1], last))
+        run = _noted(run, reaction)
         if reaction.assign:
             run = replace(run, variables={**run.variables, **reaction.assign})
         if reaction.fault:
@@ -146,6 +149,30 @@ def follow(
         run, reaction = _enter(run, reaction.goto, now)
     run, reaction, quiet = _fault(run, "the flow goes round in circles", now)
     return follow(run, reaction, now, commands + quiet)
+
+
+def _noted(run: FlowRun, reaction: Step) -> FlowRun:
+    """What happened at the last node, in its step of the path; the first question stands."""
+    if not run.path:
+        return run
+    before = run.path[-1]
+    last = replace(
+        before,
+        note=reaction.note or before.note,
+        said=before.said or _spoken(reaction.commands),
+        heard=reaction.assign.get("heard", before.heard),
+    )
+    return run if last == before else replace(run, path=(*run.path[:-1], last))
+
+
+def _spoken(commands: tuple[Command, ...]) -> str:
+    texts = [
+        prompt.text
+        for command in commands
+        if isinstance(command, PlayPrompts)
+        for prompt in command.prompts
+    ]
+    return shorten(" ".join(texts), _MOST_SAID, placeholder="…")
 
 
 def _enter(run: FlowRun, name: str, now: datetime) -> tuple[FlowRun, Step]:

@@ -356,7 +356,14 @@ def _summary(
 def _path(steps: Iterable[run.PathStep]) -> tuple[PathStep, ...]:
     """A flow's steps in the timeline's words."""
     return tuple(
-        PathStep(node_id=NodeId(step.node), at=step.at, kind=step.kind, result=step.note)
+        PathStep(
+            node_id=NodeId(step.node),
+            at=step.at,
+            kind=step.kind,
+            result=step.note,
+            said=step.said,
+            heard=step.heard,
+        )
         for step in steps
     )
 

@@ -178,7 +178,7 @@ class LiveFeed:
             live.CallChanged(
                 call_id=call_id,
                 state=phase,
-                caller=state.arrived.caller,
+                caller=state.caller.number,
                 customer_id=customer.id if customer is not None else None,
                 customer_name=customer.name if customer is not None else "",
                 queue_id=state.queue_id,
@@ -263,7 +263,7 @@ class LiveFeed:
             queue_id=offer.queue_id,
             queue_title=self._queue_title(offer.queue_id),
             ringing_since=offer.at,
-            caller=state.arrived.caller,
+            caller=state.caller.number,
             interaction_id=state.interaction_id,
             customer=context,
             choices=views.choices(state.caller),
@@ -302,7 +302,7 @@ class LiveFeed:
             live.Parked(
                 slot=event.slot,
                 call_id=event.call_id,
-                caller=state.arrived.caller,
+                caller=state.caller.number,
                 customer_id=customer.id if customer is not None else None,
                 customer_name=customer.name if customer is not None else "",
                 since=event.at,

@@ -165,7 +165,8 @@ async def _words(session: AsyncSession, entries: list[str]) -> None:
         if row.direction == "out":
             row.dialled = ""
         row.candidates, row.tags = [], []
-        path = [{**step, "result": ""} for step in row.details.get("path", [])]
+        blank = {"result": "", "said": "", "heard": ""}
+        path = [{**step, **blank} for step in row.details.get("path", [])]
         row.details = {**row.details, "path": path, "learned": {}} if row.details else {}
     await session.flush()
 

@@ -128,12 +128,17 @@ def new_provisional(kind: IdentityKind, value: str, at: datetime) -> Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathStep:
-    """One node of the flow that the call passed, and what the caller did there."""
+    """One node of the flow that the call passed, and what the caller did there.
+
+    `said` is the beginning of what the caller was told or asked, `heard` what was understood.
+    """
 
     node_id: NodeId
     at: datetime
     kind: str = ""
     result: str = ""
+    said: str = ""
+    heard: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,8 @@ async def test_only_the_offered_agent_sees_the_pop(
     assert "Pedido 48213" in await ana.text("open-cases")
     assert "¿Sabéis algo de la caja" in await ana.text("timeline")
     assert "48213" in await ana.text("learned")
+    asked = await ana.text("asked")
+    assert "¿Ventas, soporte o facturación?" in asked and "quería ventas" in asked
     assert "24 s" in await ana.text("pop-waited")
     assert "Julia Ríos" in await ana.text("spoken")
     shown = int(await ana.attribute("pop", "data-shown-at") or 0) / 1000

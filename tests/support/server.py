@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import psutil
@@ -22,6 +26,13 @@ from centralita.store.store import open_store
 from centralita.telephony.phone.phone import Phone
 
 ROOT = Path(__file__).resolve().parents[2]
+Credentials = dict[str, dict[str, str]]
+
+_SHARED = Path(tempfile.mkdtemp(prefix="centralita-tests-"))
+atexit.register(shutil.rmtree, _SHARED, ignore_errors=True)
+_FOUNDED = _SHARED / "company"
+# What the house says is the same everywhere, and spoken once.
+_SPOKEN = _SHARED / "spoken"
 
 
 def free_port() -> int:
@@ -59,6 +70,29 @@ def lives(server: ServerProcess) -> set[int]:
                 found.add(child.pid)
     found.add(server.brain.pid)
     return found
+
+
+async def _company_in(config: Config) -> Credentials:
+    """The demonstration's company: its passwords take a second to hash, so it is founded once."""
+    founded = _FOUNDED / f"{config.sip.domain}-{config.sip.region}"
+    if config.database.url:
+        return await _found(config)
+    if not founded.exists():
+        credentials = await _found(config)
+        founded.mkdir(parents=True)
+        for name in ("centralita.db", "demo-credentials.json"):
+            shutil.copy(config.data / name, founded)
+        return credentials
+    shutil.copytree(founded, config.data, dirs_exist_ok=True)
+    return cast(Credentials, json.loads((config.data / "demo-credentials.json").read_text()))
+
+
+async def _found(config: Config) -> Credentials:
+    store = await open_store(config.database_url)
+    try:
+        return await found_company(store, config, SteadyClock())
+    finally:
+        await store.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +195,11 @@ class ServerProcess:
             encoding="utf-8",
         )
         self.data.mkdir(parents=True, exist_ok=True)
+        if not (self.data / "cache").exists():
+            _SPOKEN.mkdir(exist_ok=True)
+            (self.data / "cache").symlink_to(_SPOKEN)
         if self._demo:
-            config = self.config()
-            store = await open_store(config.database_url)
-            credentials = await found_company(store, config, SteadyClock())
-            await store.close()
+            credentials = await _company_in(self.config())
             self.users, self.phones = credentials["users"], credentials["phones"]
 
     async def start(self) -> None:

@@ -331,13 +331,18 @@ def steps(began: datetime) -> tuple[m.PathStep, ...]:
     """A way through the menu."""
     return tuple(
         m.PathStep(
-            node_id=NodeId(node), at=began + timedelta(seconds=after), kind=kind, result=result
+            node_id=NodeId(node),
+            at=began + timedelta(seconds=after),
+            kind=kind,
+            result=result,
+            said=said,
+            heard=heard,
         )
-        for node, after, kind, result in (
-            ("bienvenida", 1, "play", ""),
-            ("menú", 4, "menu", "ventas"),
-            ("pedido", 9, "gather", "48213"),
-            ("cola_ventas", 17, "enqueue", ""),
+        for node, after, kind, result, said, heard in (
+            ("bienvenida", 1, "play", "", "Bienvenido a Talleres Gil.", ""),
+            ("menú", 4, "menu", "speech", "¿Ventas, soporte o facturación?", "quería ventas"),
+            ("pedido", 9, "gather", "48213", "Marque el número de su pedido.", ""),
+            ("cola_ventas", 17, "enqueue", "", "Le pasamos con un compañero.", ""),
         )
     )
 

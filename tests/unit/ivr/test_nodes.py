@@ -430,3 +430,17 @@ def test_spoken_digits_are_read(said: str, digits: str) -> None:
 @given(st.text())
 def test_any_text_can_be_normalised_once_and_for_all(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
+
+
+def test_the_path_remembers_the_question_and_the_words_of_the_answer() -> None:
+    ride = Ride(MENU).says("ventas", confidence=0.3).says("quiero ventas")
+    asked = ride.run.path[0]
+    assert (asked.said, asked.heard, asked.note) == (
+        "¿Qué desea?", "quiero ventas", "speech",
+    )  # fmt: skip
+
+
+def test_a_long_announcement_is_remembered_by_its_beginning() -> None:
+    ride = Ride(flow(f"long: {{type: hangup, prompt: '{'palabra ' * 100}'}}"))
+    said = ride.run.path[0].said
+    assert len(said) <= 300 and said.endswith("palabra…")

@@ -1946,13 +1946,22 @@ export interface components {
             message: string;
             ok: boolean;
         };
-        /** @description One node of the flow that the call passed. */
+        /**
+         * @description One node of the flow that the call passed.
+         *
+         *     `said` is the beginning of what the caller was told or asked there, `heard` the words that
+         *     were understood; `result` is what came of it.
+         */
         PathStep: {
             /** Format: date-time */
             at: string;
+            /** @default  */
+            heard: string;
             kind: string;
             node_id: string;
             result: string;
+            /** @default  */
+            said: string;
         };
         /**
          * @description What a waveform is drawn from: for each channel the highest level (0 to 255) in each of
