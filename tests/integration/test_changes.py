@@ -19,7 +19,7 @@ from tests.support.busy import AGENT_TONE, MENU, NUMBER, QUEUE, busy_desk, desk_
 from tests.support.server import ServerProcess
 from tests.support.story import events_of, watcher
 
-_ROUNDS = 5
+_ROUNDS = 3
 
 
 @dataclass

@@ -30,15 +30,16 @@ class Sounding:
         self._have: dict[CallId, Sound] = {}
         self._want: dict[CallId, Sound] = {}
         self._doubtful: dict[CallId, frozenset[LegId]] = {}
+        # One task at a time sees to a call: the last words to a conversation would else part the
+        # one that follows it at once.
         self._busy: set[CallId] = set()
-        self._parting: dict[CallId, asyncio.Task[None]] = {}
+        self._leaving: dict[CallId, list[LegId]] = {}
+        self._parted: dict[CallId, asyncio.Event] = {}
 
     def want(self, call_id: CallId, sound: Sound) -> None:
         """From now on it sounds like this; what was wanted before and is not done yet is not."""
         self._want[call_id] = sound
-        if call_id not in self._busy:
-            self._busy.add(call_id)
-            self._tasks.spawn(self._work(call_id), name=f"sound of {call_id}")
+        self._see_to(call_id)
 
     def begin(self, call_id: CallId, sound: Sound, legs: Iterable[LegId]) -> None:
         """As `want`, for these legs of which nobody knows what they hear."""
@@ -54,33 +55,59 @@ class Sounding:
 
     def part(self, call_id: CallId, leg_id: LegId) -> None:
         """The leg hears nothing until somebody sees to it."""
-        task = self._tasks.spawn(self._part(leg_id), name=f"part {leg_id}")
-        self._parting[call_id] = task
-        task.add_done_callback(lambda _: self._parting.pop(call_id, None))
+        self._leaving.setdefault(call_id, []).append(leg_id)
+        self._parted.setdefault(call_id, asyncio.Event())
+        self._see_to(call_id)
 
     async def parted(self, call_id: CallId) -> None:
         """Wait until `part` is done: what is played then stays."""
-        task = self._parting.get(call_id)
-        if task is not None:
-            await asyncio.wait([task])
+        done = self._parted.get(call_id)
+        if done is not None:
+            await done.wait()
 
     def is_parting(self, call_id: CallId) -> bool:
         """Whether `parted` would wait."""
-        return call_id in self._parting
+        return call_id in self._parted
+
+    def _see_to(self, call_id: CallId) -> None:
+        if call_id not in self._busy:
+            self._busy.add(call_id)
+            self._tasks.spawn(self._work(call_id), name=f"sound of {call_id}")
 
     async def _work(self, call_id: CallId) -> None:
         try:
-            while (want := self._want.get(call_id)) is not None:
-                have = self._have.get(call_id)
-                if want == have:
-                    return
-                for leg_id in self._doubtful.pop(call_id, frozenset()) - want.everybody:
-                    await self._part(leg_id)
-                await self._make(have or Sound(), want)
-                if call_id in self._want:
-                    self._have[call_id] = want
+            while await self._part_those(call_id) or await self._make_wanted(call_id):
+                pass
         finally:
             self._busy.discard(call_id)
+            self._is_parted(call_id)
+
+    async def _part_those(self, call_id: CallId) -> bool:
+        """Part whoever is to hear nothing; whether there was anybody."""
+        leaving = self._leaving.pop(call_id, [])
+        for leg_id in leaving:
+            await self._part(leg_id)
+        if call_id not in self._leaving:
+            self._is_parted(call_id)
+        return bool(leaving)
+
+    def _is_parted(self, call_id: CallId) -> None:
+        done = self._parted.pop(call_id, None)
+        if done is not None:
+            done.set()
+
+    async def _make_wanted(self, call_id: CallId) -> bool:
+        """Make what is wanted now; whether there was anything to do."""
+        want, have = self._want.get(call_id), self._have.get(call_id)
+        if want is None or want == have:
+            return False
+        for leg_id in self._doubtful.pop(call_id, frozenset()) - want.everybody:
+            await self._part(leg_id)
+        await self._make(have or Sound(), want)
+        # Unless another conversation has begun meanwhile, of which nobody knows.
+        if call_id in self._want and call_id not in self._doubtful:
+            self._have[call_id] = want
+        return True
 
     async def _make(self, have: Sound, want: Sound) -> None:
         together = want.together
