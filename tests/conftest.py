@@ -1,12 +1,13 @@
-"""Which event loop a test runs in."""
+"""Which event loop a test runs in, and what must not outlive it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from tests.support.server import ServerProcess
 from tests.support.virtual_time import VirtualLoop
 
 
@@ -18,3 +19,10 @@ def pytest_asyncio_loop_factories(
     if module is not None and getattr(module.obj, "VIRTUAL_TIME", False):
         return {"virtual": VirtualLoop}
     return {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers_that_failing_tests_leave_behind() -> Iterator[None]:
+    """They would cost the tests that follow the time of the machine."""
+    yield
+    ServerProcess.kill_those_left()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import aiohttp
 import psutil
@@ -105,6 +105,8 @@ class Ports:
 
 class ServerProcess:
     """`centralita serve` as its users run it: `async with ServerProcess(folder) as server`."""
+
+    _running: ClassVar[set[psutil.Process]] = set()
 
     def __init__(
         self,
@@ -215,6 +217,7 @@ class ServerProcess:
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": str(ROOT), **self.env},
             )
+        self._running.add(psutil.Process(self._process.pid))
         async with asyncio.timeout(40), aiohttp.ClientSession() as session:
             while True:
                 if self._process.returncode is not None:
@@ -240,7 +243,18 @@ class ServerProcess:
                 await process.wait()
                 raise AssertionError(f"the server did not stop:\n{self.tail()}") from None
         assert process.returncode is not None
+        type(self)._running -= {known for known in self._running if known.pid == process.pid}
         return process.returncode
+
+    @classmethod
+    def kill_those_left(cls) -> None:
+        """End every server that was not stopped, with its children."""
+        while cls._running:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                keeper = cls._running.pop()
+                for process in (*keeper.children(recursive=True), keeper):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
 
     def tail(self, lines: int = 60) -> str:
         """The end of the log, for a failing test's message."""
