@@ -17,7 +17,11 @@ from centralita.api.live_messages import (
     Conversation,
     ConversationGone,
     Delta,
+    LiveHearing,
     LiveMessage,
+    LiveSaid,
+    LiveTranscript,
+    LiveTranscriptGone,
     OfferGone,
     OfferMade,
     Parked,
@@ -28,6 +32,7 @@ from centralita.api.live_messages import (
     WrapUpEnded,
     WrapUpStarted,
 )
+from centralita.api.live_said import take_in
 from centralita.timeline.model import TaskState
 
 # A page that is this far behind is better served by a new snapshot.
@@ -92,6 +97,7 @@ class LiveHub:
         self.offers: dict[str, OfferMade] = {}
         self.conversations: dict[str, Conversation] = {}
         self.parked: dict[str, Parked] = {}
+        self.transcripts: dict[str, LiveTranscript] = {}
         self.wrap_ups: dict[str, WrapUpStarted] = {}
         self.tasks: dict[str, TaskChanged] = {}
         self._watchers: set[Watcher] = set()
@@ -160,6 +166,8 @@ class LiveHub:
                 return _put(self.parked, delta.slot, delta)
             case ParkedGone():
                 return self.parked.pop(delta.slot, None) is not None
+            case LiveTranscript() | LiveSaid() | LiveHearing() | LiveTranscriptGone():
+                return take_in(self.transcripts, delta)
             case WrapUpStarted():
                 return _put(self.wrap_ups, delta.agent_id, delta)
             case WrapUpEnded():
@@ -183,6 +191,9 @@ class LiveHub:
                 talk for talk in self.conversations.values() if _concerns(viewer, talk.agent_id)
             ],
             parked=list(self.parked.values()),
+            transcripts=[
+                said for said in self.transcripts.values() if _concerns(viewer, said.agent_id)
+            ],
             wrap_ups=[wrap for wrap in self.wrap_ups.values() if _concerns(viewer, wrap.agent_id)],
             tasks=list(self.tasks.values()),
         )
@@ -219,6 +230,10 @@ def _for_viewer(watcher: Watcher, delta: Delta) -> Delta | None:
             | OfferGone()
             | Conversation()
             | ConversationGone()
+            | LiveTranscript()
+            | LiveSaid()
+            | LiveHearing()
+            | LiveTranscriptGone()
             | WrapUpStarted()
             | WrapUpEnded()
         ):

@@ -168,6 +168,66 @@ class ParkedGone(Message, tag="parked_gone", frozen=True, kw_only=True):
     call_id: str
 
 
+class Saying(msgspec.Struct, kw_only=True, frozen=True):
+    """What somebody says between two pauses, `at_s` seconds into the call's conversation.
+
+    `number` is that of the saying in its call. `text` is provisional until `final`. A `third` is
+    somebody in a conference.
+    """
+
+    number: int
+    speaker: Literal["caller", "agent", "third"]
+    at_s: float
+    text: str
+    final: bool
+
+
+Hearing = Literal[
+    "starting", "busy", "interrupted", "listening", "waiting", "paused", "not_recorded", "no_model"
+]
+
+
+class LiveTranscript(Message, tag="live_transcript", frozen=True, kw_only=True):
+    """A call of this agent is transcribed while they talk. Goes to that agent's pages and to
+    supervisors; what follows are `live_said` and `live_hearing`.
+
+    `hearing` says whether they are being listened to, or why not: the recogniser is `busy`, or was
+    `interrupted` and comes back; the caller is `waiting` with music; the recording is `paused` or
+    there is none; there is no speech model of the language. `cut` says that something was said
+    before the first of `sayings`. Nothing of it is stored: the transcript that is kept is made of
+    the recording.
+    """
+
+    call_id: str
+    agent_id: str
+    hearing: Hearing
+    cut: bool
+    sayings: list[Saying]
+
+
+class LiveSaid(Message, tag="live_said", frozen=True, kw_only=True):
+    """A saying is new or has changed. A final one without text is to be taken away."""
+
+    call_id: str
+    agent_id: str
+    saying: Saying
+
+
+class LiveHearing(Message, tag="live_hearing", frozen=True, kw_only=True):
+    """They are being listened to, or not any more."""
+
+    call_id: str
+    agent_id: str
+    hearing: Hearing
+
+
+class LiveTranscriptGone(Message, tag="live_transcript_gone", frozen=True, kw_only=True):
+    """The agent has the call no more."""
+
+    call_id: str
+    agent_id: str
+
+
 class WrapUpStarted(Message, tag="wrap_up", frozen=True, kw_only=True):
     """After a conversation: time for notes and a disposition, until `until`."""
 
@@ -203,6 +263,10 @@ Delta = (
     | ConversationGone
     | Parked
     | ParkedGone
+    | LiveTranscript
+    | LiveSaid
+    | LiveHearing
+    | LiveTranscriptGone
     | WrapUpStarted
     | WrapUpEnded
     | TaskChanged
@@ -218,6 +282,7 @@ class Snapshot(Message, tag="snapshot", frozen=True, kw_only=True):
     offers: list[OfferMade]
     conversations: list[Conversation]
     parked: list[Parked]
+    transcripts: list[LiveTranscript]
     wrap_ups: list[WrapUpStarted]
     tasks: list[TaskChanged]
 

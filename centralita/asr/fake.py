@@ -139,14 +139,16 @@ class FakeRecognizer:
     def languages(self) -> tuple[str, ...]:
         return self._languages
 
-    async def start(self, language: str, phrases: tuple[str, ...] | None) -> FakeRecognition:
+    async def start(
+        self, language: str, phrases: tuple[str, ...] | None, *, spare: int = 0
+    ) -> FakeRecognition:
         if self.down:
             raise RecognizerError("no recogniser is running")
         if language not in self._languages:
             raise RecognizerError(f'no speech model for "{language}"')
         if phrases is not None:
             self._check(phrases)
-        if sum(not stream.closed for stream in self.opened) >= self._max_streams:
+        if sum(not stream.closed for stream in self.opened) + spare >= self._max_streams:
             raise RecognizerBusy("all recogniser streams are taken")
         events = self._scripts.popleft() if self._scripts else ()
         recognition = FakeRecognition(len(self.opened), language, phrases, events)

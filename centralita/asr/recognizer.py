@@ -107,10 +107,13 @@ class Recognizer(Protocol):
         """The ISO 639-1 codes there is a model for."""
         ...
 
-    async def start(self, language: str, phrases: tuple[str, ...] | None) -> Recognition:
+    async def start(
+        self, language: str, phrases: tuple[str, ...] | None, *, spare: int = 0
+    ) -> Recognition:
         """Open a stream. `phrases` is a closed word list, None is free speech.
 
-        Raises GrammarError, RecognizerBusy or RecognizerError.
+        With `spare` it is opened only if that many more could still be: for those whose words can
+        wait. Raises GrammarError, RecognizerBusy or RecognizerError.
         """
         ...
 

@@ -17,7 +17,8 @@ class QueueConfig:
     after the answer was a fault of the phone, not the end of a conversation. `exit_key` lets a
     waiting caller leave (to the flow's `key` exit). A parked caller comes back after `park_time`.
     `caller_id` is the number that is shown to whom agents call for this queue, who with
-    `announce_outgoing` are told first that the call is recorded.
+    `announce_outgoing` are told first that the call is recorded. With
+    `live_transcript` the agent sees what is said while they talk.
     """
 
     queue_id: QueueId
@@ -38,6 +39,7 @@ class QueueConfig:
     park_time: timedelta = timedelta(minutes=2)
     caller_id: str = ""
     announce_outgoing: bool = True
+    live_transcript: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

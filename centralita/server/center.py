@@ -25,7 +25,10 @@ from centralita.store.store import Store
 log = logging.getLogger(__name__)
 
 _DURATIONS = ("ring_time", "wrap_up", "max_wait", "announce_every", "drop_window", "park_time")
-_SWITCHES = ("exit_when_empty", "record", "announce_recording", "announce_outgoing")
+_SWITCHES = (
+    *("exit_when_empty", "record", "announce_recording", "announce_outgoing"),
+    "live_transcript",
+)
 _CALLER_ID = re.compile(r"(\+?[0-9]{2,20})?")
 # The number of a flow that answers whatever nothing else answers.
 ANY_NUMBER = "*"
@@ -43,6 +46,11 @@ def queue_config(record: QueueRecord) -> QueueConfig:
             values[name] = _setting(name, value)
         except InvalidInput as exc:
             raise InvalidInput(str(exc), place=place) from exc
+    if values.get("live_transcript") and not values.get("record", True):
+        raise InvalidInput(
+            'needs "record": agents keep card data out by pausing the recording',
+            place=f'queue "{record.queue_id}", setting "live_transcript"',
+        )
     known = dict(values)
     return QueueConfig(
         queue_id=record.queue_id,

@@ -24,6 +24,8 @@ from centralita.server import conversations
 from centralita.server.call_log import CallLog
 from centralita.server.call_records import TaskMade
 from centralita.server.call_state import CallState
+from centralita.server.live_transcript import events as spoken
+from centralita.server.live_transcript.messages import as_message
 from centralita.store.store import Store
 from centralita.timeline import model as timeline
 from centralita.timeline.directory import Caller, Provisional, customer_of
@@ -127,6 +129,14 @@ class LiveFeed:
                 self._hub.publish(conversations.shown(exchange))
             case oncall.ConversationGone(call_id=call_id, agent_id=agent_id):
                 self._hub.publish(live.ConversationGone(call_id=call_id, agent_id=agent_id))
+            case (
+                spoken.TranscriptOpened()
+                | spoken.HearingChanged()
+                | spoken.SayingChanged()
+                | spoken.SayingEnded()
+                | spoken.TranscriptClosed()
+            ):
+                self._hub.publish(as_message(event))
             case oncall.OutgoingStarted():
                 self._dialling(event)
             case oncall.OutgoingFailed(call_id=call_id, agent_id=agent_id, outcome=outcome):

@@ -118,6 +118,7 @@ class AsrConfig:
 
     workers: int = setting(1, values.integer(1, 64))
     max_streams: int = setting(20, values.integer(1, 1000))
+    transcript_reserve: int = setting(10, values.integer(0, 1000))
     model_es: Path | None = setting(None, values.optional(values.path))
     model_en: Path | None = setting(None, values.optional(values.path))
 

@@ -55,6 +55,7 @@ from centralita.server.farewell import SpokenFarewell
 from centralita.server.health import HealthCheck, HouseMetrics
 from centralita.server.inside import Inside
 from centralita.server.live_feed import LiveFeed
+from centralita.server.live_transcript.transcripts import LiveTranscripts
 from centralita.server.media_workers import MediaWorkers, retiring_workers
 from centralita.server.outgoing import Outgoing, OutgoingPorts
 from centralita.server.outward import AgentLines, AuditWitness, Beeper, Outward, outbound_rules
@@ -169,6 +170,14 @@ class House:
             self.clock,
             announcer,
             lines,
+        )
+        self.transcripts = LiveTranscripts(
+            self.pool,
+            self.link,
+            self.board,
+            self.bus,
+            self.clock,
+            reserve=config.asr.transcript_reserve,
         )
         self.agents = Agents(self.dispatcher, store, self.bus, phone_grace=config.sip.phone_grace)
         self.page_phones = PagePhones(
@@ -287,6 +296,7 @@ class House:
         await self.dispatcher.close()
         await self.outbound.close()
         await self.agents.close()
+        await self.transcripts.close()
         await self.feed.close()
         await self.retention.close()
         await self.disk.close()

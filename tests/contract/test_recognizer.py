@@ -113,3 +113,14 @@ async def test_phrases_with_unknown_words_can_be_dropped_beforehand(
     known = await recognizer.known_phrases("es", phrases)
     assert known == ("ventas", "menú principal")
     await (await recognizer.start("es", known)).close()
+
+
+async def test_who_can_wait_leaves_streams_to_others(recognizer: Recognizer) -> None:
+    first = await recognizer.start("es", None, spare=MAX_STREAMS - 1)
+    with pytest.raises(RecognizerBusy):
+        await recognizer.start("es", None, spare=MAX_STREAMS - 1)
+    others = [await recognizer.start("es", None) for _ in range(MAX_STREAMS - 1)]
+    for stream in (first, *others):
+        await stream.close()
+        await everything(stream.events())
+    await (await recognizer.start("es", None, spare=MAX_STREAMS - 1)).close()

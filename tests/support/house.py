@@ -32,6 +32,7 @@ from centralita.server.config import Config, Overrides, load_config
 from centralita.server.conversations import Conversations
 from centralita.server.inside import Inside
 from centralita.server.live_feed import LiveFeed
+from centralita.server.live_transcript.transcripts import LiveTranscripts
 from centralita.server.outgoing import Outgoing, OutgoingPorts
 from centralita.server.recording import Recordings
 from centralita.server.switch import Switch
@@ -120,6 +121,14 @@ class House:
         self.dispatcher = Dispatcher(
             self.board, self.control, self.bus, self.clock, Announcements(), Phones()
         )
+        self.transcripts = LiveTranscripts(
+            self.recognizer,
+            self.control,
+            self.board,
+            self.bus,
+            self.clock,
+            reserve=config.asr.transcript_reserve,
+        )
         self.agents = Agents(self.dispatcher, store, self.bus, phone_grace=config.sip.phone_grace)
         self._tasks = Tasks("house under test")
         self.recordings = Recordings(self.recorder, self.dispatcher.desk, self.bus, self._tasks)
@@ -196,6 +205,7 @@ class House:
         await self.outgoing.close()
         await self.dispatcher.close()
         await self.agents.close()
+        await self.transcripts.close()
         await self.feed.close()
 
     # --- what people do -------------------------------------------------------------------------

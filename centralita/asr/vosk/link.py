@@ -160,9 +160,9 @@ class WorkerLink:
         return len(self._streams)
 
     @property
-    def has_room(self) -> bool:
-        """Whether one more stream fits."""
-        return self._ready is not None and len(self._streams) < self._ready.max_streams
+    def room(self) -> int:
+        """How many more streams fit."""
+        return 0 if self._ready is None else max(0, self._ready.max_streams - len(self._streams))
 
     def say(self, message: object) -> None:
         """Send, if connected; a stream of a lost worker has been told already."""

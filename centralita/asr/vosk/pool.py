@@ -121,13 +121,18 @@ class VoskPool:
             for link in self._links
         )
 
-    async def start(self, language: str, phrases: tuple[str, ...] | None) -> VoskRecognition:
+    async def start(
+        self, language: str, phrases: tuple[str, ...] | None, *, spare: int = 0
+    ) -> VoskRecognition:
         self._need_language(language)
         if phrases is not None and not phrases:
             raise GrammarError("the word list is empty; give phrases, or None for free speech")
         hangover = self._settings.hangover if phrases is not None else self._settings.free_hangover
         busy: RecognizerBusy | None = None
-        for link in await self._by_load():
+        links = await self._by_load()
+        if spare and sum(link.room for link in links) <= spare:
+            raise RecognizerBusy("the recogniser streams that are left are for others")
+        for link in links:
             try:
                 return await link.open(
                     next(self._numbers) % (1 << 32),
@@ -168,5 +173,5 @@ class VoskPool:
                     await self._changed.wait()
         except TimeoutError as exc:
             raise RecognizerError("no recogniser is running") from exc
-        usable = [link for link in up if link.has_room or not with_room]
+        usable = [link for link in up if link.room or not with_room]
         return sorted(usable, key=lambda link: link.streams)

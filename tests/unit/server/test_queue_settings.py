@@ -36,6 +36,8 @@ def test_every_setting_is_taken() -> None:
             dispositions=["sold", "not sold"],
         )
     )
+    assert not config.live_transcript
+    assert queue_config(queue(live_transcript=True)).live_transcript
     assert config.ring_time == timedelta(seconds=15)
     assert config.wrap_up == timedelta(0)
     assert config.drop_window == timedelta(milliseconds=500)
@@ -59,6 +61,7 @@ def test_nothing_said_is_a_sensible_queue() -> None:
         ("announce_every", "10ms", "shorter than a second"),
         ("record", "yes", "is not true or false"),
         ("record", 1, "is not true or false"),
+        ("live_transcript", "yes", "is not true or false"),
         ("skills", ["german"], "write names and levels"),
         ("skills", {"german": "3"}, "write names and levels"),
         ("skills", {"german": True}, "write names and levels"),
@@ -76,6 +79,11 @@ def test_what_is_wrong_is_named_with_queue_and_setting(
     with pytest.raises(InvalidInput, match=rf'queue "sales", setting "{name}": ') as caught:
         queue_config(queue(**{name: value}))
     assert reason in str(caught.value)
+
+
+def test_a_live_transcript_needs_a_recording_that_can_be_paused() -> None:
+    with pytest.raises(InvalidInput, match='setting "live_transcript": needs "record"'):
+        queue_config(queue(live_transcript=True, record=False))
 
 
 def agent(*skills: str) -> AgentRecord:

@@ -19,7 +19,9 @@ async def test_a_recogniser_that_is_away_for_a_moment_costs_no_transcript(tmp_pa
         start = house.recognizer.start
         refused: list[str] = []
 
-        async def refuses_once(language: str, phrases: tuple[str, ...] | None) -> FakeRecognition:
+        async def refuses_once(
+            language: str, phrases: tuple[str, ...] | None, *, spare: int = 0
+        ) -> FakeRecognition:
             if not refused:
                 refused.append(language)
                 raise RecognizerError("no recogniser is running")
