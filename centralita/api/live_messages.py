@@ -200,6 +200,7 @@ class LiveTranscript(Message, tag="live_transcript", frozen=True, kw_only=True):
 
     call_id: str
     agent_id: str
+    language: str
     hearing: Hearing
     cut: bool
     sayings: list[Saying]

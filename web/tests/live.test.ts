@@ -15,6 +15,7 @@ const snapshot: LiveMessage = {
   offers: [],
   conversations: [],
   parked: [],
+  transcripts: [],
   wrap_ups: [],
   tasks: [],
 };

@@ -58,6 +58,7 @@ class TranscriptOpened(Event):
 
     call_id: CallId
     agent_id: AgentId
+    language: str
     hearing: Hearing
     cut: bool
     sayings: tuple[Saying, ...]

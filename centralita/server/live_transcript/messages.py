@@ -22,6 +22,7 @@ def as_message(
             return live.LiveTranscript(
                 call_id=event.call_id,
                 agent_id=event.agent_id,
+                language=event.language,
                 hearing=event.hearing.value,
                 cut=event.cut,
                 sayings=[_saying(saying) for saying in event.sayings],

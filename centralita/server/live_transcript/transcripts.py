@@ -143,6 +143,7 @@ class LiveTranscripts:
             TranscriptOpened(
                 call_id=talk.call_id,
                 agent_id=talk.agent_id,
+                language=talk.language,
                 hearing=talk.hearing,
                 cut=record.cut,
                 sayings=record.sayings,

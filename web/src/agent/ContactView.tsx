@@ -16,6 +16,7 @@ import { ChooseCustomer } from "./ChooseCustomer";
 import { FindCustomer } from "./FindCustomer";
 import { Learned } from "./Learned";
 import { HandedOver } from "./oncall/HandedOver";
+import { LiveTranscript } from "./oncall/LiveTranscript";
 import { OnCall } from "./oncall/OnCall";
 import { useShownAt } from "./shownAt";
 import { WrapUp } from "./WrapUp";
@@ -75,6 +76,7 @@ export function ContactView({ contact, agentId }: Props) {
     >
       <CallBand contact={contact} caller={caller} queueId={queueId} call={call ?? null} context={context} />
       {contact.stage === "in_call" && <OnCall callId={contact.callId} />}
+      {contact.stage === "in_call" && <LiveTranscript callId={contact.callId} />}
       <div className="contact-left">
         <HandedOver offer={offer} callId={contact.callId} />
         <section className="card">

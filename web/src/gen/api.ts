@@ -1572,10 +1572,63 @@ export interface components {
         KeysRequest: {
             keys: string;
         };
-        LiveMessage: components["schemas"]["Snapshot"] | components["schemas"]["AgentChanged"] | components["schemas"]["AgentGone"] | components["schemas"]["QueueChanged"] | components["schemas"]["CallChanged"] | components["schemas"]["CallGone"] | components["schemas"]["OfferMade"] | components["schemas"]["OfferGone"] | components["schemas"]["Conversation"] | components["schemas"]["ConversationGone"] | components["schemas"]["Parked"] | components["schemas"]["ParkedGone"] | components["schemas"]["WrapUpStarted"] | components["schemas"]["WrapUpEnded"] | components["schemas"]["TaskChanged"];
+        /** @description They are being listened to, or not any more. */
+        LiveHearing: {
+            agent_id: string;
+            call_id: string;
+            /** @enum {unknown} */
+            hearing: "busy" | "interrupted" | "listening" | "no_model" | "not_recorded" | "paused" | "starting" | "waiting";
+            /** @default 0 */
+            seq: number;
+            /** @enum {unknown} */
+            type: "live_hearing";
+        };
+        LiveMessage: components["schemas"]["Snapshot"] | components["schemas"]["AgentChanged"] | components["schemas"]["AgentGone"] | components["schemas"]["QueueChanged"] | components["schemas"]["CallChanged"] | components["schemas"]["CallGone"] | components["schemas"]["OfferMade"] | components["schemas"]["OfferGone"] | components["schemas"]["Conversation"] | components["schemas"]["ConversationGone"] | components["schemas"]["Parked"] | components["schemas"]["ParkedGone"] | components["schemas"]["LiveTranscript"] | components["schemas"]["LiveSaid"] | components["schemas"]["LiveHearing"] | components["schemas"]["LiveTranscriptGone"] | components["schemas"]["WrapUpStarted"] | components["schemas"]["WrapUpEnded"] | components["schemas"]["TaskChanged"];
+        /** @description A saying is new or has changed. A final one without text is to be taken away. */
+        LiveSaid: {
+            agent_id: string;
+            call_id: string;
+            saying: components["schemas"]["Saying"];
+            /** @default 0 */
+            seq: number;
+            /** @enum {unknown} */
+            type: "live_said";
+        };
         /** @description The first message of a client that can send neither cookie nor header. */
         LiveSignIn: {
             token: string;
+        };
+        /**
+         * @description A call of this agent is transcribed while they talk. Goes to that agent's pages and to
+         *     supervisors; what follows are `live_said` and `live_hearing`.
+         *
+         *     `hearing` says whether they are being listened to, or why not: the recogniser is `busy`, or was
+         *     `interrupted` and comes back; the caller is `waiting` with music; the recording is `paused` or
+         *     there is none; there is no speech model of the language. `cut` says that something was said
+         *     before the first of `sayings`. Nothing of it is stored: the transcript that is kept is made of
+         *     the recording.
+         */
+        LiveTranscript: {
+            agent_id: string;
+            call_id: string;
+            cut: boolean;
+            /** @enum {unknown} */
+            hearing: "busy" | "interrupted" | "listening" | "no_model" | "not_recorded" | "paused" | "starting" | "waiting";
+            language: string;
+            sayings: components["schemas"]["Saying"][];
+            /** @default 0 */
+            seq: number;
+            /** @enum {unknown} */
+            type: "live_transcript";
+        };
+        /** @description The agent has the call no more. */
+        LiveTranscriptGone: {
+            agent_id: string;
+            call_id: string;
+            /** @default 0 */
+            seq: number;
+            /** @enum {unknown} */
+            type: "live_transcript_gone";
         };
         /** @description Who I am, and the agent that I am. */
         Me: {
@@ -2037,6 +2090,20 @@ export interface components {
             kind: string;
             sha256: string;
         };
+        /**
+         * @description What somebody says between two pauses, `at_s` seconds into the call's conversation.
+         *
+         *     `number` is that of the saying in its call. `text` is provisional until `final`. A `third` is
+         *     somebody in a conference.
+         */
+        Saying: {
+            at_s: number;
+            final: boolean;
+            number: number;
+            /** @enum {unknown} */
+            speaker: "agent" | "caller" | "third";
+            text: string;
+        };
         /** @description An entry of a timeline in which something was found. */
         SearchHit: {
             customer_name: string;
@@ -2071,6 +2138,7 @@ export interface components {
             /** @default 0 */
             seq: number;
             tasks: components["schemas"]["TaskChanged"][];
+            transcripts: components["schemas"]["LiveTranscript"][];
             /** @enum {unknown} */
             type: "snapshot";
             wrap_ups: components["schemas"]["WrapUpStarted"][];

@@ -4,7 +4,14 @@ import { LiveConnection } from "./connection";
 import type { Live } from "./connection";
 
 export { contactOf, conversationOf } from "./state";
-export type { Contact, LiveCall, LiveConversation, LiveParked, LiveQueue } from "./state";
+export type {
+  Contact,
+  LiveCall,
+  LiveConversation,
+  LiveParked,
+  LiveQueue,
+  LiveTranscript,
+} from "./state";
 
 const Context = createContext<LiveConnection | null>(null);
 

@@ -1,11 +1,13 @@
 import type { Agent, LiveMessage, Offer, Task, WrapUp } from "../api";
 import { assertNever } from "../assert";
+import { withSaying } from "./transcript";
 
 type Of<Type extends LiveMessage["type"]> = Extract<LiveMessage, { type: Type }>;
 export type LiveCall = Of<"call">;
 export type LiveQueue = Of<"queue">;
 export type LiveConversation = Of<"conversation">;
 export type LiveParked = Of<"parked">;
+export type LiveTranscript = Of<"live_transcript">;
 export type OfferEnd = Of<"offer_gone">["how"];
 type Table<T> = Readonly<Record<string, T>>;
 
@@ -24,6 +26,8 @@ export interface LiveState {
   readonly conversations: Table<LiveConversation>;
   /** Who waits in a parking slot, by slot. */
   readonly parked: Table<LiveParked>;
+  /** What is being said, by call. */
+  readonly transcripts: Table<LiveTranscript>;
   readonly tasks: Table<Task>;
   /** The last offer that each agent accepted: it holds what the pop knew, for the talk after it. */
   readonly accepted: Table<Offer>;
@@ -42,6 +46,7 @@ export const EMPTY: LiveState = {
   wrapUps: {},
   conversations: {},
   parked: {},
+  transcripts: {},
   tasks: {},
   accepted: {},
   unreached: {},
@@ -63,6 +68,7 @@ export function apply(state: LiveState, message: LiveMessage): LiveState | null 
         wrapUps: table(message.wrap_ups, (wrapUp) => wrapUp.agent_id),
         conversations: table(message.conversations, talkKey),
         parked: table(message.parked, (parked) => parked.slot),
+        transcripts: table(message.transcripts, (transcript) => transcript.call_id),
         tasks: table(
           message.tasks.map((one) => one.task),
           (task) => task.id,
@@ -116,6 +122,22 @@ export function apply(state: LiveState, message: LiveMessage): LiveState | null 
       return { ...next, parked: put(next.parked, message.slot, message) };
     case "parked_gone":
       return { ...next, parked: without(next.parked, message.slot) };
+    case "live_transcript":
+      return { ...next, transcripts: put(next.transcripts, message.call_id, message) };
+    case "live_said":
+    case "live_hearing": {
+      const known = next.transcripts[message.call_id];
+      if (known?.agent_id !== message.agent_id) return next; // late: somebody else has the call
+      const now =
+        message.type === "live_said"
+          ? withSaying(known, message.saying)
+          : { ...known, hearing: message.hearing };
+      return { ...next, transcripts: put(next.transcripts, message.call_id, now) };
+    }
+    case "live_transcript_gone": {
+      if (next.transcripts[message.call_id]?.agent_id !== message.agent_id) return next;
+      return { ...next, transcripts: without(next.transcripts, message.call_id) };
+    }
     case "wrap_up":
       return { ...next, wrapUps: put(next.wrapUps, message.agent_id, message) };
     case "wrap_up_gone":
