@@ -53,6 +53,7 @@ class FakeRecognition:
         self.fed = bytearray()
         """All audio it was given."""
         self.closed = False
+        self.makes_way = False
         self._number = number
         self._script = deque(script)
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -140,7 +141,7 @@ class FakeRecognizer:
         return self._languages
 
     async def start(
-        self, language: str, phrases: tuple[str, ...] | None, *, spare: int = 0
+        self, language: str, phrases: tuple[str, ...] | None, *, spare: int | None = None
     ) -> FakeRecognition:
         if self.down:
             raise RecognizerError("no recogniser is running")
@@ -148,10 +149,16 @@ class FakeRecognizer:
             raise RecognizerError(f'no speech model for "{language}"')
         if phrases is not None:
             self._check(phrases)
-        if sum(not stream.closed for stream in self.opened) + spare >= self._max_streams:
+        if spare is None and self._busy >= self._max_streams:
+            for stream in self.opened:
+                if stream.makes_way and not stream.closed:
+                    stream.closed = True
+                    stream.fails("a caller needs the stream")
+        if self._busy + (spare or 0) >= self._max_streams:
             raise RecognizerBusy("all recogniser streams are taken")
         events = self._scripts.popleft() if self._scripts else ()
         recognition = FakeRecognition(len(self.opened), language, phrases, events)
+        recognition.makes_way = spare is not None
         self.opened.append(recognition)
         self._news.set()
         return recognition
@@ -168,6 +175,10 @@ class FakeRecognizer:
         if language not in self._languages:
             raise RecognizerError(f'no speech model for "{language}"')
         return tuple(phrase for phrase in phrases if phrase.split() and not self._unknown(phrase))
+
+    @property
+    def _busy(self) -> int:
+        return sum(not stream.closed for stream in self.opened)
 
     def _check(self, phrases: tuple[str, ...]) -> None:
         if not phrases:

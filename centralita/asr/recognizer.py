@@ -108,12 +108,13 @@ class Recognizer(Protocol):
         ...
 
     async def start(
-        self, language: str, phrases: tuple[str, ...] | None, *, spare: int = 0
+        self, language: str, phrases: tuple[str, ...] | None, *, spare: int | None = None
     ) -> Recognition:
         """Open a stream. `phrases` is a closed word list, None is free speech.
 
-        With `spare` it is opened only if that many more could still be: for those whose words can
-        wait. Raises GrammarError, RecognizerBusy or RecognizerError.
+        `spare` is for those who can do without: the stream is opened only if that many more could
+        still be, and fails when somebody without `spare` would otherwise be refused. Raises
+        GrammarError, RecognizerBusy or RecognizerError.
         """
         ...
 

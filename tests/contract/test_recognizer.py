@@ -12,6 +12,7 @@ from centralita.asr.mini.words import WORDS
 from centralita.asr.recognizer import (
     GrammarError,
     Partial,
+    RecognitionFailed,
     Recognizer,
     RecognizerBusy,
     RecognizerError,
@@ -124,3 +125,16 @@ async def test_who_can_wait_leaves_streams_to_others(recognizer: Recognizer) -> 
         await stream.close()
         await everything(stream.events())
     await (await recognizer.start("es", None, spare=MAX_STREAMS - 1)).close()
+
+
+async def test_who_can_do_without_makes_way_for_who_cannot(recognizer: Recognizer) -> None:
+    live = [await recognizer.start("es", None, spare=0) for _ in range(MAX_STREAMS)]
+    with pytest.raises(RecognizerBusy):
+        await recognizer.start("es", None, spare=0)
+    asked = await recognizer.start("es", ("ventas",))
+    for stream in live:
+        (event,) = await everything(stream.events())
+        assert isinstance(event, RecognitionFailed)
+        await stream.close()
+    await asked.close()
+    assert await everything(asked.events()) == []

@@ -131,6 +131,36 @@ async def test_on_hold_nothing_is_heard_and_after_it_goes_on(office: Office) -> 
             assert "cancelar" not in feed.words()
 
 
+async def test_the_transcript_follows_the_caller_to_a_colleague(office: Office) -> None:
+    server = office.server
+    async with server.api("ana") as page, server.api("luis") as other:
+        async with live_feed(page) as mine, live_feed(other) as next_one:
+            async with talking(office, "+34600555206") as (caller, ana, call_id):
+                await mine.becomes("listening")
+                await caller.audio.say(says("necesito ayuda con la factura"))
+                await mine.hears("caller", "factura")
+                target = {"to": {"kind": "agent", "agent_id": "agent_luis"}}
+                status, _ = await page.post(f"/calls/{call_id}/consult", target)
+                assert status == 204
+                luis = await asyncio.wait_for(office.luis.incoming.get(), 10)
+                luis.accept()
+                await luis.wait_answered()
+                await mine.becomes("waiting")
+                before = len(mine.sayings())
+                await ana.audio.say(says("cancelar cancelar"))
+                await luis.audio.say(says("contrato contrato"))
+                await does(page, call_id, "consult/complete")
+                await ana.wait_ended()
+                await next_one.becomes("listening")
+                await exchange_words(next_one, caller, luis)
+                assert mine.hearing == "" and len(mine.sayings()) == before
+                assert next_one.words().isdisjoint({"cancelar", "contrato"})
+                opened = next(m for _, m in next_one.messages if m["type"] == "live_transcript")
+                assert "factura" in opened["sayings"][0]["text"]
+                await caller.hang_up()
+                await luis.wait_ended()
+
+
 async def test_a_recogniser_that_is_killed_costs_a_gap_and_not_the_call(office: Office) -> None:
     async with office.server.api("ana") as page, live_feed(page) as feed:
         async with talking(office, "+34600555204") as (caller, ana, _):

@@ -38,6 +38,8 @@ class VoskRecognition:
     """One stream in a worker. Made by the pool; see `recognizer.Recognition`."""
 
     def __init__(self, link: WorkerLink, stream: int) -> None:
+        self.makes_way = False
+        """Whether it may be ended for the sake of somebody who cannot wait."""
         self._link = link
         self._stream = stream
         self._audio_path = ""
@@ -77,6 +79,12 @@ class VoskRecognition:
         if not self._closing and not self._over:
             self._closing = True
             self._link.say(protocol.CloseStream(stream=self._stream))
+
+    def make_way(self) -> None:
+        """End at once; the stream is free when the worker has said so."""
+        if not self._over:
+            self._link.say(protocol.CloseStream(stream=self._stream))
+            self.end("a caller in a flow needs the recogniser")
 
     def opened(self, audio_path: str) -> None:
         """The worker listens at `audio_path`."""
@@ -163,6 +171,17 @@ class WorkerLink:
     def room(self) -> int:
         """How many more streams fit."""
         return 0 if self._ready is None else max(0, self._ready.max_streams - len(self._streams))
+
+    def make_way(self) -> tuple[int, ...]:
+        """End all streams that may be; their numbers."""
+        ending = [one for one in self._streams.values() if one.makes_way]
+        for recognition in ending:
+            recognition.make_way()
+        return tuple(recognition.stream for recognition in ending)
+
+    def has(self, stream: int) -> bool:
+        """Whether the worker has this stream, or is ending it."""
+        return stream in self._streams
 
     def say(self, message: object) -> None:
         """Send, if connected; a stream of a lost worker has been told already."""

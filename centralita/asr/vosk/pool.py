@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 import sys
@@ -18,6 +19,10 @@ from centralita.core.process import ProcessSpec
 
 # Linux refuses longer names for Unix sockets.
 _LONGEST_SOCKET_PATH = 107
+
+# How long, in seconds, a caller waits for the streams of those who can do without to end: a worker
+# decodes first what it has taken in of them.
+_WAY_WITHIN = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +127,29 @@ class VoskPool:
         )
 
     async def start(
-        self, language: str, phrases: tuple[str, ...] | None, *, spare: int = 0
+        self, language: str, phrases: tuple[str, ...] | None, *, spare: int | None = None
     ) -> VoskRecognition:
         self._need_language(language)
         if phrases is not None and not phrases:
             raise GrammarError("the word list is empty; give phrases, or None for free speech")
+        if spare is not None:
+            links = await self._by_load()
+            if sum(link.room for link in links) <= spare:
+                raise RecognizerBusy("the recogniser streams that are left are for others")
+            recognition = await self._open(language, phrases)
+            recognition.makes_way = True
+            return recognition
+        try:
+            return await self._open(language, phrases)
+        except RecognizerBusy:
+            if not await self._make_way():
+                raise
+        return await self._open(language, phrases)
+
+    async def _open(self, language: str, phrases: tuple[str, ...] | None) -> VoskRecognition:
         hangover = self._settings.hangover if phrases is not None else self._settings.free_hangover
         busy: RecognizerBusy | None = None
-        links = await self._by_load()
-        if spare and sum(link.room for link in links) <= spare:
-            raise RecognizerBusy("the recogniser streams that are left are for others")
-        for link in links:
+        for link in await self._by_load():
             try:
                 return await link.open(
                     next(self._numbers) % (1 << 32),
@@ -144,6 +161,16 @@ class VoskPool:
             except RecognizerBusy as exc:  # it has streams left, but not the time for one more
                 busy = exc
         raise busy or RecognizerBusy("all recogniser streams are taken")
+
+    async def _make_way(self) -> bool:
+        """End the streams of those who can do without; False when there are none."""
+        ending = [(link, number) for link in self._links for number in link.make_way()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WAY_WITHIN):
+                while any(link.has(number) for link, number in ending):
+                    self._changed.clear()
+                    await self._changed.wait()
+        return bool(ending)
 
     async def known_phrases(self, language: str, phrases: tuple[str, ...]) -> tuple[str, ...]:
         """Those of `phrases` all of whose words the model knows, in order."""

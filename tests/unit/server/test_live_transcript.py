@@ -42,6 +42,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         )
         await house.ana_is_available()
         yield house
+        for leg in tuple(house.control.legs.values()):  # or else the recorder waits for their end
+            house.control.hangs_up(leg)
 
 
 def page_of(house: House, agent_id: AgentId = ANA) -> Watcher:

@@ -20,7 +20,7 @@ async def test_a_recogniser_that_is_away_for_a_moment_costs_no_transcript(tmp_pa
         refused: list[str] = []
 
         async def refuses_once(
-            language: str, phrases: tuple[str, ...] | None, *, spare: int = 0
+            language: str, phrases: tuple[str, ...] | None, *, spare: int | None = None
         ) -> FakeRecognition:
             if not refused:
                 refused.append(language)
