@@ -37,6 +37,7 @@ from centralita.timeline.model import TaskState
 
 # A page that is this far behind is better served by a new snapshot.
 BACKLOG = 256
+_BEHIND = BACKLOG // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,15 @@ class Watcher:
         self._closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def put(self, message: LiveMessage) -> None:
-        """Queue a message; a reader that is too slow is closed instead of buffered for."""
+        """Queue a message; a reader that is too slow is closed instead of buffered for.
+
+        One that is only behind is spared what will be said again, finally.
+        """
         if self._closed.done():
             return
+        if self._messages.qsize() > _BEHIND and isinstance(message, LiveSaid):
+            if not message.saying.final:
+                return
         try:
             self._messages.put_nowait(msgspec.structs.replace(message, seq=self._seq))
         except asyncio.QueueFull:

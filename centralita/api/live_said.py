@@ -26,10 +26,11 @@ def take_in(
         case LiveTranscript():
             kept[delta.call_id] = delta
             return known != delta
-        case LiveTranscriptGone():
-            return kept.pop(delta.call_id, None) is not None
         case _ if known is None or known.agent_id != delta.agent_id:
             return False  # a late word to somebody who has the call no more
+        case LiveTranscriptGone():
+            del kept[delta.call_id]
+            return True
         case LiveSaid(saying=saying):
             sayings = with_saying(known.sayings, saying)
             cut = known.cut or len(sayings) > MOST

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,3 +192,14 @@ async def test_a_brain_that_is_killed_is_followed_by_one_that_listens_on(office:
                 assert (known["call_id"], known["cut"], known["sayings"]) == (call_id, True, [])
                 await feed.becomes("listening")
                 await exchange_words(feed, caller, ana)
+
+
+async def test_without_room_the_page_says_so_and_they_talk_all_the_same(tmp_path: Path) -> None:
+    extra = "[asr]\nmax_streams = 4\ntranscript_reserve = 3\n"
+    async with open_office(tmp_path, extra=extra, live_transcript=True) as office:
+        async with office.server.api("ana") as page, live_feed(page) as feed:
+            async with office.talking("+34600555207") as (caller, ana):
+                await feed.becomes("busy")
+                await caller.hang_up()
+                await ana.wait_ended()
+            assert feed.sayings() == []

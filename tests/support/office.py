@@ -72,12 +72,12 @@ class Office:
 
 @asynccontextmanager
 async def open_office(
-    folder: Path, *, media: str = "", live_transcript: bool = False
+    folder: Path, *, media: str = "", extra: str = "", live_transcript: bool = False
 ) -> AsyncIterator[Office]:
     """An office whose agents have no wrap-up; its server must end without a fault."""
     server = ServerProcess(folder, media=media, trunk="127.0.0.2")
     outside = await server.caller(OUTSIDE_NUMBER)
-    server.extra = f"[trunk:world]\naddresses = 127.0.0.9\nproxy = {outside.address}\n"
+    server.extra = f"[trunk:world]\naddresses = 127.0.0.9\nproxy = {outside.address}\n{extra}"
     await server.prepare()
     await set_queues(
         server, wrap_up="0s", announce_recording=False, announce_outgoing=False, caller_id=SHOWN,

@@ -15,6 +15,7 @@ from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 from centralita.api import live_messages as live
 from centralita.api import schemas as s
 from centralita.api.live import BACKLOG, LiveHub, Viewer
+from centralita.api.live_said import MOST
 from centralita.timeline.model import TaskKind, TaskState
 from tests.support.desk import NOON, Desk, Person, open_desk
 
@@ -227,6 +228,74 @@ async def test_a_reader_who_is_too_slow_is_let_go_and_others_are_not(desk: Desk)
     async with asyncio.timeout(1):
         assert await slow.closed() == "too slow"
     assert isinstance(await quick.next(), live.QueueChanged)
+
+
+def said(number: int, text: str, *, final: bool = True, agent: str = "agent_ana") -> live.LiveSaid:
+    saying = live.Saying(number=number, speaker="caller", at_s=1.5, text=text, final=final)
+    return live.LiveSaid(call_id="call_1", agent_id=agent, saying=saying)
+
+
+def transcript(agent: str = "agent_ana", *sayings: live.Saying) -> live.LiveTranscript:
+    return live.LiveTranscript(
+        call_id="call_1", agent_id=agent, language="es", hearing="listening", cut=False,
+        sayings=list(sayings),
+    )  # fmt: skip
+
+
+async def test_what_is_said_reaches_the_agent_of_the_call_and_supervisors_only(desk: Desk) -> None:
+    ana, leo, sol = [await watch(await desk.sign_in(name)) for name in ("ana", "leo", "sol")]
+    for socket in (ana, leo, sol):
+        await heard(socket)
+    desk.hub.publish(transcript())
+    desk.hub.publish(said(1, "quiero", final=False))
+    desk.hub.publish(said(1, "quiero hablar"))
+    desk.hub.publish(live.LiveHearing(call_id="call_1", agent_id="agent_ana", hearing="paused"))
+    desk.hub.publish(said(2, "cuatro", agent="agent_leo"))  # late, from before a transfer
+    desk.hub.publish(live.QueueChanged(queue_id="sales", title="S", waiting=0, agents_available=1))
+    kinds = ["live_transcript", "live_said", "live_said", "live_hearing", "queue"]
+    for socket in (ana, sol):
+        assert [(await heard(socket))["type"] for _ in kinds] == kinds
+    assert (await heard(leo))["type"] == "queue"
+    again = await heard(await watch(await desk.sign_in("ana")))
+    (known,) = again["transcripts"]
+    assert (known["hearing"], [one["text"] for one in known["sayings"]]) == (
+        "paused", ["quiero hablar"],
+    )  # fmt: skip
+    assert (await heard(await watch(await desk.sign_in("leo"))))["transcripts"] == []
+    desk.hub.publish(live.LiveTranscriptGone(call_id="call_1", agent_id="agent_leo"))
+    desk.hub.publish(live.LiveTranscriptGone(call_id="call_1", agent_id="agent_ana"))
+    assert (await heard(ana))["type"] == "live_transcript_gone"
+    assert desk.hub.transcripts == {}
+
+
+async def test_a_transcript_that_pages_may_ask_for_is_bounded(desk: Desk) -> None:
+    desk.hub.publish(transcript())
+    for number in range(MOST + 3):
+        desk.hub.publish(said(number, f"número {number}"))
+    kept = desk.hub.transcripts["call_1"]
+    assert [one.number for one in kept.sayings] == list(range(3, MOST + 3))
+    assert kept.cut
+    desk.hub.publish(said(MOST + 2, ""))
+    assert desk.hub.transcripts["call_1"].sayings[-1].number == MOST + 1
+
+
+async def test_a_reader_who_is_behind_is_spared_what_is_only_provisional(desk: Desk) -> None:
+    hub = desk.hub
+    hub.publish(transcript())
+    slow = hub.watch(Viewer(None, sees_all=True))
+    for number in range(BACKLOG):
+        hub.publish(said(1, f"número {number}", final=False))
+    hub.publish(said(1, "número final"))
+    assert not slow.is_closed
+    seen: list[live.LiveMessage] = []
+    while not seen or seen[-1] != said_last(seen):
+        seen.append(await slow.next())
+    assert [message.seq for message in seen] == list(range(len(seen)))
+
+
+def said_last(seen: list[live.LiveMessage]) -> live.LiveMessage:
+    """The final saying, as the last of these would carry it."""
+    return msgspec.structs.replace(said(1, "número final"), seq=seen[-1].seq)
 
 
 async def test_a_page_that_is_closed_is_forgotten(desk: Desk) -> None:

@@ -104,6 +104,7 @@ async def test_both_sides_are_shown_as_they_speak(
     await shown(mine, live.LiveTranscriptGone)
     await house.is_over(caller)
     assert house.hub.transcripts == {}
+    assert house.transcripts._records == {}  # nothing of it is kept
     while not bea._messages.empty():
         message = await bea.next()
         assert not isinstance(message, live.LiveTranscript | live.LiveSaid | live.LiveHearing)
