@@ -66,9 +66,9 @@ class Watcher:
         """
         if self._closed.done():
             return
-        if self._messages.qsize() > _BEHIND and isinstance(message, LiveSaid):
-            if not message.saying.final:
-                return
+        provisional = isinstance(message, LiveSaid) and not message.saying.final
+        if provisional and self._messages.qsize() > _BEHIND:
+            return
         try:
             self._messages.put_nowait(msgspec.structs.replace(message, seq=self._seq))
         except asyncio.QueueFull:
