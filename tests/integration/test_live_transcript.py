@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from centralita.core.tasks import Tasks
 from centralita.telephony.phone.g711 import Samples
-from centralita.telephony.phone.phone import PhoneCall
+from centralita.telephony.phone.phone import Phone, PhoneCall
 from tests.support.busy import is_healthy
 from tests.support.hearing import music, steadily
 from tests.support.live_feed import Feed, live_feed
@@ -160,6 +161,43 @@ async def test_the_transcript_follows_the_caller_to_a_colleague(office: Office) 
                 assert "factura" in opened["sayings"][0]["text"]
                 await caller.hang_up()
                 await luis.wait_ended()
+
+
+async def test_a_caller_who_is_sent_back_to_a_flow_is_heard_by_it(office: Office) -> None:
+    async with office.server.api("ana") as page, live_feed(page) as feed:
+        async with talking(office, "+34600555208") as (caller, ana, call_id):
+            await feed.becomes("listening")
+            await caller.audio.say(says("necesito ayuda con la factura"))
+            await feed.hears("caller", "factura")
+            flow = {"to": {"kind": "flow", "flow_id": "main-es"}}
+            status, _ = await page.post(f"/calls/{call_id}/transfer", flow)
+            assert status == 204
+            await ana.wait_ended()
+            await feed.becomes("")
+            await office.sofia.ready("ana")
+            before = len(feed.sayings())
+            await caller.audio.sound()  # the menu
+            await caller.audio.say(says("ventas"))
+            ring = await asyncio.wait_for(first_ring(office), 20)
+            assert len(feed.sayings()) == before
+            ring.reject(486)
+            await caller.hang_up()
+
+
+async def first_ring(office: Office) -> PhoneCall:
+    """Whoever's phone of the two rings."""
+    rings: asyncio.Queue[PhoneCall] = asyncio.Queue()
+
+    async def listen(phone: Phone) -> None:
+        rings.put_nowait(await phone.incoming.get())
+
+    tasks = Tasks("phones")
+    for phone in (office.ana, office.luis):
+        tasks.spawn(listen(phone), name=phone.user)
+    try:
+        return await rings.get()
+    finally:
+        await tasks.close()
 
 
 async def test_a_recogniser_that_is_killed_costs_a_gap_and_not_the_call(office: Office) -> None:
