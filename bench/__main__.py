@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import asr, erlang, first_call, live, routing
+from bench import asr, browser_leg, erlang, first_call, live, routing
 from bench.load import main as load
 
 _BENCHES = {
     "asr": asr.main,
+    "browser-leg": browser_leg.main,
     "erlang": erlang.main,
     "first-call": first_call.main,
     "live": live.main,

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from centralita.telephony.phone.g711 import Samples
 from centralita.telephony.phone.phone import Phone, PhoneCall
 from tests.support.browser import Browser, BrowserPage, open_browser
 from tests.support.phones import tone, write_wav
@@ -120,8 +121,7 @@ class Center:
         self.pages.clear()
         async with watcher(self.server) as sofia:
             await sofia.agent_becomes("ana", registered=False)
-            await sofia.frees("ana")
-            await sofia.agent_becomes("ana", state="idle", status="available")
+            await sofia.goes_home("ana")
 
 
 async def both_hear(page: BrowserPage, call: PhoneCall) -> None:
@@ -142,14 +142,19 @@ async def long_enough(page: BrowserPage) -> None:
 
 @asynccontextmanager
 async def center(
-    folder: Path, *, media: str = "", server: ServerProcess | None = None
+    folder: Path,
+    *,
+    media: str = "",
+    server: ServerProcess | None = None,
+    microphone: Samples | None = None,
 ) -> AsyncIterator[Center]:
-    microphone = folder / "microphone.wav"
-    write_wav(microphone, tone(AGENT_HZ, 2.0))
+    """A center for as long as the block lasts; the browser's microphone says that, or hums."""
+    heard = folder / "microphone.wav"
+    write_wav(heard, tone(AGENT_HZ, 2.0) if microphone is None else microphone, rate=48000)
     server = server or ServerProcess(folder, media=media)
-    async with server, open_browser(microphone) as browser:
+    async with server, open_browser(heard) as browser:
         caller = await server.caller()
         try:
-            yield Center(server, browser, microphone, caller)
+            yield Center(server, browser, heard, caller)
         finally:
             await caller.close()

@@ -83,6 +83,20 @@ class Watcher:
         )
         assert status == 200, answer
 
+    async def goes_home(self, name: str) -> None:
+        """An agent's call is over and finished, and the agent available, as in the beginning."""
+
+        async def look() -> Json | None:
+            agent = await self.agent(name)
+            if agent["state"] == "wrap_up":
+                # Nobody is at the page any more to save it; it may end by itself meanwhile.
+                await self.api.post(f"/agents/agent_{name}/wrap-up/finish", {})
+            return agent if agent["state"] == "idle" else None
+
+        await eventually(look, f"{name} is idle")
+        await self.frees(name)
+        await self.agent_becomes(name, state="idle", status="available")
+
     async def ready(self, *names: str) -> None:
         """These agents can be offered a call."""
         for name in names:
