@@ -142,6 +142,10 @@ class BrowserPage:
     async def reload(self) -> None:
         await self._ask("reload")
 
+    async def offline(self, offline: bool) -> None:
+        """Take the network of this person's browser away, or give it back."""
+        await self._ask("offline", offline=offline)
+
     async def close(self) -> None:
         """Close the tab, as a person does."""
         await self._ask("close")

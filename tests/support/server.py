@@ -113,6 +113,7 @@ class ServerProcess:
         folder: Path,
         *,
         extra: str = "",
+        sip: str = "",
         media: str = "",
         trunk: str = "127.0.0.0/8",
         demo: bool = True,
@@ -124,6 +125,7 @@ class ServerProcess:
         self.phones: dict[str, str] = {}
         self.env: dict[str, str] = {}
         self.extra = extra
+        self._sip = sip
         self._media = media
         self._trunk = trunk
         self._demo = demo
@@ -190,6 +192,7 @@ class ServerProcess:
             "[sip]\naddress = 127.0.0.1\n"
             f"port = {self.ports.sip}\ntls_port = {free_port()}\n"
             f"ws_port = {free_port()}\nwss_port = {free_port()}\nworker_port = {free_port()}\n"
+            f"{self._sip}\n"
             "[media]\naddress = 127.0.0.1\n"
             f"rtp_ports = {first}-{first + 1999}\n{self._media or 'workers = 1'}\n"
             f"[http]\nport = {self.ports.http}\n"

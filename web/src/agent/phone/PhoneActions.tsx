@@ -18,6 +18,8 @@ export function PhoneActions({ callId, served = false }: PhoneActionsProps) {
   const { state, order } = usePhone();
   const { talk } = state;
   const [keypad, setKeypad] = useState(false);
+  // Without a connection there is nobody to ask for another way.
+  const mending = state.link.kind === "registered";
   const ours = talk.kind !== "none" && talk.callId === callId;
 
   useShortcuts(
@@ -87,7 +89,7 @@ export function PhoneActions({ callId, served = false }: PhoneActionsProps) {
         <>
           {!talk.flows && (
             <span className="band-warning" role="status" data-testid="phone-no-audio">
-              <Icon name="wifiOff" /> {t("phone.no_audio")}
+              <Icon name="wifiOff" /> {t(mending ? "phone.mending" : "phone.no_audio")}
             </span>
           )}
           <Action

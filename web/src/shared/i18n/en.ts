@@ -114,6 +114,7 @@ export const en: Dictionary = {
   "phone.keys": "Keys",
   "phone.keys_sent": "Keys sent",
   "phone.no_audio": "No connection: the audio will come back or the caller is passed on.",
+  "phone.mending": "No voice gets through: looking for another way through the network…",
   "phone.strip_ringing": "Call from {who}",
   "phone.strip_talking": "On the phone with {who}",
   "phone.settings": "Phone and sound",

@@ -112,6 +112,7 @@ export const es = {
   "phone.keys": "Teclas",
   "phone.keys_sent": "Teclas enviadas",
   "phone.no_audio": "Sin conexión: la voz volverá, o la llamada pasará a otra persona.",
+  "phone.mending": "No llega la voz: se busca otro camino por la red…",
   "phone.strip_ringing": "Llamada de {who}",
   "phone.strip_talking": "Al teléfono con {who}",
   "phone.settings": "Teléfono y sonido",

@@ -1,18 +1,19 @@
 import { api, ApiError, body, lastWord } from "../api";
 import type { PhoneCredentials } from "../api";
 import { assertNever } from "../assert";
-import { remember, remembered } from "../remembered";
+import { remember } from "../remembered";
+import { chosen, device } from "./choice";
+import type { MendEvent } from "./mend";
+import { Mender } from "./mender";
 import type { SipEvent, SipPhone } from "./sip";
 import { closeMicrophone, Earpiece, openMicrophone, Ringer } from "./sound";
 import { SILENT, step } from "./state";
-import type { Choice, PhoneEvent, PhoneState } from "./state";
+import type { PhoneEvent, PhoneState } from "./state";
 import { Tabs } from "./tabs";
 import type { Command } from "./tabs";
 
 // Between attempts to become the phone while the server says it cannot be just now.
 const RETRY_MS = 3000;
-// How long a broken network may take to mend itself before the server is asked to ring again.
-const MENDS_ITSELF_MS = 2000;
 // The ring that one has asked for is on its way for so long.
 const ASKED_MS = 2000;
 
@@ -28,8 +29,13 @@ export class PagePhone {
   private bell: Ringer | null = null;
   private microphone: MediaStream | null = null;
   private retry: ReturnType<typeof setTimeout> | undefined;
-  private mending: ReturnType<typeof setTimeout> | undefined;
-
+  private readonly mender = new Mender({
+    restart: () => void this.restart(),
+    reconnect: () => {
+      this.sip?.reconnect();
+    },
+    ring: () => void this.comeBack(),
+  });
   private callId: string | null = null;
 
   constructor(private readonly userId: string) {}
@@ -51,10 +57,12 @@ export class PagePhone {
     });
     this.tabs.join();
     window.addEventListener("pagehide", this.leaves);
+    window.addEventListener("online", this.isOnLine);
   };
 
   stop = (): void => {
     window.removeEventListener("pagehide", this.leaves);
+    window.removeEventListener("online", this.isOnLine);
     this.hangUpAll();
     this.tabs?.leave();
     this.tabs = null;
@@ -83,7 +91,12 @@ export class PagePhone {
   /** The call that the agent is in. When we don't have it, we were loaded anew in its midst. */
   serverSays = (callId: string | null): void => {
     this.callId = callId;
-    if (this.state.talk.kind === "none") void this.comeBack();
+    const { talk } = this.state;
+    if (talk.kind === "none") void this.comeBack();
+    // It was given to somebody else while this page was away.
+    else if (talk.kind === "talking" && !talk.flows && talk.callId !== callId) {
+      this.sip?.hangUp(talk.session);
+    }
   };
 
   private get leads(): boolean {
@@ -217,10 +230,12 @@ export class PagePhone {
     switch (event.type) {
       case "registered":
         this.apply({ type: "registered" });
-        void this.comeBack();
+        this.mends({ type: "connected" });
+        if (this.state.talk.kind === "none") void this.comeBack();
         break;
       case "disconnected":
         this.apply({ type: "disconnected" });
+        this.mends({ type: "disconnected" });
         break;
       case "unwelcome":
         void this.connect();
@@ -241,12 +256,14 @@ export class PagePhone {
         break;
       case "flows":
         this.apply(event);
-        clearTimeout(this.mending);
-        if (!event.flows) this.mending = setTimeout(() => void this.comeBack(), MENDS_ITSELF_MS);
+        if (this.state.talk.kind !== "talking" || this.state.talk.session !== event.session) break;
+        if (event.flows) this.mends({ type: "heard" });
+        else this.mends({ type: "quiet", connected: this.state.link.kind === "registered" });
         break;
       case "over":
         this.bell?.stop();
         this.apply(event);
+        if (this.state.talk.kind === "none") this.mends({ type: "over" });
         if (this.sip?.idle !== false) this.quiet();
         break;
       default:
@@ -264,6 +281,32 @@ export class PagePhone {
     }
   }
 
+  // --- when the network changes -------------------------------------------------------------
+
+  private mends(event: MendEvent): void {
+    // Without a call nothing is to be mended: the registration comes back by itself.
+    if (event.type === "over" || this.state.talk.kind === "talking") this.mender.take(event);
+  }
+
+  private async restart(): Promise<void> {
+    const before = this.state.talk;
+    if (before.kind !== "talking") return;
+    const taken = await this.sip?.restart(before.session);
+    const { talk } = this.state;
+    if (talk.kind !== "talking" || talk.session !== before.session) return;
+    if (taken === "agreed") this.mends({ type: "agreed", flows: talk.flows });
+    else if (taken === "refused") this.mends({ type: "refused" });
+    else if (taken === "over") {
+      this.sip?.hangUp(talk.session);
+      void this.comeBack();
+    }
+  }
+
+  /** The connection is of the network before, and may never say that it is dead. */
+  private isOnLine = (): void => {
+    if (this.leads && this.state.choice === "page") this.sip?.reconnect();
+  };
+
   /** Ask for the call that this page had. */
   private async comeBack(): Promise<void> {
     const { link, talk } = this.state;
@@ -276,7 +319,6 @@ export class PagePhone {
   }
 
   private quiet(): void {
-    clearTimeout(this.mending);
     this.ear?.stop();
     closeMicrophone(this.microphone);
     this.microphone = null;
@@ -307,20 +349,4 @@ export class PagePhone {
     this.state = state;
     for (const listener of this.listeners) listener();
   }
-}
-
-function chosen(): Choice {
-  const kept = remembered("phone");
-  return kept === "page" || kept === "own" ? kept : "open";
-}
-
-/** This browser's own name for itself. */
-function device(): string {
-  const kept = remembered("device");
-  if (kept !== null) return kept;
-  const made = [...crypto.getRandomValues(new Uint8Array(12))]
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
-  remember("device", made);
-  return made;
 }

@@ -2,6 +2,9 @@ import * as JsSIP from "jssip";
 import type { RTCSession } from "jssip/lib/RTCSession";
 import type { IncomingRequest } from "jssip/lib/SIPMessage";
 import type { PhoneCredentials } from "../api";
+import { restartIce } from "./restart";
+import type { Restart } from "./restart";
+import { VoiceWatch } from "./voice";
 
 /** What the SIP side tells. */
 export type SipEvent =
@@ -24,8 +27,15 @@ export type SipEvent =
 
 // Candidates of this machine come within milliseconds; a relay may take its time.
 const GATHERING_MS = { near: 60, far: 1500 };
+// A network that swallows everything would be waited for by the browser for minutes.
+const CONNECTING_MS = 4000;
 const BUSY = { status_code: 486 };
 const DECLINED = { status_code: 603 };
+
+/** What JsSIP has, and its types leave out. */
+interface Connected {
+  readonly transport: { connect(): void; disconnect(): void };
+}
 
 interface Line {
   readonly session: RTCSession;
@@ -39,6 +49,8 @@ export class SipPhone {
   private readonly lines = new Map<number, Line>();
   private iceServers: RTCIceServer[];
   private count = 0;
+  private restarting = false;
+  private connecting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     credentials: PhoneCredentials,
@@ -56,6 +68,15 @@ export class SipPhone {
       connection_recovery_min_interval: 1,
       connection_recovery_max_interval: 4,
       user_agent: "Centralita page",
+    });
+    this.ua.on("connecting", () => {
+      clearTimeout(this.connecting);
+      this.connecting = setTimeout(() => {
+        this.reconnect();
+      }, CONNECTING_MS);
+    });
+    this.ua.on("connected", () => {
+      clearTimeout(this.connecting);
     });
     this.ua.on("registered", () => {
       tell({ type: "registered" });
@@ -84,7 +105,29 @@ export class SipPhone {
 
   /** Ends everything: calls are hung up, the registration is withdrawn. */
   stop(): void {
+    clearTimeout(this.connecting);
     this.ua.stop();
+  }
+
+  /** Leave the connection, which may be one of a network that has gone, for a new one. */
+  reconnect(): void {
+    const { transport } = this.ua as unknown as Connected;
+    transport.disconnect();
+    transport.connect();
+  }
+
+  /** Have the server find another way for the audio of a call. */
+  async restart(session: number): Promise<Restart> {
+    const line = this.lines.get(session);
+    if (line === undefined || this.restarting) return "lost";
+    this.restarting = true;
+    try {
+      return await restartIce(line.session, (connection) => this.gathered(connection));
+    } catch {
+      return "refused"; // the browser did not take what was said
+    } finally {
+      this.restarting = false;
+    }
   }
 
   /** New secrets, for a phone that goes on with its calls. */
@@ -119,7 +162,7 @@ export class SipPhone {
   /** Whether the server could be asked: it cannot while another change is on its way. */
   hold(session: number, on: boolean): boolean {
     const line = this.lines.get(session);
-    if (line === undefined) return false;
+    if (line === undefined || this.restarting) return false;
     return on ? line.session.hold() : line.session.unhold();
   }
 
@@ -155,7 +198,7 @@ export class SipPhone {
     const caller = session.remote_identity.uri.user;
     this.lines.set(number, { session, callId, caller });
     session.on("peerconnection", ({ peerconnection }) => {
-      this.watch(number, peerconnection);
+      this.watch(number, session, peerconnection);
     });
     this.gather(session);
     session.on("confirmed", () => {
@@ -172,17 +215,18 @@ export class SipPhone {
     this.tell({ type: "rings", session: number, callId, caller, atOnce });
   }
 
-  private watch(number: number, connection: RTCPeerConnection): void {
+  private watch(number: number, session: RTCSession, connection: RTCPeerConnection): void {
     connection.addEventListener("track", ({ streams, track }) => {
       this.tell({ type: "audio", session: number, stream: streams[0] ?? new MediaStream([track]) });
     });
-    connection.addEventListener("iceconnectionstatechange", () => {
-      const { iceConnectionState: state } = connection;
-      if (state === "connected" || state === "completed") {
-        this.tell({ type: "flows", session: number, flows: true });
-      } else if (state === "disconnected" || state === "failed") {
-        this.tell({ type: "flows", session: number, flows: false });
-      }
+    const watch = new VoiceWatch(connection, (flows) => {
+      this.tell({ type: "flows", session: number, flows });
+    });
+    session.on("ended", () => {
+      watch.stop();
+    });
+    session.on("failed", () => {
+      watch.stop();
     });
   }
 
@@ -191,9 +235,24 @@ export class SipPhone {
     let timer: ReturnType<typeof setTimeout> | undefined;
     session.on("icecandidate", ({ candidate, ready }) => {
       clearTimeout(timer);
-      const far = this.iceServers.length > 0 && candidate.type !== "relay";
-      timer = setTimeout(ready, far ? GATHERING_MS.far : GATHERING_MS.near);
+      timer = setTimeout(ready, this.patience(candidate));
     });
+  }
+
+  /** The same for an offer of ours. */
+  private gathered(connection: RTCPeerConnection): Promise<void> {
+    return new Promise((resolve) => {
+      let timer = setTimeout(resolve, GATHERING_MS.far);
+      connection.addEventListener("icecandidate", ({ candidate }) => {
+        clearTimeout(timer);
+        timer = setTimeout(resolve, candidate === null ? 0 : this.patience(candidate));
+      });
+    });
+  }
+
+  private patience(candidate: RTCIceCandidate): number {
+    const far = this.iceServers.length > 0 && candidate.type !== "relay";
+    return far ? GATHERING_MS.far : GATHERING_MS.near;
   }
 
   private end(session: number, how: { status_code?: number } = {}): void {
