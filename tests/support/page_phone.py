@@ -114,14 +114,15 @@ class Center:
         return call
 
     async def goes_home(self) -> None:
-        """Calls and pages end; Ana is free and has no phone, as before the first call."""
+        """Calls and pages end; all are free and Ana has no phone, as before the first call."""
         await self.caller.hang_up()
         for page in self.pages:
             await page.leave()
         self.pages.clear()
         async with watcher(self.server) as sofia:
             await sofia.agent_becomes("ana", registered=False)
-            await sofia.goes_home("ana")
+            for name in ("ana", "luis"):
+                await sofia.goes_home(name)
 
 
 async def both_hear(page: BrowserPage, call: PhoneCall) -> None:
