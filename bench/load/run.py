@@ -27,7 +27,7 @@ _RAMP = 40.0
 _SETTLE = 3.0
 _AFTER = 5.0
 # SIP keeps what it knows of a call for a while after its end: RFC 3261 17.2.2, timer J.
-_REMEMBERED = 35.0
+REMEMBERED = 35.0
 
 
 async def run_case(
@@ -155,7 +155,7 @@ async def _passing(
         end, used = meter.read(server.pid), meter.cpu_of(generator.pid) - began
     await generator.stop()
     if total:
-        await asyncio.sleep(_REMEMBERED)
+        await asyncio.sleep(REMEMBERED)
     return make_row(
         case=case.name,
         size=size,

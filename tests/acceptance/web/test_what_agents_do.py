@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 import pytest_asyncio
 
@@ -15,6 +16,7 @@ from tests.support.browser import Browser, BrowserPage, open_browser, why_skip
 from tests.support.hearing import ANA, CALLER, LUIS, OUTSIDE, answers, hears, music, steadily
 from tests.support.office import OUTSIDE_NUMBER, SHOWN, Office, open_office
 from tests.support.server import ServerProcess
+from tests.support.speech import speak
 from tests.support.story import Watcher, set_queues, watcher
 from tests.support.telephony import tone
 
@@ -24,6 +26,7 @@ pytestmark = [
 ]
 
 CUBA = "+5371234567"
+BEEP = 1000
 
 
 @dataclass
@@ -80,7 +83,9 @@ async def sends(page: BrowserPage, typed: str) -> None:
     await page.sees_no("send-dialog")
 
 
-async def test_the_caller_hears_music_while_the_page_shows_them_on_hold(desks: Desks, office: Office) -> None:
+async def test_the_caller_hears_music_while_the_page_shows_them_on_hold(
+    desks: Desks, office: Office
+) -> None:
     page = await desks.page("ana")
     async with office.talking("+34600555101") as (caller, ana):
         await page.sees("oncall-state", "Hablando con el cliente")
@@ -121,7 +126,9 @@ DOUBLE_CLICK = """
 """
 
 
-async def test_who_gets_the_caller_reads_what_was_written_before(desks: Desks, office: Office) -> None:
+async def test_who_gets_the_caller_reads_what_was_written_before(
+    desks: Desks, office: Office
+) -> None:
     page, other = await desks.page("ana"), await desks.page("luis")
     async with office.talking("+34600555102") as (caller, ana):
         await page.fill("wrap-up-note", "Pide cambiar la entrega al martes.")
@@ -222,7 +229,9 @@ async def test_three_talk_in_english_and_the_third_is_let_go(desks: Desks, offic
         await ana.wait_ended()
 
 
-async def test_a_parked_caller_is_seen_and_picked_up_by_a_colleague(desks: Desks, office: Office) -> None:
+async def test_a_parked_caller_is_seen_and_picked_up_by_a_colleague(
+    desks: Desks, office: Office
+) -> None:
     page, other = await desks.page("ana"), await desks.page("luis")
     async with office.talking("+34600555106") as (caller, ana):
         await page.click("oncall-park")
@@ -240,7 +249,9 @@ async def test_a_parked_caller_is_seen_and_picked_up_by_a_colleague(desks: Desks
         await luis.wait_ended()
 
 
-async def test_a_paused_recording_is_plain_to_see_and_keys_are_sent(desks: Desks, office: Office) -> None:
+async def test_a_paused_recording_is_plain_to_see_and_keys_are_sent(
+    desks: Desks, office: Office
+) -> None:
     page = await desks.page("ana")
     async with office.talking("+34600555107") as (caller, ana):
         await page.sees("recording-state", "Se está grabando")
@@ -304,3 +315,68 @@ async def test_a_number_is_called_from_the_page(desks: Desks, office: Office) ->
     await page.sees("text=Comunica")
     await ring.wait_ended()
     await office.sofia.ready("ana")
+
+
+async def picks(page: BrowserPage, typed: str, place: str) -> None:
+    """Types into the open dialog, and clicks on the place of that key among those found."""
+    await page.fill("picker", typed)
+    await page.click(f'[data-testid="picker-option"][data-key="{place}"]')
+    await page.sees_no("send-dialog")
+
+
+async def test_a_caller_leaves_a_message_where_the_agent_sends_them(
+    desks: Desks, office: Office
+) -> None:
+    page = await desks.page("ana")
+    async with office.talking("+34600555108") as (caller, ana):
+        await page.click("oncall-transfer")
+        await picks(page, "ventas", "voicemail sales")
+        await ana.wait_ended()
+        await page.sees_no("oncall")
+        await steadily(caller, lambda frame: frame.has_tone(BEEP))
+        await caller.audio.say(np.frombuffer(speak("soporte ventas"), dtype="<i2"))
+        await caller.hang_up()
+    entry = await office.sofia.call_of("+34600555108")
+    task = await office.sofia.task_of(entry)
+    assert (task["kind"], task["queue_id"]) == ("voicemail", "sales")
+
+
+async def test_a_caller_is_sent_back_into_a_flow_and_to_a_number_outside(
+    desks: Desks, office: Office
+) -> None:
+    page = await desks.page("ana", "en-GB")
+    async with office.talking("+34600555109") as (caller, ana):
+        await page.click("oncall-transfer")
+        await picks(page, "main", "flow main-es")
+        await ana.wait_ended()
+        await caller.audio.until(lambda frame: frame.rms > 200 and not frame.has_tone(ANA))
+        caller.audio.press("2")
+        luis = await answers(office.luis, LUIS)
+        await steadily(caller, hears(LUIS))
+        await caller.hang_up()
+        await luis.wait_ended()
+    async with office.talking("+34600555110") as (caller, ana):
+        await page.click("oncall-transfer")
+        await picks(page, "911 234 567", "number 911234567")
+        outside = await answers(office.outside, OUTSIDE)
+        await ana.wait_ended()
+        await steadily(caller, hears(OUTSIDE))
+        await steadily(outside, hears(CALLER))
+        await caller.hang_up()
+        await outside.wait_ended()
+
+
+async def test_whoever_is_free_in_a_queue_is_asked_first(desks: Desks, office: Office) -> None:
+    page, other = await desks.page("ana"), await desks.page("luis")
+    async with office.talking("+34600555111") as (caller, ana):
+        await page.click("oncall-consult")
+        await picks(page, "soporte", "queue support")
+        await other.sees("handed-over", "le consulta")
+        luis = await answers(office.luis, LUIS)
+        await steadily(ana, hears(LUIS))
+        await steadily(caller, music)
+        await page.press("e")
+        await steadily(caller, hears(LUIS))
+        await ana.wait_ended()
+        await caller.hang_up()
+        await luis.wait_ended()
