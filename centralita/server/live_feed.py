@@ -133,7 +133,6 @@ class LiveFeed:
                 spoken.TranscriptOpened()
                 | spoken.HearingChanged()
                 | spoken.SayingChanged()
-                | spoken.SayingEnded()
                 | spoken.TranscriptClosed()
             ):
                 self._hub.publish(as_message(event))

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from centralita.telephony.phone.phone import Phone, PhoneCall
 from tests.support.browser import Browser, BrowserPage, open_browser, why_skip
 from tests.support.server import ServerProcess
-from tests.support.story import eventually
+from tests.support.story import first_rung
 
 pytestmark = pytest.mark.skipif(why_skip() != "", reason=why_skip())
 
@@ -42,16 +41,6 @@ async def _sign_in(browser: Browser, server: ServerProcess, user: str) -> Browse
     return page
 
 
-async def _rung(phones: dict[str, Phone]) -> tuple[str, PhoneCall]:
-    async def look() -> tuple[str, PhoneCall] | None:
-        for name, phone in phones.items():
-            if not phone.incoming.empty():
-                return name, phone.incoming.get_nowait()
-        return None
-
-    return await eventually(look, "a phone rings", 15)
-
-
 async def test_each_of_many_offers_pops_up_on_the_offered_agents_page_alone(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -78,7 +67,8 @@ async def test_each_of_many_offers_pops_up_on_the_offered_agents_page_alone(
                     await pages[absent].click("status-break-rest")
                     await pages[absent].sees('[data-testid="agent-state"][data-status="on_break"]')
                 call = await caller.call("110")
-                name, _ = await _rung(phones)
+                rung, _ = await first_rung(phones.values())
+                name = next(name for name, phone in phones.items() if phone is rung)
                 assert name != absent
                 offered[name] += 1
                 page = pages[name]

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from centralita.core.tasks import Tasks
 from centralita.telephony.phone.g711 import Samples
-from centralita.telephony.phone.phone import Phone, PhoneCall
+from centralita.telephony.phone.phone import PhoneCall
 from tests.support.busy import is_healthy
 from tests.support.hearing import music, steadily
 from tests.support.live_feed import Feed, live_feed
 from tests.support.office import Office, open_office
 from tests.support.server import ApiClient
 from tests.support.speech import speak
+from tests.support.story import first_rung
 from tests.support.telephony import tone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -178,26 +178,10 @@ async def test_a_caller_who_is_sent_back_to_a_flow_is_heard_by_it(office: Office
             before = len(feed.sayings())
             await caller.audio.sound()  # the menu
             await caller.audio.say(says("ventas"))
-            ring = await asyncio.wait_for(first_ring(office), 20)
+            _, ring = await first_rung((office.ana, office.luis), within=20)
             assert len(feed.sayings()) == before
             ring.reject(486)
             await caller.hang_up()
-
-
-async def first_ring(office: Office) -> PhoneCall:
-    """Whoever's phone of the two rings."""
-    rings: asyncio.Queue[PhoneCall] = asyncio.Queue()
-
-    async def listen(phone: Phone) -> None:
-        rings.put_nowait(await phone.incoming.get())
-
-    tasks = Tasks("phones")
-    for phone in (office.ana, office.luis):
-        tasks.spawn(listen(phone), name=phone.user)
-    try:
-        return await rings.get()
-    finally:
-        await tasks.close()
 
 
 async def test_a_recogniser_that_is_killed_costs_a_gap_and_not_the_call(office: Office) -> None:

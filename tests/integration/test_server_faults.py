@@ -23,7 +23,16 @@ from centralita.telephony.phone.phone import Phone, PhoneCall, PhoneError
 from tests.support.phones import has_tone, sound, tone
 from tests.support.server import ServerProcess
 from tests.support.speech import speak
-from tests.support.story import Json, Watcher, events_of, eventually, passed, set_queues, watcher
+from tests.support.story import (
+    Json,
+    Watcher,
+    events_of,
+    eventually,
+    first_rung,
+    passed,
+    set_queues,
+    watcher,
+)
 from tests.support.telephony import write_wav
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -100,14 +109,9 @@ async def _rings(phone: Phone, within: float = 15) -> PhoneCall:
 
 async def _first_rung(phones: list[Phone]) -> tuple[PhoneCall, Phone]:
     """The call of the phone that rings first, and the other phone."""
-
-    async def look() -> tuple[PhoneCall, Phone] | None:
-        for phone, other in (phones, phones[::-1]):
-            if not phone.incoming.empty():
-                return phone.incoming.get_nowait(), other
-        return None
-
-    return await eventually(look, "a phone rings", 15)
+    rung, call = await first_rung(phones)
+    (other,) = (phone for phone in phones if phone is not rung)
+    return call, other
 
 
 async def _answers(phone: Phone) -> PhoneCall:

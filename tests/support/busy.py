@@ -20,7 +20,7 @@ from centralita.telephony.edge.config import ha1
 from centralita.telephony.phone.phone import Phone, PhoneCall
 from tests.support.phones import has_tone, tone
 from tests.support.server import ServerProcess
-from tests.support.story import Json, Watcher, events_of, eventually, passed
+from tests.support.story import Json, Watcher, events_of, eventually, first_rung, passed
 
 AGENT_TONE, CALLER_TONE = 1000, 600
 QUEUE, NUMBER, MENU = "desk", "500", "100"
@@ -139,14 +139,8 @@ class BusyDesk:
 
     async def rings(self) -> PhoneCall:
         """The next call to any agent's phone."""
-
-        async def look() -> PhoneCall | None:
-            for phone in self.agents:
-                if not phone.incoming.empty():
-                    return phone.incoming.get_nowait()
-            return None
-
-        return await eventually(look, "an agent's phone rings", 15)
+        _, call = await first_rung(self.agents)
+        return call
 
     async def an_agent_answers(self) -> PhoneCall:
         """The next call to any agent, who picks up and hums."""

@@ -210,6 +210,15 @@ class House:
 
     # --- what people do -------------------------------------------------------------------------
 
+    async def reads_directory(self) -> None:
+        """Agents and queues are as they are in the store now."""
+        await self.center.load()
+        self.dispatcher.carry_out(
+            self.board.configure(
+                self.center.queues.values(), self.center.profiles(), self.clock.now()
+            )
+        )
+
     async def ana_is_available(self) -> None:
         self.bus.publish(PhoneRegistered(extension="201", user_agent="desk"))
         await self.agents.set_status(ANA, "available", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,22 +17,42 @@ import soundfile
 from centralita.core.ids import QueueId
 from centralita.store.store import open_store
 from centralita.telephony.phone.g711 import Samples
+from centralita.telephony.phone.phone import Phone, PhoneCall
 from tests.support.server import ApiClient, ServerProcess
 
 T = TypeVar("T")
 Json = dict[str, Any]
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]], what: str, within: float = 10) -> T:
-    """What `look` returns, once it is not None: it asks another process."""
+async def eventually(
+    look: Callable[[], Awaitable[T | None]], what: str | Callable[[], str], within: float = 10
+) -> T:
+    """What `look` returns, once it is not None: it asks another process.
+
+    `what` is said when it is not; a function can say what there was in its place.
+    """
     async with asyncio.timeout(within + 5):
         deadline = asyncio.get_running_loop().time() + within
         while True:
             found = await look()
             if found is not None:
                 return found
-            assert asyncio.get_running_loop().time() < deadline, f"{what}: not within {within} s"
+            if asyncio.get_running_loop().time() >= deadline:
+                said = what if isinstance(what, str) else what()
+                raise AssertionError(f"{said}: not within {within} s")
             await asyncio.sleep(0.02)
+
+
+async def first_rung(phones: Iterable[Phone], within: float = 15) -> tuple[Phone, PhoneCall]:
+    """The phone of these that rings first, and its call."""
+
+    async def look() -> tuple[Phone, PhoneCall] | None:
+        for phone in phones:
+            if not phone.incoming.empty():
+                return phone, phone.incoming.get_nowait()
+        return None
+
+    return await eventually(look, "a phone rings", within)
 
 
 async def set_queues(
@@ -71,10 +91,7 @@ class Watcher:
             agent.update(await self.agent(name))
             return agent if all(agent[key] == value for key, value in wanted.items()) else None
 
-        try:
-            return await eventually(look, f"{name} becomes {wanted}", within)
-        except AssertionError as exc:
-            raise AssertionError(f"{exc}; {name} is {agent}") from None
+        return await eventually(look, lambda: f"{name} becomes {wanted}, was {agent}", within)
 
     async def frees(self, name: str) -> None:
         """The supervisor makes an agent available."""

@@ -75,16 +75,10 @@ class HearingChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SayingChanged(Event):
-    """Somebody is speaking: what the recogniser believes so far."""
+    """What is known of a saying now: provisional while somebody speaks, then final.
 
-    call_id: CallId
-    agent_id: AgentId
-    saying: Saying
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SayingEnded(Event):
-    """These are the words. Without text there were none, or they may not be shown."""
+    Without text there were no words, or they may not be shown.
+    """
 
     call_id: CallId
     agent_id: AgentId

@@ -7,14 +7,13 @@ from centralita.server.live_transcript.events import (
     HearingChanged,
     Saying,
     SayingChanged,
-    SayingEnded,
     TranscriptClosed,
     TranscriptOpened,
 )
 
 
 def as_message(
-    event: TranscriptOpened | HearingChanged | SayingChanged | SayingEnded | TranscriptClosed,
+    event: TranscriptOpened | HearingChanged | SayingChanged | TranscriptClosed,
 ) -> live.Delta:
     """The message of an event."""
     match event:
@@ -30,8 +29,6 @@ def as_message(
         case HearingChanged(call_id=call_id, agent_id=agent_id, hearing=hearing):
             return live.LiveHearing(call_id=call_id, agent_id=agent_id, hearing=hearing.value)
         case SayingChanged(call_id=call_id, agent_id=agent_id, saying=saying):
-            return live.LiveSaid(call_id=call_id, agent_id=agent_id, saying=_saying(saying))
-        case SayingEnded(call_id=call_id, agent_id=agent_id, saying=saying):
             return live.LiveSaid(call_id=call_id, agent_id=agent_id, saying=_saying(saying))
         case TranscriptClosed(call_id=call_id, agent_id=agent_id):
             return live.LiveTranscriptGone(call_id=call_id, agent_id=agent_id)

@@ -24,7 +24,6 @@ from centralita.server.live_transcript.events import (
     HearingChanged,
     Saying,
     SayingChanged,
-    SayingEnded,
     TranscriptClosed,
     TranscriptOpened,
 )
@@ -198,8 +197,9 @@ class LiveTranscripts:
         if self._talks.get(talk.call_id) is not talk or (talk.plan.secret and saying.pii_text):
             return
         talk.record.put(saying)
-        event = SayingEnded if saying.final else SayingChanged
-        self._bus.publish(event(call_id=talk.call_id, agent_id=talk.agent_id, saying=saying))
+        self._bus.publish(
+            SayingChanged(call_id=talk.call_id, agent_id=talk.agent_id, saying=saying)
+        )
 
     def _tell(self, talk: _Talk) -> None:
         now = hearing(talk.plan, {ear.state for ear in talk.ears.values()})

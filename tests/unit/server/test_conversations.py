@@ -32,12 +32,7 @@ BEA = AgentId("agent_bea")
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with open_center_house(tmp_path) as house:
         await house.store.agents.put(AgentRecord(agent_id=BEA, name="Bea", extension="202"))
-        await house.center.load()
-        house.dispatcher.carry_out(
-            house.board.configure(
-                house.center.queues.values(), house.center.profiles(), house.clock.now()
-            )
-        )
+        await house.reads_directory()
         await house.ana_is_available()
         yield house
 
