@@ -102,6 +102,8 @@ class LiveHub:
         self.queues: dict[str, QueueChanged] = {}
         self.calls: dict[str, CallChanged] = {}
         self.offers: dict[str, OfferMade] = {}
+        # By agent: nobody has two calls in hand.
+        self.accepted: dict[str, OfferMade] = {}
         self.conversations: dict[str, Conversation] = {}
         self.parked: dict[str, Parked] = {}
         self.transcripts: dict[str, LiveTranscript] = {}
@@ -151,8 +153,12 @@ class LiveHub:
         """Bring the state up to date; says whether anything changed."""
         match delta:
             case AgentChanged():
+                offer = self.accepted.get(delta.agent_id)
+                if offer is not None and offer.call_id != delta.call_id:
+                    del self.accepted[delta.agent_id]
                 return _put(self.agents, delta.agent_id, delta)
             case AgentGone():
+                self.accepted.pop(delta.agent_id, None)
                 return self.agents.pop(delta.agent_id, None) is not None
             case QueueChanged():
                 return _put(self.queues, delta.queue_id, delta)
@@ -163,7 +169,7 @@ class LiveHub:
             case OfferMade():
                 return _put(self.offers, delta.offer_id, delta)
             case OfferGone():
-                return self.offers.pop(delta.offer_id, None) is not None
+                return self._settle(delta)
             case Conversation():
                 return _put(self.conversations, f"{delta.call_id} {delta.agent_id}", delta)
             case ConversationGone():
@@ -185,6 +191,16 @@ class LiveHub:
                     return True
                 return _put(self.tasks, delta.task.id, delta)
 
+    def _settle(self, gone: OfferGone) -> bool:
+        """The offer is over; one that was accepted is kept for as long as the agent is at it."""
+        offer = self.offers.pop(gone.offer_id, None)
+        if offer is None:
+            return False
+        agent = self.agents.get(offer.agent_id)
+        if gone.how == "accepted" and agent is not None and agent.call_id == offer.call_id:
+            self.accepted[offer.agent_id] = offer
+        return True
+
     def _snapshot(self, watcher: Watcher) -> Snapshot:
         viewer = watcher.viewer
         calls = [call for call in self.calls.values() if _concerns(viewer, call.agent_id)]
@@ -194,6 +210,9 @@ class LiveHub:
             queues=list(self.queues.values()),
             calls=calls,
             offers=[offer for offer in self.offers.values() if _concerns(viewer, offer.agent_id)],
+            accepted=[
+                offer for offer in self.accepted.values() if _concerns(viewer, offer.agent_id)
+            ],
             conversations=[
                 talk for talk in self.conversations.values() if _concerns(viewer, talk.agent_id)
             ],

@@ -275,12 +275,17 @@ Delta = (
 
 
 class Snapshot(Message, tag="snapshot", frozen=True, kw_only=True):
-    """Everything that this viewer may see, as of now. The first message."""
+    """Everything that this viewer may see, as of now. The first message.
+
+    `accepted` are the offers that led to what agents have in hand, be it a call or its wrap-up: a
+    page that is opened later knows by them who gave the call, or who consults this agent.
+    """
 
     agents: list[AgentChanged]
     queues: list[QueueChanged]
     calls: list[CallChanged]
     offers: list[OfferMade]
+    accepted: list[OfferMade]
     conversations: list[Conversation]
     parked: list[Parked]
     transcripts: list[LiveTranscript]

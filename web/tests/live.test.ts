@@ -13,6 +13,7 @@ const snapshot: LiveMessage = {
   queues: [],
   calls: [],
   offers: [],
+  accepted: [],
   conversations: [],
   parked: [],
   transcripts: [],
@@ -241,6 +242,23 @@ test("a colleague who is consulted has the call in hand, and it stays the other 
   expect(contactOf(apply(state, agent(4)) ?? EMPTY, "ana")).toBeNull();
   const theirs = apply(apply(state, call(4, "ana")) ?? EMPTY, conversation(5)) ?? EMPTY;
   expect(contactOf(theirs, "ana")).toMatchObject({ stage: "in_call", consulted: false });
+});
+
+test("a page that is opened in mid-consultation has it, and one in a handed-over call knows from whom", () => {
+  const asked = { ...offer(1), consultation: true, transferred_from: "leo" };
+  const talks = { ...agent(0, "Ana", "in_call"), call_id: "call_1" };
+  const opened = after({ ...snapshot, accepted: [asked], agents: [talks] });
+  expect(contactOf(opened, "ana")).toMatchObject({
+    stage: "in_call",
+    consulted: true,
+    offer: { transferred_from: "leo" },
+  });
+  expect(contactOf(opened, "leo")).toBeNull();
+  const theirs = { ...snapshot, accepted: [asked], agents: [talks], calls: [call(0, "ana")] };
+  expect(contactOf(after({ ...theirs, conversations: [conversation(0)] }), "ana")).toMatchObject({
+    consulted: false,
+    offer: { transferred_from: "leo" },
+  });
 });
 
 test("attempts to connect come ever more slowly, but never later than in a quarter of a minute", () => {

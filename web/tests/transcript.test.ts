@@ -58,7 +58,8 @@ test("what turns out to be no words is taken away", () => {
 test("a page that is loaded anew has what was said, and who takes the call over", () => {
   const before = transcript({ sayings: [saying(1, "hola")] });
   const snapshot: LiveMessage = {
-    type: "snapshot", seq: 0, agents: [], queues: [], calls: [], offers: [], conversations: [],
+    type: "snapshot", seq: 0, agents: [], queues: [], calls: [], offers: [], accepted: [],
+    conversations: [],
     parked: [], transcripts: [before], wrap_ups: [], tasks: [],
   };
   expect(texts(apply(EMPTY, snapshot) ?? EMPTY)).toEqual(["hola"]);

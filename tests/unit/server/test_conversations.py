@@ -104,6 +104,34 @@ async def test_the_pages_show_what_the_agent_does(house: House) -> None:
     assert not [each for each in seen if isinstance(each, live.Conversation)]
 
 
+async def opens(house: House, agent_id: AgentId) -> live.Snapshot:
+    """What a page of this agent is shown first when it is opened now."""
+    (first,) = await shown(
+        house.hub.watch(Viewer(agent_id=agent_id, sees_all=False)), live.Snapshot
+    )
+    return first
+
+
+async def test_a_colleagues_page_that_is_reloaded_in_a_consultation_finds_it_again(
+    house: House,
+) -> None:
+    await bea_is_available(house)
+    caller, _ = await house.talks_to_ana()
+    await house.conversations.consult(caller.call_id, o.ToAgent(agent_id=BEA))
+    page = house.hub.watch(Viewer(agent_id=BEA, sees_all=False))
+    await answered(house)
+    (gone,) = await shown(page, live.OfferGone)
+    assert gone.how == "accepted"
+    (offer,) = (await opens(house, BEA)).accepted
+    assert (offer.consultation, offer.transferred_from_name) == (True, "Ana")
+    (mine,) = (await opens(house, ANA)).accepted
+    assert (mine.agent_id, mine.consultation) == (ANA, False)
+    await house.conversations.cancel(caller.call_id)
+    assert (await opens(house, BEA)).accepted == []
+    house.control.hangs_up(caller)
+    await house.is_over(caller)
+
+
 async def test_each_part_of_the_call_has_its_recording(house: House) -> None:
     caller, _ = await house.talks_to_ana()
     await house.until(lambda: house.recorder.records(caller.call_id))

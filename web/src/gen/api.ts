@@ -2127,8 +2127,14 @@ export interface components {
             password: string;
             username: string;
         };
-        /** @description Everything that this viewer may see, as of now. The first message. */
+        /**
+         * @description Everything that this viewer may see, as of now. The first message.
+         *
+         *     `accepted` are the offers that led to what agents have in hand, be it a call or its wrap-up: a
+         *     page that is opened later knows by them who gave the call, or who consults this agent.
+         */
         Snapshot: {
+            accepted: components["schemas"]["OfferMade"][];
             agents: components["schemas"]["AgentChanged"][];
             calls: components["schemas"]["CallChanged"][];
             conversations: components["schemas"]["Conversation"][];

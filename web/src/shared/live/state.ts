@@ -73,10 +73,11 @@ export function apply(state: LiveState, message: LiveMessage): LiveState | null 
           message.tasks.map((one) => one.task),
           (task) => task.id,
         ),
-        // An offer that was settled while we were away may have become a call.
+        // The server knows what is in hand; a server that has taken calls over may know less of it.
         accepted: {
           ...state.accepted,
           ...table(Object.values(state.offers), (offer) => offer.agent_id),
+          ...table(message.accepted, (offer) => offer.agent_id),
         },
       };
     case "agent":
