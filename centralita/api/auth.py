@@ -16,6 +16,7 @@ from centralita.api.http import Forbidden, NotSignedIn, Principal, TooManyAttemp
 from centralita.api.passwords import API_TOKEN_PREFIX, csrf_token, token_hash
 from centralita.api.ports import ApiSettings, Network
 from centralita.core.clock import Clock
+from centralita.core.refusals import Refusal
 from centralita.store.store import Store
 
 SESSION_COOKIE = "centralita_session"
@@ -53,7 +54,7 @@ class Authenticator:
             given = request.headers.get("X-CSRF-Token", "")
             if not hmac.compare_digest(given.encode(), found.csrf.encode()):
                 raise Forbidden(
-                    f"send the cookie {CSRF_COOKIE} as the header X-CSRF-Token", code="csrf"
+                    f"send the cookie {CSRF_COOKIE} as the header X-CSRF-Token", code=Refusal.CSRF
                 )
         return found
 
@@ -86,12 +87,12 @@ class Authenticator:
     def check_origin(self, request: web.Request) -> None:
         """Raises Forbidden when a browser says that a page of another site sends this."""
         if request.headers.get("Sec-Fetch-Site", "same-origin") == "cross-site":
-            raise Forbidden("pages of other sites may not do this", code="csrf")
+            raise Forbidden("pages of other sites may not do this", code=Refusal.CSRF)
         origin = request.headers.get("Origin")
         if origin is None or origin in self._settings.origins:
             return
         if urlsplit(origin).netloc.lower() != request.host.lower():
-            raise Forbidden("pages of other sites may not do this", code="csrf")
+            raise Forbidden("pages of other sites may not do this", code=Refusal.CSRF)
 
     def client(self, request: web.Request) -> str:
         """The client's address, as a trusted proxy gives it or as we see it."""

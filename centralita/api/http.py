@@ -251,9 +251,11 @@ def error_response(error: Exception) -> web.Response:
     if status == 500:
         log.error("request failed", exc_info=error)
         return _error(500, "internal", "an error of ours; the log has it", "", headers)
-    code = error.code if isinstance(error, CentralitaError) else "internal"
-    reason = error.reason if isinstance(error, InvalidInput) else str(error)
-    return _error(status, code, reason, place, headers)
+    message = error.reason if isinstance(error, InvalidInput) else str(error)
+    detail = s.ErrorDetail(code="internal", message=message, place=place)
+    if isinstance(error, CentralitaError):
+        detail.code, detail.why, detail.values = error.code, error.why, dict(error.values)
+    return json_response(s.Error(error=detail), status, headers)
 
 
 def _error(

@@ -115,11 +115,17 @@ class CaseQuery(PageQuery, kw_only=True):
 
 
 class ErrorDetail(Answer, kw_only=True):
-    """`code` is stable; `place` is where in the request the error stands (`$.started_at`)."""
+    """`code` is stable; `place` is where in the request the error stands (`$.started_at`).
+
+    `why` says more exactly what is in the way where the code leaves that open, and is stable, too.
+    `values` are what words of another language need to say it.
+    """
 
     code: str
     message: str
     place: str = ""
+    why: str = ""
+    values: dict[str, str | int] = msgspec.field(default_factory=dict)
 
 
 class Error(Answer, kw_only=True):

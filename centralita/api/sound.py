@@ -13,6 +13,7 @@ from typing import BinaryIO
 from aiohttp import web
 
 from centralita.core.errors import Unavailable
+from centralita.core.refusals import Refusal
 from centralita.recordings.files import RecordingError, open_sound
 from centralita.vault.keyring import Keyring
 
@@ -62,7 +63,7 @@ def readable(path: Path) -> Iterator[None]:
         log.error("recording cannot be read", extra={"path": str(path), "error": str(exc)})
         raise Unavailable(
             "this recording cannot be decrypted; the server's log says what is missing",
-            code="recording_unreadable",
+            code=Refusal.RECORDING_UNREADABLE,
         ) from exc
 
 

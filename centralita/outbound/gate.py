@@ -148,7 +148,7 @@ class Gate:
         verdict = await self._asked(wanted, reserve)
         if isinstance(verdict, Refused):
             await self._refuse(wanted, verdict)
-            raise OutboundRefused(verdict.reason, verdict.message)
+            raise OutboundRefused(verdict.reason, verdict.message, verdict.values)
         self._running[wanted.leg_id] = Running(
             leg_id=wanted.leg_id,
             call_id=wanted.call_id,
@@ -180,7 +180,7 @@ class Gate:
         verdict = await self._asked(wanted, look)
         if isinstance(verdict, Refused):
             await self._refuse(wanted, verdict)
-            raise OutboundRefused(verdict.reason, verdict.message)
+            raise OutboundRefused(verdict.reason, verdict.message, verdict.values)
 
     def withdraw(self, leg_id: LegId) -> None:
         if self._running.pop(leg_id, None) is not None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from centralita.core.errors import CentralitaError
+from centralita.core.errors import CentralitaError, Values
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId
 from centralita.outbound.numbers import Number
@@ -20,8 +20,9 @@ class OutboundRefused(CentralitaError):
 
     code = "outbound_refused"
 
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, reason: Reason, message: str, values: Values | None = None) -> None:
+        """`values` are those of `Refused`."""
+        super().__init__(message, values=values)
         self.reason = reason
 
 

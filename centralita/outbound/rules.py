@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
-from centralita.core.errors import InvalidInput
+from centralita.core.errors import InvalidInput, Values
 from centralita.outbound.numbers import Number, longest, read_number
 
 
@@ -135,10 +135,12 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """It may not be made. `message` is for the person who must mend it or give up."""
+    """It may not be made. `message` is for the person who must mend it or give up; `values` are
+    what words of another language need: the number, the rule or the limit."""
 
     reason: Reason
     message: str
+    values: Values = field(default_factory=dict)
 
 
 Verdict = Allowed | Refused
@@ -149,7 +151,7 @@ def decide(rules: Rules, dialled: str, who: Originator, usage: Usage, now: datet
     try:
         number = read_number(dialled, rules.region, rules.emergency)
     except InvalidInput as exc:
-        return Refused(reason=Reason.NOT_A_NUMBER, message=exc.reason)
+        return Refused(reason=Reason.NOT_A_NUMBER, message=exc.reason, values={"number": dialled})
     allowed = Allowed(number=number, price=rules.price_of(number))
     if number.emergency and who.kind is Kind.AGENT:
         return allowed
@@ -178,22 +180,26 @@ def _refused_number(rules: Rules, number: Number, now: datetime) -> Refused | No
         return Refused(
             reason=Reason.NOT_ALLOWED,
             message=f"calls to {deny} are not allowed; see [outbound] deny",
+            values={"number": deny, "rule": "deny"},
         )
     if not (allow or own or costly):
         return Refused(
             reason=Reason.NOT_ALLOWED,
             message=f"calls to {number.text} are not allowed; see [outbound] allow",
+            values={"number": number.text, "rule": "allow"},
         )
     if number.costly and not costly and not (number.is_short and allow):
         return Refused(
             reason=Reason.COSTLY,
             message=f"{number.text} may cost any price; see [outbound] costly",
+            values={"number": number.text},
         )
     if rules.is_night(now) and not longest(rules.night_allow, number.text):
         return Refused(
             reason=Reason.NIGHT,
             message=f"calls to {number.text} are not allowed at this hour; "
             "see [outbound] night_allow",
+            values={"number": number.text},
         )
     return None
 
@@ -201,26 +207,27 @@ def _refused_number(rules: Rules, number: Number, now: datetime) -> Refused | No
 def _refused_amount(rules: Rules, who: Originator, usage: Usage) -> Refused | None:
     limits = rules.limits
     kind = who.kind.value
-    for over, reason, message in (
-        (usage.running >= limits.concurrent, Reason.CONCURRENT,
+    own, whole = _minutes(usage.own_time), _minutes(usage.time)
+    for over, reason, values, message in (
+        (usage.running >= limits.concurrent, Reason.CONCURRENT, {"calls": usage.running},
          f"{usage.running} calls to the outside go on; see [outbound] concurrent"),
         (usage.own_calls >= limits.calls_of(who.kind), Reason.CALLS_OF_CALLER,
+         {"calls": usage.own_calls},
          f"{who.ident} has made {usage.own_calls} calls today; see [outbound] {kind}_calls"),
-        (usage.own_time >= limits.time_of(who.kind), Reason.TIME_OF_CALLER,
-         f"{who.ident} has called for {_minutes(usage.own_time)} today; "
-         f"see [outbound] {kind}_time"),
-        (usage.calls >= limits.calls, Reason.CALLS,
+        (usage.own_time >= limits.time_of(who.kind), Reason.TIME_OF_CALLER, {"minutes": own},
+         f"{who.ident} has called for {own} minutes today; see [outbound] {kind}_time"),
+        (usage.calls >= limits.calls, Reason.CALLS, {"calls": usage.calls},
          f"{usage.calls} calls have been made today; see [outbound] calls"),
-        (usage.time >= limits.time, Reason.TIME,
-         f"calls of today lasted {_minutes(usage.time)}; see [outbound] time"),
+        (usage.time >= limits.time, Reason.TIME, {"minutes": whole},
+         f"calls of today lasted {whole} minutes; see [outbound] time"),
     ):  # fmt: skip
         if over:
-            return Refused(reason=reason, message=message)
+            return Refused(reason=reason, message=message, values=values)
     return None
 
 
-def _minutes(length: timedelta) -> str:
-    return f"{int(length.total_seconds() // 60)} minutes"
+def _minutes(length: timedelta) -> int:
+    return int(length.total_seconds() // 60)
 
 
 def time_left(rules: Rules, who: Originator, usage: Usage) -> timedelta:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, LegId, OfferId
+from centralita.core.refusals import Refusal
 from centralita.routing.actions import (
     Action,
     ConnectCall,
@@ -184,14 +185,14 @@ class Board:
         """The agent is done. Raises Conflict when there is no wrap-up."""
         agent = self._floor.agent(agent_id)
         if agent.state is not AgentState.WRAP_UP:
-            raise Conflict("there is no wrap-up to finish", code="no_wrap_up")
+            raise Conflict("there is no wrap-up to finish", code=Refusal.NO_WRAP_UP)
         return self._moves.to_idle(agent, now)
 
     def extend_wrap_up(self, agent_id: AgentId, by: timedelta, now: datetime) -> list[Action]:
         """More time. Raises Conflict when there is no wrap-up."""
         agent = self._floor.agent(agent_id)
         if agent.state is not AgentState.WRAP_UP or agent.wrap_up_until is None:
-            raise Conflict("there is no wrap-up to extend", code="no_wrap_up")
+            raise Conflict("there is no wrap-up to extend", code=Refusal.NO_WRAP_UP)
         return self._moves.put(replace(agent, wrap_up_until=agent.wrap_up_until + by))
 
     # --- calls ------------------------------------------------------------------------------

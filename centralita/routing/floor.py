@@ -12,6 +12,7 @@ from datetime import datetime
 
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId, CallId, OfferId, QueueId
+from centralita.core.refusals import Refusal
 from centralita.routing.actions import Conversation
 from centralita.routing.agent import Agent
 from centralita.routing.events import QueueChanged
@@ -83,7 +84,7 @@ class Floor:
         """An agent as of now. Raises NotFound."""
         agent = self.agents.get(agent_id)
         if agent is None:
-            raise NotFound(f"there is no agent {agent_id}")
+            raise NotFound(f"there is no agent {agent_id}", code=Refusal.NO_SUCH_AGENT)
         return agent
 
     def at_extension(self, extension: str) -> tuple[AgentId, ...]:

@@ -8,6 +8,7 @@ from centralita.api import live_messages as live
 from centralita.api import oncall_schemas as o
 from centralita.core.errors import Unavailable
 from centralita.core.ids import AgentId, CallId, QueueId
+from centralita.core.refusals import Refusal
 from centralita.recordings.recorder import Recorder
 from centralita.routing.conversations.desk import Desk
 from centralita.routing.conversations.exchange import (
@@ -113,7 +114,9 @@ class Conversations:
         try:
             await self._recorder.pause(call_id, paused)
         except TelephonyError as exc:
-            raise Unavailable(f"the recording could not be changed: {exc}") from exc
+            raise Unavailable(
+                f"the recording could not be changed: {exc}", code=Refusal.RECORDING_UNCHANGED
+            ) from exc
         if not paused:
             self._desk.recorded(call_id, Recorded.ON)
 

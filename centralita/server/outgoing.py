@@ -16,6 +16,7 @@ from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.errors import CentralitaError, Conflict, NotFound
 from centralita.core.ids import AgentId, CallId, LegId, OfferId, QueueId, new_id
+from centralita.core.refusals import Refusal
 from centralita.core.tasks import Tasks
 from centralita.routing.conversations.events import OutgoingFailed, OutgoingStarted
 from centralita.routing.conversations.ports import Lines
@@ -135,7 +136,7 @@ class Outgoing:
         profile = self._board.agents[agent_id].profile
         queue_id = next(iter(sorted(profile.queues)), None)
         if queue_id is None:
-            raise Conflict("who serves no queue cannot call outside", code="not_allowed")
+            raise Conflict("who serves no queue cannot call outside", code=Refusal.SERVES_NO_QUEUE)
         call = await self._begin(
             agent_id, arrived.dialled, queue_id, arrived.call_id, arrived.leg_id, None
         )
@@ -149,9 +150,9 @@ class Outgoing:
     ) -> _Call:  # fmt: skip
         number = _PUNCTUATION.sub("", number)
         if queue_id not in self._board.queues:
-            raise NotFound(f"there is no queue {queue_id}")
+            raise NotFound(f"there is no queue {queue_id}", code=Refusal.NO_SUCH_QUEUE)
         if self._board.at_extension(number):
-            raise Conflict("that is a colleague; call the extension", code="cannot_dial")
+            raise Conflict("that is a colleague; call the extension", code=Refusal.IS_A_COLLEAGUE)
         await self._ports.lines.foresee(number, call_id=call_id, agent_id=agent_id)
         now = self._ports.clock.now()
         offer_id = OfferId(new_id("offer"))

@@ -16,6 +16,7 @@ from centralita.audit.entry import Action, Actor, Outcome
 from centralita.audit.log import AuditLog
 from centralita.core.errors import CentralitaError, Conflict, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, LegId
+from centralita.core.refusals import Refusal
 from centralita.core.wire import Plain
 from centralita.ivr.flow import Flow
 from centralita.outbound.policy import OutboundPolicy, OutboundRefused, Running, Wanted
@@ -163,9 +164,9 @@ class AgentLines:
         """Raises NotFound."""
         flow = self._flows.get(flow_id)
         if flow is None:
-            raise NotFound(f"there is no published flow {flow_id}")
+            raise NotFound(f"there is no published flow {flow_id}", code=Refusal.NO_SUCH_FLOW)
         if node and node not in flow.nodes:
-            raise NotFound(f"flow {flow_id} has no node {node}")
+            raise NotFound(f"flow {flow_id} has no node {node}", code=Refusal.NO_SUCH_FLOW)
 
 
 @contextlib.contextmanager
@@ -174,9 +175,10 @@ def _told() -> Iterator[None]:
     try:
         yield
     except InvalidInput as exc:
-        raise Conflict(str(exc), code="cannot_dial") from exc
+        raise Conflict(str(exc), code=Refusal.CANNOT_DIAL) from exc
     except OutboundRefused as exc:
-        raise Conflict(str(exc), code="not_allowed") from exc
+        why = Refusal(f"not_allowed.{exc.reason.value}")
+        raise Conflict(str(exc), code=why, values=exc.values) from exc
 
 
 class AuditWitness:

@@ -25,6 +25,7 @@ from centralita.core.clock import Clock
 from centralita.core.errors import Conflict, Unavailable
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId
+from centralita.core.refusals import Refusal
 from centralita.core.tasks import Tasks
 from centralita.server.config import Config, read_secret
 from centralita.telephony.call import (
@@ -134,7 +135,9 @@ class PagePhones:
         holder = self._devices.get(extension)
         if holder is not None and holder != device and present is not None:
             if not take_over:
-                raise Conflict("your phone is in use at another computer", code="phone_elsewhere")
+                raise Conflict(
+                    "your phone is in use at another computer", code=Refusal.PHONE_ELSEWHERE
+                )
             await edge.dismiss_page(extension, self._config.sip.domain)
             if present.connection >= 0:
                 # It hears of it at once, and not when its registration runs out.
@@ -179,7 +182,9 @@ class PagePhones:
 
     def _its_edge(self) -> EdgeControl:
         if self._edge is None:
-            raise Unavailable("pages can be phones with [sip] edge = kamailio only")
+            raise Unavailable(
+                "pages can be phones with [sip] edge = kamailio only", code=Refusal.NO_PAGE_PHONES
+            )
         return self._edge
 
     def _ice_servers(self, extension: str, until: datetime) -> tuple[IceServer, ...]:

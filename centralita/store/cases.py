@@ -10,6 +10,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId, CallId, CaseId, CustomerId, InteractionId, QueueId, TaskId
+from centralita.core.refusals import Refusal
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
 from centralita.store.redirects import current
@@ -82,7 +83,7 @@ class Cases:
         async with self._database.write() as session:
             row = await session.get(CaseRow, case.id)
             if row is None:
-                raise NotFound(f"no case {case.id}")
+                raise NotFound(f"no case {case.id}", code=Refusal.NO_SUCH_CASE)
             row.subject, row.state, row.updated_at = case.subject, case.state.value, case.updated_at
             return _case(row)
 
@@ -150,7 +151,7 @@ class Tasks:
         async with self._database.write() as session:
             row = await session.get(TaskRow, task_id)
             if row is None:
-                raise NotFound(f"no task {task_id}")
+                raise NotFound(f"no task {task_id}", code=Refusal.NO_SUCH_TASK)
             row.text = text
             return _task(row)
 
@@ -158,7 +159,7 @@ class Tasks:
         async with self._database.write() as session:
             row = await session.get(TaskRow, task_id)
             if row is None:
-                raise NotFound(f"no task {task_id}")
+                raise NotFound(f"no task {task_id}", code=Refusal.NO_SUCH_TASK)
             if row.state != state.value:
                 done = state is TaskState.DONE
                 row.state = state.value

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import CustomerId, IdentityId
+from centralita.core.refusals import Refusal
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
 from centralita.store.redirects import redirected
@@ -107,7 +108,10 @@ class Customers:
     async def add(self, customer: Customer) -> Customer:
         async with self._database.write() as session:
             if not await insert_new(session, CustomerRow, row_values(customer)):
-                raise Conflict(f"there is a customer {customer.external_id or customer.id} already")
+                raise Conflict(
+                    f"there is a customer {customer.external_id or customer.id} already",
+                    code=Refusal.CUSTOMER_EXISTS,
+                )
             await _add_identities(session, customer)
         return customer
 
@@ -135,7 +139,7 @@ class Customers:
         async with self._database.write() as session:
             row = await session.get(CustomerRow, customer.id)
             if row is None:
-                raise NotFound(f"no customer {customer.id}")
+                raise NotFound(f"no customer {customer.id}", code=Refusal.NO_SUCH_CUSTOMER)
             row.name, row.search = customer.name, folded(customer.name)
             row.segment, row.language = customer.segment, customer.language
             row.notes, row.provisional = customer.notes, customer.provisional

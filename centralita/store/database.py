@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from centralita.core.errors import CentralitaError, Conflict, InvalidInput, Unavailable
+from centralita.core.refusals import Refusal
 from centralita.store.sqlite_connection import WholeStatements, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -215,7 +216,10 @@ class Translated:
     ) -> None:
         match error:
             case IntegrityError():
-                raise Conflict("this exists already, or refers to what does not exist") from error
+                raise Conflict(
+                    "this exists already, or refers to what does not exist",
+                    code=Refusal.ALREADY_THERE,
+                ) from error
             case PoolTimeout():
                 raise DatabaseUnavailable("all connections to the database are busy") from error
             case OperationalError():

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import CallId, CustomerId
+from centralita.core.refusals import Refusal
 from centralita.store.calls import recording_of
 from centralita.store.database import Database
 from centralita.store.records import RecordingRecord
@@ -60,10 +61,13 @@ class Erasure:
         while the customer is on the phone: what is said now would be kept."""
         async with self._database.read() as session:
             if await session.get(CustomerRow, customer_id) is None:
-                raise NotFound(f"no customer {customer_id}")
+                raise NotFound(f"no customer {customer_id}", code=Refusal.NO_SUCH_CUSTOMER)
             calls = await _calls(session, customer_id, live=True)
             if calls:
-                raise Conflict("a call with this customer goes on; wait until it is over")
+                raise Conflict(
+                    "a call with this customer goes on; wait until it is over",
+                    code=Refusal.CALL_GOES_ON,
+                )
             rows = await session.scalars(
                 select(RecordingRow).where(
                     RecordingRow.call_id.in_(await _calls(session, customer_id)),
@@ -77,9 +81,12 @@ class Erasure:
         async with self._database.write() as session:
             customer = await session.get(CustomerRow, customer_id)
             if customer is None:
-                raise NotFound(f"no customer {customer_id}")
+                raise NotFound(f"no customer {customer_id}", code=Refusal.NO_SUCH_CUSTOMER)
             if await _calls(session, customer_id, live=True):
-                raise Conflict("a call with this customer goes on; wait until it is over")
+                raise Conflict(
+                    "a call with this customer goes on; wait until it is over",
+                    code=Refusal.CALL_GOES_ON,
+                )
             calls = await _calls(session, customer_id)
             entries = list(
                 await session.scalars(

@@ -21,6 +21,7 @@ from centralita.core.ids import (
     QueueId,
     RecordingId,
 )
+from centralita.core.refusals import Refusal
 from centralita.core.wire import to_plain
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
@@ -129,7 +130,7 @@ class Interactions:
         async with self._database.write() as session:
             row = await session.get(InteractionRow, interaction_id)
             if row is None:
-                raise NotFound(f"no interaction {interaction_id}")
+                raise NotFound(f"no interaction {interaction_id}", code=Refusal.NO_SUCH_CONTACT)
             if annotation.notes is not None:
                 row.notes = annotation.notes
             if annotation.disposition is not None:
@@ -148,7 +149,7 @@ class Interactions:
         async with self._database.write() as session:
             row = await session.get(InteractionRow, interaction_id)
             if row is None:
-                raise NotFound(f"no interaction {interaction_id}")
+                raise NotFound(f"no interaction {interaction_id}", code=Refusal.NO_SUCH_CONTACT)
             if row.customer_id != customer_id:
                 row.case_id = None  # the case belongs to the customer it was with before
             row.customer_id, row.candidates = customer_id, []
@@ -327,7 +328,7 @@ async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> Interac
 async def _existing(session: AsyncSession, interaction_id: InteractionId) -> Interaction:
     found = await _one(session, InteractionRow.id == interaction_id)
     if found is None:
-        raise NotFound(f"no interaction {interaction_id}")
+        raise NotFound(f"no interaction {interaction_id}", code=Refusal.NO_SUCH_CONTACT)
     return found
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import Conflict, InvalidInput, NotFound
 from centralita.core.ids import CustomerId, MergeId, new_id
+from centralita.core.refusals import Refusal
 from centralita.store.customers import customers_of, row_values
 from centralita.store.database import Database
 from centralita.store.sql import insert_new
@@ -52,7 +53,9 @@ class Merges:
         Raises NotFound, and InvalidInput when they are the same.
         """
         if former == into:
-            raise InvalidInput("a customer cannot be merged into itself", place="$.into")
+            raise InvalidInput(
+                "a customer cannot be merged into itself", place="$.into", code=Refusal.INTO_ITSELF
+            )
         async with self._database.write() as session:
             rows = await _locked(session, former, into)
             gone, target = rows[former], rows[into]
@@ -85,13 +88,13 @@ class Merges:
         async with self._database.write() as session:
             row = await _row(session, merge_id)
             if row.undone_at is not None:
-                raise Conflict("this merge is undone already", code="undone_already")
+                raise Conflict("this merge is undone already", code=Refusal.UNDONE_ALREADY)
             target = await session.get(CustomerRow, row.into_id, with_for_update=True)
             if target is None:
                 raise Conflict(
                     "the customer it went into has been merged into another one since; "
                     "undo that merge first",
-                    code="merged_on",
+                    code=Refusal.MERGED_ON,
                 )
             (now,) = await customers_of(session, (target,))
             former = _customer(row.former)
@@ -139,7 +142,7 @@ async def _locked(session: AsyncSession, *ids: str) -> dict[str, CustomerRow]:
     found = {row.id: row for row in rows}
     for ident in ids:
         if ident not in found:
-            raise NotFound(f"no customer {ident}")
+            raise NotFound(f"no customer {ident}", code=Refusal.NO_SUCH_CUSTOMER)
     return found
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from centralita.core.errors import NotFound
 from centralita.core.ids import CustomerId
+from centralita.core.refusals import Refusal
 from centralita.timeline.model import Channel, CustomerContext
 from centralita.timeline.repositories import (
     CaseRepository,
@@ -44,7 +45,7 @@ class ContextReader:
         async with self._together():
             customer = await self._customers.get(customer_id)
             if customer is None:
-                raise NotFound(f"no customer {customer_id}")
+                raise NotFound(f"no customer {customer_id}", code=Refusal.NO_SUCH_CUSTOMER)
             recent = await self._interactions.recent(customer_id, RECENT)
             cases = await self._cases.of_customer(customer_id, CASES)
             counts = await self._interactions.counts(customer_id)

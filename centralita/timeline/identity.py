@@ -7,6 +7,7 @@ import re
 import phonenumbers
 
 from centralita.core.errors import InvalidInput
+from centralita.core.refusals import Refusal
 from centralita.timeline.model import IdentityKind
 
 # What switches and carriers put in From when the caller withholds the number (RFC 3323, 3GPP).
@@ -33,9 +34,17 @@ def normal_phone(text: str, region: str) -> str:
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException as exc:
-        raise InvalidInput(f'"{text}" is not a telephone number; write +34600111222') from exc
+        raise InvalidInput(
+            f'"{text}" is not a telephone number; write +34600111222',
+            code=Refusal.NOT_A_NUMBER,
+            values={"text": text},
+        ) from exc
     if not phonenumbers.is_possible_number(parsed):
-        raise InvalidInput(f'"{text}" has not the length of a telephone number')
+        raise InvalidInput(
+            f'"{text}" has not the length of a telephone number',
+            code=Refusal.WRONG_LENGTH,
+            values={"text": text},
+        )
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -43,7 +52,11 @@ def normal_email(text: str) -> str:
     """`text` as an address in lower case; raises InvalidInput for anything else."""
     address = text.strip().lower()
     if len(address) > _LONGEST or not _EMAIL.fullmatch(address):
-        raise InvalidInput(f'"{text}" is not an email address; write name@example.org')
+        raise InvalidInput(
+            f'"{text}" is not an email address; write name@example.org',
+            code=Refusal.NOT_AN_ADDRESS,
+            values={"text": text},
+        )
     return address
 
 

@@ -167,7 +167,7 @@ class Importer:
                         else normal_phone(text, self._region)
                     )
                 except InvalidInput as exc:
-                    raise InvalidInput(exc.reason, place=kind.value) from exc
+                    raise exc.at(kind.value) from exc
                 identities.append(
                     Identity(
                         id=IdentityId(new_id("idn")),
@@ -204,7 +204,7 @@ class Importer:
         try:
             kind, value = normal_identity(_needed(row, "from"), self._region)
         except InvalidInput as exc:
-            raise InvalidInput(exc.reason, place="from") from exc
+            raise exc.at("from") from exc
         return await self._by_identity(kind, value)
 
     async def _by_identity(

@@ -206,16 +206,18 @@ async def test_only_the_own_conversation_and_what_can_be_done(desk: Desk, office
         marta = {"to": {"kind": "agent", "agent_id": "agent_marta"}}
         cuba = {"to": {"kind": "number", "number": "+5371234567"}}
         word = {"to": {"kind": "number", "number": "my mother"}}
-        refusals: list[tuple[str, Json, str]] = [
-            ("consult/complete", {}, "no_consultation"),
-            ("consult", marta, "agent_unavailable"),
-            ("transfer", marta, "agent_unavailable"),
-            ("transfer", cuba, "not_allowed"),
-            ("transfer", word, "cannot_dial"),
+        no_phone = ("agent_unavailable", "no_phone", {"name": "Marta Soler"})
+        far = ("not_allowed", "not_allowed", {"number": "+5371234567", "rule": "allow"})
+        refusals: list[tuple[str, Json, tuple[str, str, Json]]] = [
+            ("consult/complete", {}, ("no_consultation", "", {})),
+            ("consult", marta, no_phone),
+            ("transfer", marta, no_phone),
+            ("transfer", cuba, far),
+            ("transfer", word, ("cannot_dial", "", {})),
         ]
-        for path, body, code in refusals:
-            answer = await desk.does(f"/calls/{call_id}/{path}", body, status=409)
-            assert answer["error"]["code"] == code, answer
+        for path, body, wanted in refusals:
+            error = (await desk.does(f"/calls/{call_id}/{path}", body, status=409))["error"]
+            assert (error["code"], error["why"], error["values"]) == wanted, error
         answer = await desk.does(f"/calls/{call_id}/keys", {"keys": "12x"}, status=400)
         assert answer["error"]["place"] == "$.keys"
         status, _ = await office.sofia.api.post(f"/calls/{call_id}/hang-up", {})

@@ -13,6 +13,7 @@ from centralita.core.bus import Bus
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, LegId, QueueId
+from centralita.core.refusals import Refusal
 from centralita.core.tasks import Tasks
 from centralita.ivr.prompts.synthesizer import PromptError
 from centralita.routing.agent import Agent, AgentProfile, AgentState, AgentStatus
@@ -60,7 +61,7 @@ class Phones:
 
     async def foresee(self, number: str, *, call_id: CallId, agent_id: AgentId) -> None:
         if "666" in number:
-            raise Conflict("numbers with 666 are not allowed", code="not_allowed")
+            raise Conflict("numbers with 666 are not allowed", code=Refusal.OUT_NOT_ALLOWED)
 
     async def open(
         self, number: str, *, call_id: CallId, leg_id: LegId, agent_id: AgentId

@@ -19,6 +19,7 @@ from centralita.api.sound import open_for, readable, serve_sound
 from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import CentralitaError, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, CustomerId, QueueId, RecordingId
+from centralita.core.refusals import Refusal
 from centralita.core.wire import Plain
 from centralita.recordings.files import is_sealed
 from centralita.recordings.peaks import peaks_of
@@ -112,7 +113,7 @@ class Calls:
             await self._auditor.enter(
                 incoming, Action.RECORDING_HEARD, recording.recording_id, Outcome.REFUSED, **about
             )
-            raise Forbidden(_NOT_TO_BE_HEARD)
+            raise Forbidden(_NOT_TO_BE_HEARD, code=Refusal.NOT_TO_BE_HEARD)
         file = await self._file(recording)
         sound = await open_for(file, self._keyring)
         try:
@@ -132,7 +133,7 @@ class Calls:
             raise NotFound(f"no recording {incoming.path('id')}")
         entry = await self._store.interactions.by_call(recording.call_id)
         if not await self._may_hear(incoming.who, recording, entry):
-            raise Forbidden(_NOT_TO_BE_HEARD)
+            raise Forbidden(_NOT_TO_BE_HEARD, code=Refusal.NOT_TO_BE_HEARD)
         file = await self._file(recording)
         recording_id = recording.recording_id
         levels = await self._store.recordings.peaks(recording_id)
@@ -149,7 +150,9 @@ class Calls:
     async def _file(self, recording: RecordingRecord) -> Path:
         file = await asyncio.to_thread(_inside, self._recordings_dir, recording.path)
         if recording.removed or file is None:
-            raise NotFound("the sound of this recording is no longer kept", code="recording_gone")
+            raise NotFound(
+                "the sound of this recording is no longer kept", code=Refusal.RECORDING_GONE
+            )
         return file
 
     async def _may_hear(

@@ -12,6 +12,7 @@ from centralita.api.ports import ApiPorts
 from centralita.audit.entry import Action
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId
+from centralita.core.refusals import Refusal
 
 
 class Centre:
@@ -60,7 +61,7 @@ class Centre:
         agent_id = self._own_or_led(incoming)
         record = await self._store.agents.get(agent_id)
         if record is None or not record.active:
-            raise NotFound(f"no agent {agent_id}")
+            raise NotFound(f"no agent {agent_id}", code=Refusal.NO_SUCH_AGENT)
         if agent_id != incoming.who.agent_id:
             await self._auditor.enter(incoming, Action.AGENT_STATUS, agent_id, status=wanted.status)
         await self._control.set_status(agent_id, wanted.status, wanted.reason.strip())
@@ -82,5 +83,8 @@ class Centre:
     def _own_or_led(incoming: Incoming) -> AgentId:
         agent_id = AgentId(incoming.path("id"))
         if not incoming.who.is_supervisor and incoming.who.agent_id != agent_id:
-            raise Forbidden("agents do this for themselves; a supervisor may for others")
+            raise Forbidden(
+                "agents do this for themselves; a supervisor may for others",
+                code=Refusal.NOT_YOUR_STATUS,
+            )
         return agent_id

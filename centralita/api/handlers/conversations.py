@@ -10,6 +10,7 @@ from centralita.api.http import Forbidden, Handler, Incoming, Reply
 from centralita.api.ports import ApiPorts, ConversationControl
 from centralita.core.errors import Conflict
 from centralita.core.ids import AgentId, CallId
+from centralita.core.refusals import Refusal
 
 Act = Callable[[ConversationControl, CallId], Awaitable[None]]
 
@@ -100,12 +101,15 @@ class Conversations:
         call_id = CallId(incoming.path("id"))
         owner = self._control.owner(call_id)
         if not incoming.who.is_supervisor and incoming.who.agent_id != owner:
-            raise Forbidden("this is another agent's conversation; a supervisor may act in it")
+            raise Forbidden(
+                "this is another agent's conversation; a supervisor may act in it",
+                code=Refusal.NOT_YOUR_CONVERSATION,
+            )
         return call_id
 
 
 def _agent(incoming: Incoming) -> AgentId:
     agent_id = incoming.who.agent_id
     if agent_id is None:
-        raise Conflict("this user is no agent and has no phone", code="no_agent")
+        raise Conflict("this user is no agent and has no phone", code=Refusal.NO_AGENT)
     return agent_id

@@ -13,6 +13,7 @@ from centralita.api.http import Handler, Incoming, Reply, cursor, page
 from centralita.api.ports import ApiPorts
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import CustomerId, IdentityId, InteractionId, new_id
+from centralita.core.refusals import Refusal
 from centralita.store.records import Part
 from centralita.timeline.identity import caller_identity, normal_email, normal_phone
 from centralita.timeline.model import Customer, Identity, IdentityKind
@@ -120,7 +121,7 @@ class Customers:
     async def _existing(self, incoming: Incoming) -> Customer:
         customer = await self._store.customers.get(CustomerId(incoming.path("id")))
         if customer is None:
-            raise NotFound(f"no customer {incoming.path('id')}")
+            raise NotFound(f"no customer {incoming.path('id')}", code=Refusal.NO_SUCH_CUSTOMER)
         return customer
 
     def _identities(
@@ -135,7 +136,7 @@ class Customers:
                     else normal_phone(identity.value, self._region)
                 )
             except InvalidInput as exc:
-                raise InvalidInput(exc.reason, place=f"{place}[{number}].value") from exc
+                raise exc.at(f"{place}[{number}].value") from exc
             identities.append(
                 Identity(
                     id=IdentityId(new_id("idn")),

@@ -14,6 +14,7 @@ from centralita.api.ports import ApiPorts
 from centralita.audit.entry import Action
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import CaseId, CustomerId, InteractionId, new_id
+from centralita.core.refusals import Refusal
 from centralita.store.writing import tidy_tag
 from centralita.timeline.identity import normal_identity
 from centralita.timeline.model import Case, CaseState, Channel, Direction, Interaction
@@ -138,7 +139,7 @@ class Interactions:
         patch = incoming.body(s.CasePatch)
         case = await self._store.cases.get(CaseId(incoming.path("id")))
         if case is None:
-            raise NotFound(f"no case {incoming.path('id')}")
+            raise NotFound(f"no case {incoming.path('id')}", code=Refusal.NO_SUCH_CASE)
         changed = replace(
             case,
             subject=case.subject if patch.subject is UNSET else patch.subject,
@@ -150,13 +151,15 @@ class Interactions:
     async def _existing(self, incoming: Incoming) -> Interaction:
         entry = await self._store.interactions.get(InteractionId(incoming.path("id")))
         if entry is None:
-            raise NotFound(f"no interaction {incoming.path('id')}")
+            raise NotFound(f"no interaction {incoming.path('id')}", code=Refusal.NO_SUCH_CONTACT)
         return entry
 
     async def _customer(self, given: str, place: str) -> CustomerId:
         customer = await self._store.customers.get(CustomerId(given))
         if customer is None:
-            raise InvalidInput("there is no such customer", place=place)
+            raise InvalidInput(
+                "there is no such customer", place=place, code=Refusal.UNKNOWN_CUSTOMER
+            )
         return customer.id
 
     async def _whose(
@@ -170,7 +173,7 @@ class Interactions:
         try:
             kind, value = normal_identity(given.identity, self._region)
         except InvalidInput as exc:
-            raise InvalidInput(exc.reason, place="$.identity") from exc
+            raise exc.at("$.identity") from exc
         found = await self._store.customers.by_identity(kind, value)
         match found:
             case ():
@@ -184,7 +187,9 @@ class Interactions:
     async def _check_case(self, case_id: str, customer_id: CustomerId | None) -> None:
         case = await self._store.cases.get(CaseId(case_id))
         if case is None or case.customer_id != customer_id:
-            raise InvalidInput("this customer has no such case", place="$.case_id")
+            raise InvalidInput(
+                "this customer has no such case", place="$.case_id", code=Refusal.CASE_OF_ANOTHER
+            )
 
 
 def _check_may_write(who: Principal, entry: Interaction) -> None:
@@ -193,4 +198,4 @@ def _check_may_write(who: Principal, entry: Interaction) -> None:
     if who.is_supervisor or entry.agent_id is None:
         return
     if who.agent_id is None or who.agent_id not in {entry.agent_id, *talked}:
-        raise Forbidden("this was another agent's contact")
+        raise Forbidden("this was another agent's contact", code=Refusal.NOT_YOUR_CONTACT)

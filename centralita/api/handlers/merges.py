@@ -10,6 +10,7 @@ from centralita.api.ports import ApiPorts
 from centralita.audit.entry import Action
 from centralita.core.errors import NotFound
 from centralita.core.ids import CustomerId, MergeId
+from centralita.core.refusals import Refusal
 
 
 class Merges:
@@ -40,7 +41,7 @@ class Merges:
     async def list(self, incoming: Incoming) -> Reply:
         customer_id = CustomerId(incoming.path("id"))
         if await self._store.customers.get(customer_id) is None:
-            raise NotFound(f"no customer {customer_id}")
+            raise NotFound(f"no customer {customer_id}", code=Refusal.NO_SUCH_CUSTOMER)
         merges = await self._store.merges.into(customer_id)
         return Reply(s.Page(items=[views.merge(one) for one in merges]))
 

@@ -8,6 +8,7 @@ from centralita.api.http import Forbidden, Handler, Incoming, Reply
 from centralita.api.page_phone import websocket_url
 from centralita.api.ports import ApiPorts
 from centralita.core.errors import Conflict
+from centralita.core.refusals import Refusal
 
 
 class Phone:
@@ -37,7 +38,7 @@ class Phone:
             raise Conflict(
                 "a page can be a phone when it is opened by https, or on the server itself; "
                 "see [sip] wss_port and ws_url",
-                code="needs_https",
+                code=Refusal.NEEDS_HTTPS,
             )
         phone = await self._ports.phones.admit(extension, wanted.device, take_over=wanted.take_over)
         return Reply(
@@ -74,5 +75,5 @@ class Phone:
         agent_id = incoming.who.agent_id
         record = await self._ports.store.agents.get(agent_id) if agent_id is not None else None
         if record is None or not record.active or not record.extension:
-            raise Forbidden("only agents with an extension have a phone")
+            raise Forbidden("only agents with an extension have a phone", code=Refusal.NO_EXTENSION)
         return record.extension

@@ -22,6 +22,7 @@ from centralita.api.ports import ApiPorts
 from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import new_id
+from centralita.core.refusals import Refusal
 from centralita.store.records import ApiTokenRecord, Role, SessionRecord
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class SigningIn:
             await self._auditor.enter_stranger(
                 incoming, Action.SIGN_IN, Outcome.REFUSED, username=given.username[:_SHOWN]
             )
-            raise NotSignedIn("the name or the password is wrong", code="wrong_credentials")
+            raise NotSignedIn("the name or the password is wrong", code=Refusal.WRONG_CREDENTIALS)
         self._guard.succeeded(given.username, address)
         if passwords.outdated(known.password_hash):
             await store.users.set_password_hash(known.user_id, await passwords.hash(given.password))

@@ -13,6 +13,7 @@ from centralita.api.live_messages import TaskChanged
 from centralita.api.ports import ApiPorts
 from centralita.core.errors import Conflict, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, CustomerId, InteractionId, QueueId, TaskId, new_id
+from centralita.core.refusals import Refusal
 from centralita.timeline.model import Task, TaskKind, TaskState
 
 # A day is no longer than this, whatever the clocks do.
@@ -50,25 +51,38 @@ class Tasks:
         if (given.queue_id is None) == (given.agent_id is None):
             raise InvalidInput("say who calls back: queue_id or agent_id", place="$")
         if given.due_at < now - timedelta(minutes=1):
-            raise InvalidInput("lies in the past", place="$.due_at")
+            raise InvalidInput("lies in the past", place="$.due_at", code=Refusal.IN_THE_PAST)
         if given.agent_id is not None and given.agent_id != who.agent_id and not who.is_supervisor:
-            raise Forbidden("agents give tasks to themselves and to queues; a supervisor to others")
+            raise Forbidden(
+                "agents give tasks to themselves and to queues; a supervisor to others",
+                code=Refusal.NOT_YOURS_TO_GIVE,
+            )
         if given.queue_id is not None and (
             await self._store.queues.get(QueueId(given.queue_id)) is None
         ):
-            raise InvalidInput("there is no such queue", place="$.queue_id")
+            raise InvalidInput(
+                "there is no such queue", place="$.queue_id", code=Refusal.UNKNOWN_QUEUE
+            )
         if given.agent_id is not None and (
             await self._store.agents.get(AgentId(given.agent_id)) is None
         ):
-            raise InvalidInput("there is no such agent", place="$.agent_id")
+            raise InvalidInput(
+                "there is no such agent", place="$.agent_id", code=Refusal.UNKNOWN_AGENT
+            )
         customer_id = CustomerId(given.customer_id) if given.customer_id is not None else None
         if customer_id is not None and await self._store.customers.get(customer_id) is None:
-            raise InvalidInput("there is no such customer", place="$.customer_id")
+            raise InvalidInput(
+                "there is no such customer", place="$.customer_id", code=Refusal.UNKNOWN_CUSTOMER
+            )
         entry = None
         if given.interaction_id is not None:
             entry = await self._store.interactions.get(InteractionId(given.interaction_id))
             if entry is None:
-                raise InvalidInput("there is no such interaction", place="$.interaction_id")
+                raise InvalidInput(
+                    "there is no such interaction",
+                    place="$.interaction_id",
+                    code=Refusal.UNKNOWN_CONTACT,
+                )
         task = await self._store.tasks.add(
             Task(
                 id=TaskId(new_id("task")),
@@ -93,18 +107,18 @@ class Tasks:
         if patch.agent_id is not UNSET:
             task = await self._store.tasks.get(task_id)
             if task is None:
-                raise NotFound(f"no task {task_id}")
+                raise NotFound(f"no task {task_id}", code=Refusal.NO_SUCH_TASK)
             self._check_may_give(incoming, task, patch.agent_id)
             wanted = AgentId(patch.agent_id) if patch.agent_id is not None else None
             if not await self._store.tasks.give(task_id, wanted, before=task.agent_id):
-                raise Conflict("somebody else was faster", code="taken")
+                raise Conflict("somebody else was faster", code=Refusal.TAKEN)
         if patch.state is not UNSET:
             await self._store.tasks.set_state(
                 task_id, patch.state, self._clock.now(), who.user.name
             )
         task = await self._store.tasks.get(task_id)
         if task is None:
-            raise NotFound(f"no task {task_id}")
+            raise NotFound(f"no task {task_id}", code=Refusal.NO_SUCH_TASK)
         return Reply(self._told(task))
 
     def _check_may_give(self, incoming: Incoming, task: Task, to: str | None) -> None:
@@ -112,9 +126,12 @@ class Tasks:
         if who.is_supervisor:
             return
         if task.agent_id is not None and task.agent_id != who.agent_id:
-            raise Conflict("another agent has this task", code="taken")
+            raise Conflict("another agent has this task", code=Refusal.TAKEN)
         if to is not None and to != who.agent_id:
-            raise Forbidden("agents take tasks themselves; a supervisor may give them to others")
+            raise Forbidden(
+                "agents take tasks themselves; a supervisor may give them to others",
+                code=Refusal.NOT_YOURS_TO_GIVE,
+            )
 
     def _told(self, task: Task) -> s.Task:
         view = views.task(task)
@@ -125,7 +142,7 @@ class Tasks:
         query, now = incoming.query(s.DayQuery), self._clock.now()
         agent_id = incoming.who.agent_id
         if agent_id is None:
-            raise NotFound("this user is no agent")
+            raise NotFound("this user is no agent", code=Refusal.NO_AGENT)
         since = query.since or now.replace(hour=0, minute=0, second=0, microsecond=0)
         if since < now - _LONGEST:
             raise InvalidInput("a day begins within the last 36 hours", place="query.since")

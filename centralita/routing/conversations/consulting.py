@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from centralita.core.errors import CentralitaError, Conflict, InvalidInput, NotFound
 from centralita.core.ids import CallId, LegId, OfferId, QueueId, new_id
+from centralita.core.refusals import Refusal
 from centralita.routing.agent import Agent
 from centralita.routing.conversations.events import ConsultationStarted
 from centralita.routing.conversations.exchange import Exchange, Third
@@ -72,10 +73,10 @@ class Consulting:
         match target:
             case ToQueue(queue_id=queue_id) | ToVoicemail(queue_id=queue_id):
                 if queue_id not in self._board.queues:
-                    raise NotFound(f"there is no queue {queue_id}")
+                    raise NotFound(f"there is no queue {queue_id}", code=Refusal.NO_SUCH_QUEUE)
             case ToAgent(agent_id=agent_id):
                 if agent_id == x.agent_id:
-                    raise Conflict("this agent has the call already", code="agent_unavailable")
+                    raise Conflict("this agent has the call already", code=Refusal.HAS_THE_CALL)
                 self._board.handovers.available(agent_id)
             case ToFlow(flow_id=flow_id, node=node):
                 self._ports.lines.check_flow(flow_id, node)
@@ -93,7 +94,7 @@ class Consulting:
                 if agent is None:
                     raise Conflict(
                         "nobody of that queue is free; transfer the caller to it instead",
-                        code="agent_unavailable",
+                        code=Refusal.NOBODY_FREE,
                     )
                 return self._agent(agent, queue_id)
             case ToNumber(number=number):

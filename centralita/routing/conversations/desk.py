@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, CallId, LegId
+from centralita.core.refusals import Refusal
 from centralita.routing.actions import Conversation
 from centralita.routing.conversations.consulting import Consulting
 from centralita.routing.conversations.events import (
@@ -129,7 +130,7 @@ class Desk:
         """The conversation of a call. Raises NotFound."""
         x = self.exchanges.get(call_id)
         if x is None:
-            raise NotFound(f"nobody talks in call {call_id}")
+            raise NotFound(f"nobody talks in call {call_id}", code=Refusal.CALL_OVER)
         return x
 
     def at(self, agent_id: AgentId) -> Exchange | None:
@@ -154,7 +155,7 @@ class Desk:
         """
         x, target = await self._allowed(call_id, target)
         if x.third is not None:
-            raise Conflict("one consultation at a time", code="already_consulting")
+            raise Conflict("one consultation at a time", code=Refusal.ALREADY_CONSULTING)
         third = replace(self._consulting.choose(x, target), own_leg=own_leg)
         self._watch(call_id, third)
         self._happened(x, Consult(third))
@@ -207,7 +208,7 @@ class Desk:
         if x.phase is Phase.CONSULTING and x.with_third and x.third is not None:
             leg_id = x.third.leg_id
         if not any(leg_id in group for group in sound(x).groups):
-            raise Conflict("nobody is there to hear keys", code="not_talking")
+            raise Conflict("nobody is there to hear keys", code=Refusal.NOT_TALKING)
         await self._control.send_digits(leg_id, digits)
 
     def recorded(self, call_id: CallId, recording: Recorded) -> None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from centralita.core.errors import Conflict
 from centralita.core.ids import AgentId, CallId, LegId, OfferId, QueueId
+from centralita.core.refusals import Refusal
 
 
 class Phase(StrEnum):
@@ -215,17 +216,17 @@ def step(x: Exchange, event: Happening, now: datetime) -> tuple[Exchange, tuple[
             if x.phase is Phase.HELD:
                 return x, ()
             if x.phase is not Phase.TALKING or third is not None:
-                raise Conflict("only who is alone with the caller can hold", code="not_talking")
+                raise Conflict("only who is alone with the caller can hold", code=Refusal.NOT_ALONE)
             return replace(x, phase=Phase.HELD, since=now), ()
         case Resume():
             if x.phase is Phase.TALKING:
                 return x, ()
             if x.phase is not Phase.HELD:
-                raise Conflict("the caller is not held; swap or cancel", code="not_talking")
+                raise Conflict("the caller is not held; swap or cancel", code=Refusal.NOT_HELD)
             return replace(x, phase=Phase.TALKING, since=now), ()
         case Consult(third=wanted):
             if third is not None:
-                raise Conflict("one consultation at a time", code="already_consulting")
+                raise Conflict("one consultation at a time", code=Refusal.ALREADY_CONSULTING)
             phase = x.phase if wanted.own_leg is not None else Phase.CONSULTING
             return replace(x, phase=phase, third=wanted, with_third=True, since=now), ()
         case ThirdAnswered() if third is not None and not third.answered:
@@ -239,7 +240,7 @@ def step(x: Exchange, event: Happening, now: datetime) -> tuple[Exchange, tuple[
         case Swap():
             _talked_with(x)
             if x.phase is not Phase.CONSULTING:
-                raise Conflict("there is nobody to swap with", code="no_consultation")
+                raise Conflict("there is nobody to swap with", code=Refusal.IN_CONFERENCE)
             return replace(x, with_third=not x.with_third, since=now), ()
         case Complete():
             return x, (HandOver(_talked_with(x)),)
@@ -251,7 +252,7 @@ def step(x: Exchange, event: Happening, now: datetime) -> tuple[Exchange, tuple[
             return replace(x, phase=Phase.CONFERENCE, third=joined, since=now), ()
         case Cancel():
             if third is None:
-                raise Conflict("nobody is being consulted", code="no_consultation")
+                raise Conflict("nobody is being consulted", code=Refusal.NO_CONSULTATION)
             back = replace(x, phase=Phase.TALKING, third=None, with_third=False, since=now)
             return back, (LetGo(third),)
         case AgentGone():
@@ -272,9 +273,9 @@ def step(x: Exchange, event: Happening, now: datetime) -> tuple[Exchange, tuple[
 
 def _talked_with(x: Exchange) -> Third:
     if x.third is None:
-        raise Conflict("nobody is being consulted", code="no_consultation")
+        raise Conflict("nobody is being consulted", code=Refusal.NO_CONSULTATION)
     if not x.third.answered:
-        raise Conflict("the third party has not answered yet", code="third_rings")
+        raise Conflict("the third party has not answered yet", code=Refusal.THIRD_RINGS)
     return x.third
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, CallId, LegId, OfferId, QueueId
+from centralita.core.refusals import Refusal
 from centralita.routing.actions import (
     Action,
     ConnectCall,
@@ -18,7 +19,7 @@ from centralita.routing.actions import (
     ResumeWaiting,
     ReturnCaller,
 )
-from centralita.routing.agent import Agent, AgentState
+from centralita.routing.agent import Agent, AgentState, AgentStatus
 from centralita.routing.conversations.events import AgentTalked
 from centralita.routing.conversations.exchange import Third
 from centralita.routing.events import (
@@ -37,6 +38,13 @@ FRONT = 1000
 """The priority of who was let down by a transfer: flows give 100 at most."""
 
 
+_DOING = {
+    AgentState.OFFERED: Refusal.AGENT_RINGS,
+    AgentState.IN_CALL: Refusal.AGENT_TALKS,
+    AgentState.WRAP_UP: Refusal.AGENT_WRAPS_UP,
+}
+
+
 class Handovers:
     """One for the board."""
 
@@ -51,18 +59,12 @@ class Handovers:
         agent = self._floor.agent(agent_id)
         if agent.free:
             return agent
-        what = agent.state.value if agent.serving else agent.status.value
-        if agent.serving is False and not agent.registered:
-            what = "not at the phone"
-        raise Conflict(
-            f"{agent.profile.name} is {what.replace('_', ' ')}; choose somebody else or a queue",
-            code="agent_unavailable",
-        )
+        raise _busy(agent, "choose somebody else or a queue")
 
     def first_free(self, queue_id: QueueId, now: datetime) -> Agent | None:
         """The agent of a queue whom a consultation should ring."""
         if queue_id not in self._floor.queues:
-            raise NotFound(f"there is no queue {queue_id}")
+            raise NotFound(f"there is no queue {queue_id}", code=Refusal.NO_SUCH_QUEUE)
         asked = QueuedCall(
             call_id=CallId(""), leg_id=LegId(""), queue_id=queue_id, queued_at=now, give_up_at=now
         )
@@ -132,8 +134,7 @@ class Handovers:
         """The agent is about to call somebody, on a break or not. Raises NotFound, Conflict."""
         agent = self._floor.agent(agent_id)
         if not agent.registered or agent.state is not AgentState.IDLE:
-            what = agent.state.value.replace("_", " ") if agent.registered else "not at the phone"
-            raise Conflict(f"{agent.profile.name} is {what}", code="agent_unavailable")
+            raise _busy(agent)
         state = AgentState.OFFERED if rings else AgentState.IN_CALL
         return self._moves.put(
             replace(agent, state=state, since=now, offer_id=offer_id, call_id=call_id)
@@ -177,7 +178,7 @@ class Handovers:
         before = self._floor.conversations[call_id]
         agent = self._reserved(third)
         if agent is None or third.offer_id is None:
-            raise Conflict("the colleague has just left", code="no_consultation")
+            raise Conflict("the colleague has just left", code=Refusal.COLLEAGUE_LEFT)
         actions = self.end(before, "transferred", now)
         call = replace(before.call, offer_id=None, transferred_by=before.offer.agent_id)
         offer = Offer(
@@ -207,7 +208,7 @@ class Handovers:
         """The caller waits for the next one of a queue. Raises NotFound."""
         queue = self._floor.queues.get(queue_id)
         if queue is None:
-            raise NotFound(f"there is no queue {queue_id}")
+            raise NotFound(f"there is no queue {queue_id}", code=Refusal.NO_SUCH_QUEUE)
         talk = self._floor.conversations[call_id]
         actions = self.end(talk, why, now)
         same = queue_id == talk.call.queue_id
@@ -307,6 +308,21 @@ class Handovers:
             give_up_at=now + patience,
             priority=FRONT if front else min(call.priority, FRONT - 1),
         )
+
+
+def _busy(agent: Agent, cure: str = "") -> Conflict:
+    """Why this agent cannot be rung: the nearest reason of those that there are."""
+    if agent.state is not AgentState.IDLE and agent.registered:
+        what, code = agent.state.value, _DOING[agent.state]
+    elif not agent.registered:
+        what, code = "not at the phone", Refusal.AGENT_WITHOUT_PHONE
+    elif agent.status is AgentStatus.LOGGED_OUT:
+        what, code = agent.status.value, Refusal.AGENT_LOGGED_OUT
+    else:
+        what, code = agent.status.value, Refusal.AGENT_ON_BREAK
+    name = agent.profile.name
+    sentence = "; ".join(part for part in (f"{name} is {what.replace('_', ' ')}", cure) if part)
+    return Conflict(sentence, code=code, values={"name": name})
 
 
 def started(talk: Conversation, record: bool, now: datetime) -> ConversationStarted:

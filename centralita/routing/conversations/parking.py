@@ -8,6 +8,7 @@ from datetime import datetime
 
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, CallId
+from centralita.core.refusals import Refusal
 from centralita.routing.actions import Action, ResumeWaiting
 from centralita.routing.conversations.events import CallParked, CallUnparked
 from centralita.routing.conversations.handover import Handovers
@@ -23,7 +24,9 @@ def free_slot(taken: Collection[str]) -> str:
     for number in _SLOTS:
         if str(number) not in taken:
             return str(number)
-    raise Conflict("all parking slots are taken; transfer to a queue instead", code="parking_full")
+    raise Conflict(
+        "all parking slots are taken; transfer to a queue instead", code=Refusal.PARKING_FULL
+    )
 
 
 class Parking:
@@ -53,7 +56,9 @@ class Parking:
         """Ring the agent who asks for a parked caller. Raises NotFound, Conflict."""
         parked = self.parked.get(slot)
         if parked is None:
-            raise NotFound(f"nobody is parked at {slot}")
+            raise NotFound(
+                f"nobody is parked at {slot}", code=Refusal.NOBODY_PARKED, values={"slot": slot}
+            )
         agent = self._handovers.available(agent_id)
         del self.parked[slot]
         told = CallUnparked(call_id=parked.call.call_id, slot=slot, how="picked_up")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from centralita.core.errors import CentralitaError, Conflict
 from centralita.core.ids import CallId, LegId
+from centralita.core.refusals import Refusal
 from centralita.routing.conversations.exchange import Complete, Exchange, Happening
 from centralita.routing.conversations.ports import DeskPorts
 from centralita.routing.conversations.targets import Target, ToNumber
@@ -89,7 +90,7 @@ class Referring:
         """REFER with Replaces: it must name the two calls of the agent's phone."""
         named = {event.leg_id, event.replaces}
         if x.third is None or named != {x.agent_leg, x.third.own_leg}:
-            raise Conflict("the call that REFER names is not known", code="no_consultation")
+            raise Conflict("the call that REFER names is not known", code=Refusal.NO_CONSULTATION)
         self._desk.do(x.call_id, Complete())
 
     async def _report(self, leg_id: LegId, status: int) -> None:

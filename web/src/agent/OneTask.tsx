@@ -2,7 +2,6 @@ import { Badge, Button, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useAnnouncer } from "../shared/announce";
-import { ApiError } from "../shared/api";
 import type { Task, TaskPatch } from "../shared/api";
 import { CallSound } from "../shared/customer/CallSound";
 import { Caller } from "../shared/customer/Caller";
@@ -44,8 +43,7 @@ export function OneTask({ task, now }: { task: Task; now: number }) {
     try {
       await change.mutateAsync({ id: task.id, ...patch });
     } catch (error) {
-      const taken = error instanceof ApiError && error.code === "taken";
-      toast(taken ? t("tasks.was_taken") : errorText(t, error), "bad");
+      toast(errorText(t, error), "bad");
     }
   };
   return (

@@ -1450,12 +1450,23 @@ export interface components {
         Error: {
             error: components["schemas"]["ErrorDetail"];
         };
-        /** @description `code` is stable; `place` is where in the request the error stands (`$.started_at`). */
+        /**
+         * @description `code` is stable; `place` is where in the request the error stands (`$.started_at`).
+         *
+         *     `why` says more exactly what is in the way where the code leaves that open, and is stable, too.
+         *     `values` are what words of another language need to say it.
+         */
         ErrorDetail: {
             code: string;
             message: string;
             /** @default  */
             place: string;
+            /** @default {} */
+            values: {
+                [key: string]: string | number;
+            };
+            /** @default  */
+            why: string;
         };
         /** @description One version of a flow. `numbers` are the dialled numbers that the published one serves. */
         Flow: {

@@ -36,12 +36,17 @@ export type TaskState = Schemas["TaskState"];
 export type Transcript = Schemas["Transcript"];
 export type WrapUp = Schemas["WrapUpStarted"];
 
-/** The server said no, or (status 0) could not be reached. `code` is stable; see docs/api.md. */
+/**
+ * The server said no, or (status 0) could not be reached. `code` is stable, and so is `why`, which says
+ * more exactly what is in the way; `values` are for the words. See docs/api.md.
+ */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     message: string,
+    readonly why = "",
+    readonly values: Schemas["ErrorDetail"]["values"] = {},
   ) {
     super(message);
     this.name = "ApiError";
@@ -104,10 +109,10 @@ export async function body<T>(asked: Promise<Answer<T>>): Promise<T> {
   const { data, error, response } = await asked;
   if (response.ok) return data as T; // 204 has no body, and T is then undefined
   const detail = errorDetail(error);
-  throw new ApiError(response.status, detail.code, detail.message);
+  throw new ApiError(response.status, detail.code, detail.message, detail.why, detail.values);
 }
 
-function errorDetail(error: unknown): { code: string; message: string } {
+function errorDetail(error: unknown): Pick<ApiError, "code" | "message"> & Partial<ApiError> {
   if (typeof error === "object" && error !== null && "error" in error) {
     const { error: detail } = error as Partial<Schemas["Error"]>;
     if (detail !== undefined) return detail;

@@ -3,7 +3,8 @@ import { useRef, useState } from "react";
 import { Dialog } from "../../shared/Dialog";
 import { useI18n } from "../../shared/i18n";
 import { KeyGrid, telephoneKey } from "../../shared/KeyGrid";
-import { refusal, useOrders } from "./act";
+import { errorText } from "../../shared/messages";
+import { useOrders } from "./act";
 import { Refusal } from "./SendDialog";
 
 /** Keys that the switchboard sends to whom one talks to. They go out in the order pressed. */
@@ -21,7 +22,7 @@ export function Keypad({ callId, onClose }: { callId: string; onClose: () => voi
         await keys(key);
         setWhy("");
       } catch (error) {
-        setWhy(refusal(t, error));
+        setWhy(errorText(t, error));
       }
     });
   };

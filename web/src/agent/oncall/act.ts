@@ -1,22 +1,11 @@
 import { useCallback, useMemo, useRef, useState } from "react";
 import { useAnnouncer } from "../../shared/announce";
-import { api, ApiError, body } from "../../shared/api";
+import { api, body } from "../../shared/api";
 import type { Target } from "../../shared/api";
-import type { Translate } from "../../shared/i18n";
 import { useI18n } from "../../shared/i18n";
 import { errorText } from "../../shared/messages";
 
 const path = (id: string) => ({ params: { path: { id } } });
-
-// What the server adds to these names the rule, the place or the person that is in the way.
-const DETAILED = new Set(["agent_unavailable", "cannot_dial", "not_allowed"]);
-
-/** Why the server refuses, and what to do, in words. */
-export function refusal(t: Translate, error: unknown): string {
-  const text = errorText(t, error);
-  if (!(error instanceof ApiError) || !DETAILED.has(error.code)) return text;
-  return t("oncall.detail", { text, detail: error.message });
-}
 
 /**
  * Does one thing at a time: what is asked for while it is on its way is dropped, so that a second
@@ -36,7 +25,7 @@ export function useAct(refused?: (why: string) => void) {
         await run();
         return true;
       } catch (error) {
-        const why = refusal(t, error);
+        const why = errorText(t, error);
         if (refused === undefined) toast(why, "bad");
         else refused(why);
         return false;
