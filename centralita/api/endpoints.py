@@ -115,6 +115,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
           "Record silence from now on, for card data."),
     _send("resume_recording", "POST", "/calls/{id}/recording/resume", None, {204: None},
           "Record what is said again."),
+    _send("read_along", "PUT", "/calls/{id}/live-transcript", None, {204: None},
+          "Read in the live feed what is said in somebody's call, as it is said; for supervisors, "
+          "and in the audit log."),
+    _send("read_no_more", "DELETE", "/calls/{id}/live-transcript", None, {204: None},
+          "Read it no more."),
     _get("recording_peaks", "/recordings/{id}/peaks", s.Peaks,
          "The levels of a recording, for its waveform; for those who may hear it."),
     # customers

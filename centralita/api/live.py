@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +16,6 @@ from centralita.api.live_messages import (
     ConversationGone,
     Delta,
     LiveHearing,
-    LiveMessage,
     LiveSaid,
     LiveTranscript,
     LiveTranscriptGone,
@@ -33,65 +30,8 @@ from centralita.api.live_messages import (
     WrapUpStarted,
 )
 from centralita.api.live_said import take_in
+from centralita.api.watcher import Viewer, Watcher, as_read, concerns, for_viewer
 from centralita.timeline.model import TaskState
-
-# A page that is this far behind is better served by a new snapshot.
-BACKLOG = 256
-_BEHIND = BACKLOG // 4
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Whose eyes these are. Supervisors see all; an agent the own offers, calls and wrap-ups."""
-
-    agent_id: str | None
-    sees_all: bool
-
-
-class Watcher:
-    """One connection: the messages it still has to get, numbered."""
-
-    def __init__(self, viewer: Viewer, session: str) -> None:
-        self.viewer = viewer
-        self.session = session
-        self.calls: set[str] = set()
-        self._messages: asyncio.Queue[LiveMessage] = asyncio.Queue(BACKLOG)
-        self._seq = 0
-        self._closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def put(self, message: LiveMessage) -> None:
-        """Queue a message; a reader that is too slow is closed instead of buffered for.
-
-        One that is only behind is spared what will be said again, finally.
-        """
-        if self._closed.done():
-            return
-        provisional = isinstance(message, LiveSaid) and not message.saying.final
-        if provisional and self._messages.qsize() > _BEHIND:
-            return
-        try:
-            self._messages.put_nowait(msgspec.structs.replace(message, seq=self._seq))
-        except asyncio.QueueFull:
-            self.close("too slow")
-        self._seq += 1
-
-    async def next(self) -> LiveMessage:
-        """The next message to send."""
-        return await self._messages.get()
-
-    def close(self, why: str) -> None:
-        """End this connection."""
-        if not self._closed.done():
-            self._closed.set_result(why)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the connection is to end or has ended."""
-        return self._closed.done()
-
-    async def closed(self) -> str:
-        """Waits until the connection must end; says why."""
-        return await asyncio.shield(self._closed)
 
 
 class LiveHub:
@@ -121,7 +61,7 @@ class LiveHub:
         if not self._apply(delta):
             return
         for watcher in tuple(self._watchers):
-            message = _for_viewer(watcher, delta)
+            message = for_viewer(watcher, delta)
             if message is not None:
                 watcher.put(message)
 
@@ -135,6 +75,26 @@ class LiveHub:
     def unwatch(self, watcher: Watcher) -> None:
         """The connection is gone."""
         self._watchers.discard(watcher)
+
+    def read_along(self, user: str, call_id: str) -> None:
+        """Show what is said in a call to all connections of a user, until the agent has it no more
+        or `read_no_more`."""
+        self._show_words(user, call_id, shown=True)
+
+    def read_no_more(self, user: str, call_id: str) -> None:
+        """Show that user no more of what is said in a call."""
+        self._show_words(user, call_id, shown=False)
+
+    def _show_words(self, user: str, call_id: str, *, shown: bool) -> None:
+        said = self.transcripts.get(call_id)
+        if said is None:
+            return
+        place = (call_id, said.agent_id)
+        for watcher in tuple(self._watchers):
+            is_theirs = watcher.viewer.user == user and watcher.viewer.sees_all
+            if is_theirs and (place in watcher.reads) is not shown:
+                (watcher.reads.add if shown else watcher.reads.discard)(place)
+                watcher.put(as_read(watcher, said))
 
     def end_session(self, session: str) -> None:
         """Close the connections of a session that was signed out."""
@@ -203,24 +163,26 @@ class LiveHub:
 
     def _snapshot(self, watcher: Watcher) -> Snapshot:
         viewer = watcher.viewer
-        calls = [call for call in self.calls.values() if _concerns(viewer, call.agent_id)]
+        calls = [call for call in self.calls.values() if concerns(viewer, call.agent_id)]
         watcher.calls.update(call.call_id for call in calls)
         return Snapshot(
             agents=list(self.agents.values()),
             queues=list(self.queues.values()),
             calls=calls,
-            offers=[offer for offer in self.offers.values() if _concerns(viewer, offer.agent_id)],
+            offers=[offer for offer in self.offers.values() if concerns(viewer, offer.agent_id)],
             accepted=[
-                offer for offer in self.accepted.values() if _concerns(viewer, offer.agent_id)
+                offer for offer in self.accepted.values() if concerns(viewer, offer.agent_id)
             ],
             conversations=[
-                talk for talk in self.conversations.values() if _concerns(viewer, talk.agent_id)
+                talk for talk in self.conversations.values() if concerns(viewer, talk.agent_id)
             ],
             parked=list(self.parked.values()),
             transcripts=[
-                said for said in self.transcripts.values() if _concerns(viewer, said.agent_id)
+                as_read(watcher, said)
+                for said in self.transcripts.values()
+                if concerns(viewer, said.agent_id)
             ],
-            wrap_ups=[wrap for wrap in self.wrap_ups.values() if _concerns(viewer, wrap.agent_id)],
+            wrap_ups=[wrap for wrap in self.wrap_ups.values() if concerns(viewer, wrap.agent_id)],
             tasks=list(self.tasks.values()),
         )
 
@@ -233,36 +195,3 @@ def _put(kept: dict[str, T], key: str, value: T) -> bool:
         return False
     kept[key] = value
     return True
-
-
-def _concerns(viewer: Viewer, agent_id: str | None) -> bool:
-    return viewer.sees_all or (agent_id is not None and agent_id == viewer.agent_id)
-
-
-def _for_viewer(watcher: Watcher, delta: Delta) -> Delta | None:
-    """What of this change the watcher may know."""
-    match delta:
-        case CallChanged() if _concerns(watcher.viewer, delta.agent_id):
-            watcher.calls.add(delta.call_id)
-            return delta
-        case CallChanged() | CallGone():
-            # Somebody else has the call now, or nobody: for this viewer it is over.
-            if delta.call_id not in watcher.calls:
-                return None
-            watcher.calls.discard(delta.call_id)
-            return CallGone(call_id=delta.call_id)
-        case (
-            OfferMade()
-            | OfferGone()
-            | Conversation()
-            | ConversationGone()
-            | LiveTranscript()
-            | LiveSaid()
-            | LiveHearing()
-            | LiveTranscriptGone()
-            | WrapUpStarted()
-            | WrapUpEnded()
-        ):
-            return delta if _concerns(watcher.viewer, delta.agent_id) else None
-        case _:
-            return delta

@@ -191,6 +191,9 @@ class LiveTranscript(Message, tag="live_transcript", frozen=True, kw_only=True):
     """A call of this agent is transcribed while they talk. Goes to that agent's pages and to
     supervisors; what follows are `live_said` and `live_hearing`.
 
+    `shown` says whether this viewer is told the words: supervisors are once they ask for them
+    (`PUT /calls/{id}/live-transcript`), and get this message again with what was said so far.
+
     `hearing` says whether they are being listened to, or why not: the recogniser is `busy`, or was
     `interrupted` and comes back; the caller is `waiting` with music; the recording is `paused` or
     there is none; there is no speech model of the language. `cut` says that something was said
@@ -204,10 +207,14 @@ class LiveTranscript(Message, tag="live_transcript", frozen=True, kw_only=True):
     hearing: Hearing
     cut: bool
     sayings: list[Saying]
+    shown: bool = True
 
 
 class LiveSaid(Message, tag="live_said", frozen=True, kw_only=True):
-    """A saying is new or has changed. A final one without text is to be taken away."""
+    """A saying is new or has changed. A final one without text is to be taken away.
+
+    Goes to those to whom the transcript is `shown`.
+    """
 
     call_id: str
     agent_id: str

@@ -10,8 +10,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from centralita.api.auth import Authenticator
 from centralita.api.http import NotSignedIn, Principal, error_response
-from centralita.api.live import LiveHub, Viewer, Watcher
+from centralita.api.live import LiveHub
 from centralita.api.live_messages import LiveSignIn
+from centralita.api.watcher import Viewer, Watcher
 from centralita.core.clock import Clock
 from centralita.core.errors import CentralitaError
 from centralita.core.tasks import Tasks
@@ -66,7 +67,8 @@ class LiveSocket:
                 await socket.close(code=NOT_SIGNED_IN, message=b"sign in first")
                 return socket
         watcher = self._hub.watch(
-            Viewer(principal.user.agent_id, principal.is_supervisor), principal.session
+            Viewer(principal.user.agent_id, principal.is_supervisor, principal.user.id),
+            principal.session,
         )
         sender = self._tasks.spawn(self._send(socket, watcher), name="send")
         warden = self._tasks.spawn(

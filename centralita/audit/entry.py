@@ -29,6 +29,7 @@ class Action(StrEnum):
     FLOW_SAVED = "flow.save"
     FLOW_PUBLISHED = "flow.publish"
     RECORDING_HEARD = "recording.hear"
+    TRANSCRIPT_READ = "transcript.read"
     RECORDING_EXPIRED = "recording.expire"
     CUSTOMERS_MERGED = "customer.merge"
     MERGE_UNDONE = "customer.unmerge"

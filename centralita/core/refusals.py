@@ -28,6 +28,7 @@ class Refusal(StrEnum):
     # Conversations.
     NOT_YOUR_CONVERSATION = "forbidden.conversation"
     CALL_OVER = "not_found.conversation"
+    NOT_TRANSCRIBED = "not_found.live_transcript"
     NOT_TALKING = "not_talking"
     NOT_ALONE = "not_talking.not_alone"
     NOT_HELD = "not_talking.not_held"

@@ -177,7 +177,7 @@ class Person:
     async def patch(self, path: str, body: object, *, status: int = 200) -> Json:
         return await self._json("PATCH", path, body, status)
 
-    async def put(self, path: str, body: object, *, status: int = 200) -> Json:
+    async def put(self, path: str, body: object = None, *, status: int = 200) -> Json:
         return await self._json("PUT", path, body, status)
 
     async def delete(self, path: str, *, status: int = 204) -> Json:

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import yaml
 
-from centralita.api.live import LiveHub, Viewer, Watcher
+from centralita.api.live import LiveHub
+from centralita.api.watcher import Viewer, Watcher
 from centralita.asr.fake import FakeRecognizer
 from centralita.core.bus import Bus
 from centralita.core.clock import SteadyClock
@@ -296,7 +297,7 @@ class House:
         return (await self.store.tasks.list(limit=10)).items
 
     def supervisor(self) -> Watcher:
-        return self.hub.watch(Viewer(agent_id=None, sees_all=True))
+        return self.hub.watch(Viewer(agent_id=None, sees_all=True, user="user_sofia"))
 
 
 async def shown(watcher: Watcher, kind: type[M], count: int = 1) -> list[M]:

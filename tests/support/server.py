@@ -329,6 +329,12 @@ class ApiClient:
             text = await answer.text()
             return answer.status, json.loads(text) if text else {}
 
+    async def put(self, path: str) -> int:
+        """The status of a PUT without a body."""
+        assert self._session is not None
+        async with self._session.put(f"{self._url}/api/v1{path}") as answer:
+            return answer.status
+
     async def delete(self, path: str) -> int:
         """The status of a DELETE."""
         assert self._session is not None

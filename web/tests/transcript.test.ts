@@ -19,6 +19,7 @@ function transcript(change: Partial<LiveTranscript> = {}): LiveTranscript {
     hearing: "listening",
     cut: false,
     sayings: [],
+    shown: true,
     ...change,
   };
 }
@@ -87,12 +88,13 @@ test("a long call keeps its newest sayings and says so", () => {
   expect(state.transcripts.call_1?.cut).toBe(true);
 });
 
-test("a screen reader is told what the other side has finished saying, and nothing else", () => {
+test("a screen reader is told what was finished saying, and the agent not the own words", () => {
   const sayings = [
     saying(1, "buenos días"),
     saying(2, "dígame", { speaker: "agent" }),
     saying(3, "quería", { final: false }),
   ];
-  expect(lastHeard(sayings)?.text).toBe("buenos días");
-  expect(lastHeard([])).toBeNull();
+  expect(lastHeard(sayings, true)?.text).toBe("buenos días");
+  expect(lastHeard(sayings, false)?.text).toBe("dígame");
+  expect(lastHeard([], true)).toBeNull();
 });

@@ -30,7 +30,7 @@ def handlers(ports: ApiPorts, auth: Authenticator) -> dict[str, Handler]:
     return {
         **signing_in.SigningIn(ports, auth, auditor).handlers(),
         **calls.Calls(ports, auditor).handlers(),
-        **conversations.Conversations(ports).handlers(),
+        **conversations.Conversations(ports, auditor).handlers(),
         **customers.Customers(ports).handlers(),
         **interactions.Interactions(ports, auditor).handlers(),
         **tasks.Tasks(ports).handlers(),

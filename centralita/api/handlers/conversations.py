@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from centralita.api import oncall_schemas as o
 from centralita.api import schemas as s
+from centralita.api.auditor import Auditor
 from centralita.api.http import Forbidden, Handler, Incoming, Reply
 from centralita.api.ports import ApiPorts, ConversationControl
-from centralita.core.errors import Conflict
+from centralita.audit.entry import Action, Outcome
+from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, CallId
 from centralita.core.refusals import Refusal
 
@@ -18,7 +20,8 @@ Act = Callable[[ConversationControl, CallId], Awaitable[None]]
 class Conversations:
     """Agents for their own conversation; supervisors for anybody's."""
 
-    def __init__(self, ports: ApiPorts) -> None:
+    def __init__(self, ports: ApiPorts, auditor: Auditor) -> None:
+        self._auditor = auditor
         self._control = ports.conversations
         self._hub = ports.hub
 
@@ -43,6 +46,8 @@ class Conversations:
             "parked": self.parked,
             "pick_up": self.pick_up,
             "make_call": self.call,
+            "read_along": self.read_along,
+            "read_no_more": self.read_no_more,
         }
 
     def _simple(self, act: Act) -> Handler:
@@ -95,6 +100,32 @@ class Conversations:
     async def call(self, incoming: Incoming) -> Reply:
         wanted = incoming.body(o.CallRequest)
         return Reply(await self._control.call(_agent(incoming), wanted), 201)
+
+    async def read_along(self, incoming: Incoming) -> Reply:
+        call_id, who = incoming.path("id"), incoming.who
+        said = self._hub.transcripts.get(call_id)
+        if said is None:
+            raise NotFound(
+                f"nothing is transcribed in call {call_id}", code=Refusal.NOT_TRANSCRIBED
+            )
+        if who.agent_id == said.agent_id:
+            return Reply(None, 204)  # they are shown the own words anyway
+        outcome = Outcome.DONE if who.is_supervisor else Outcome.REFUSED
+        # No word before the entry that says who reads it.
+        await self._auditor.enter(
+            incoming, Action.TRANSCRIPT_READ, call_id, outcome, agent_id=said.agent_id
+        )
+        if not who.is_supervisor:
+            raise Forbidden(
+                "this is another agent's conversation; a supervisor may read along",
+                code=Refusal.NOT_YOUR_CONVERSATION,
+            )
+        self._hub.read_along(who.user.id, call_id)
+        return Reply(None, 204)
+
+    async def read_no_more(self, incoming: Incoming) -> Reply:
+        self._hub.read_no_more(incoming.who.user.id, incoming.path("id"))
+        return Reply(None, 204)
 
     def _own(self, incoming: Incoming) -> CallId:
         """The call of the path, which must be the sender's. Raises NotFound, Forbidden."""

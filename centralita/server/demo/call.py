@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from centralita.api.live import Viewer, Watcher
 from centralita.api.live_messages import OfferMade, Snapshot
+from centralita.api.watcher import Viewer, Watcher
 from centralita.core.clock import SteadyClock
 from centralita.core.errors import CentralitaError
 from centralita.ivr.prompts.cache import PromptCache

@@ -13,6 +13,7 @@ import pytest
 from centralita.core.tasks import Tasks
 from centralita.telephony.phone.g711 import Samples
 from tests.support.browser import Browser, BrowserPage, open_browser, why_skip
+from tests.support.live_feed import live_feed
 from tests.support.office import Office, open_office
 from tests.support.speech import speak
 
@@ -21,6 +22,9 @@ pytestmark = pytest.mark.skipif(why_skip() != "", reason=why_skip())
 BOX = "document.querySelector('.live-said')"
 AT_END = f"{BOX}.scrollHeight - {BOX}.scrollTop - {BOX}.clientHeight < 2"
 SPOKEN = "document.querySelector('[data-testid=live-spoken]').textContent"
+SCHEME = "document.documentElement.dataset.mantineColorScheme"
+# Colours that are on their way from one theme to the other are no colours of the page.
+SETTLED = "document.getAnimations().every((one) => !(one instanceof CSSTransition))"
 LAST = '[data-testid="live-saying"]:last-child'
 
 
@@ -29,11 +33,13 @@ def says(text: str) -> Samples:
 
 
 @asynccontextmanager
-async def ana_at(browser: Browser, office: Office, locale: str) -> AsyncIterator[BrowserPage]:
-    """Ana's page in that language; it must meet no fault."""
-    page = await browser.open(locale, office.server.url, locale=locale)
-    await page.fill("sign-in-user", "ana")
-    await page.fill("sign-in-password", office.server.users["ana"])
+async def page_of(
+    user: str, browser: Browser, office: Office, locale: str
+) -> AsyncIterator[BrowserPage]:
+    """That user's page in that language; it must meet no fault."""
+    page = await browser.open(f"{user} {locale}", office.server.url, locale=locale)
+    await page.fill("sign-in-user", user)
+    await page.fill("sign-in-password", office.server.users[user])
     await page.click("sign-in-submit")
     await page.sees("user-menu")
     yield page
@@ -45,6 +51,7 @@ async def look_at(page: BrowserPage, folder: Path, name: str) -> None:
     """A picture in each theme; nothing that axe knows is wrong in either."""
     for scheme in ("light", "dark"):
         await page.look(colorScheme=scheme)
+        await page.until(f"{SCHEME} === '{scheme}' && {SETTLED}")
         assert await page.inaccessible() == []
         await page.screenshot(folder / f"{name}-{scheme}.png")
     await page.look(colorScheme="light")
@@ -54,8 +61,8 @@ async def test_both_sides_are_read_as_they_speak_in_both_languages(tmp_path: Pat
     tasks = Tasks("speakers")
     async with open_office(tmp_path, live_transcript=True) as office, open_browser() as browser:
         async with (
-            ana_at(browser, office, "es-ES") as page,
-            ana_at(browser, office, "en-GB") as english,
+            page_of("ana", browser, office, "es-ES") as page,
+            page_of("ana", browser, office, "en-GB") as english,
             office.connected("+34600555301") as (caller, ana),
         ):
             await page.sees("live-hearing", "Escuchando")
@@ -113,3 +120,70 @@ async def test_both_sides_are_read_as_they_speak_in_both_languages(tmp_path: Pat
             await ana.wait_ended()
             await page.sees_no("live-transcript")
     await tasks.close()
+
+
+async def test_a_supervisor_reads_along_on_the_floor_in_both_languages(tmp_path: Path) -> None:
+    async with open_office(tmp_path, live_transcript=True) as office, open_browser() as browser:
+        async with (
+            page_of("sofia", browser, office, "es-ES") as page,
+            page_of("sofia", browser, office, "en-GB") as english,
+            office.connected("+34600555302") as (caller, ana),
+        ):
+            for each in (page, english):
+                await each.goto(f"{office.server.url}/board")
+            await page.sees("board-read", "Leer lo que se dice")
+            async with live_feed(office.sofia.api) as feed:
+                await feed.becomes("listening")
+            await caller.audio.say(says("necesito ayuda con la factura por favor"))
+            await ana.audio.say(says("buenos días"))
+            await page.sees_no("live-saying")
+            assert await read_along(office) == []
+
+            await page.evaluate("document.querySelector('[data-testid=board-read]').focus()")
+            await page.press("Enter")
+            await page.sees('[data-speaker="caller"][data-final="true"]', "factura")
+            await page.sees('[data-speaker="agent"][data-final="true"]', "buenos")
+            await page.sees("live-transcript", "con Ana García, en directo")
+            (call_id, agent) = (await read_along(office))[0]
+            assert (call_id, agent) == (
+                (await office.sofia.call_of("+34600555302", state="live"))["id"], "agent_ana",
+            )  # fmt: skip
+            await caller.audio.say(says("gracias"))
+            await page.sees(f'{LAST}[data-final="true"]', "gracias")
+            assert "gracias" in await page.evaluate(SPOKEN)
+            await ana.audio.say(says("número de cliente"))
+            await page.sees(f'{LAST}[data-speaker="agent"][data-final="true"]', "cliente")
+            # Whoever reads along is told both sides: none of it is the own voice.
+            assert (await page.evaluate(SPOKEN)).startswith("Agente: ")
+            await look_at(page, tmp_path, "floor-es")
+            await page.size(480, 800)
+            await page.evaluate("document.querySelector('.live-transcript').scrollIntoView()")
+            await look_at(page, tmp_path, "floor-es-narrow")
+            await page.size(1280, 900)
+
+            await english.click("board-read")
+            await english.sees("live-transcript", "with Ana García, live")
+            await look_at(english, tmp_path, "floor-en")
+
+            # What is read is found again after a broken connection, and Escape ends it.
+            await page.offline(True)
+            await page.sees("connection-lost")
+            await page.offline(False)
+            await page.sees_no("connection-lost")
+            await page.sees('[data-speaker="caller"]', "factura")
+            await page.evaluate("document.querySelector('.live-said').focus()")
+            await page.press("Escape")
+            await page.sees_no("live-transcript")
+            await page.until("document.activeElement.dataset.testid === 'board-read'")
+
+            await caller.hang_up()
+            await ana.wait_ended()
+            await page.sees_no("board-read")
+
+
+async def read_along(office: Office) -> list[tuple[str, str]]:
+    """The calls that were read along in, and whose they were, by the audit log."""
+    async with office.server.api("admin") as admin:
+        items = (await admin.get("/audit?action=transcript.read"))["items"]
+    assert isinstance(items, list)
+    return [(one["object"], one["details"]["agent_id"]) for one in items]

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from centralita.api import live_messages as live
+from centralita.api.watcher import Viewer
 from tests.support.desk import Desk, open_desk
 from tests.unit.api.test_timeline import AUDIO, SOUND, call, record, sealed_record
 
@@ -44,6 +46,45 @@ async def test_each_hearing_is_entered_with_who_and_from_where(desk: Desk, tmp_p
         ("user_leo", "recording.hear", "rec_1", "refused", "127.0.0.1",
          '{"call_id":"call_1","kind":"conversation"}'),
     ]  # fmt: skip
+
+
+READ = "/calls/call_1/live-transcript"
+
+
+def spoken(desk: Desk) -> None:
+    """Ana talks, in a queue that wants a live transcript."""
+    desk.hub.publish(
+        live.LiveTranscript(
+            call_id="call_1", agent_id="agent_ana", language="es", hearing="listening", cut=False,
+            sayings=[live.Saying(number=1, speaker="caller", at_s=1, text="secreto", final=True)],
+        )
+    )  # fmt: skip
+
+
+async def test_each_reading_along_is_entered_and_the_own_call_is_not(desk: Desk) -> None:
+    ana, leo, sol = [await desk.sign_in(name) for name in ("ana", "leo", "sol")]
+    spoken(desk)
+    await ana.put(READ, status=204)
+    await leo.put(READ, status=403)
+    await sol.put(READ, status=204)
+    await sol.delete(READ)
+    found = await entries(desk, "who", "action", "object", "outcome", "details")
+    assert [row for row in found if row[1] == "transcript.read"] == [
+        ("user_leo", "transcript.read", "call_1", "refused", '{"agent_id":"agent_ana"}'),
+        ("user_sol", "transcript.read", "call_1", "done", '{"agent_id":"agent_ana"}'),
+    ]
+
+
+async def test_without_an_entry_no_word_is_read(desk: Desk) -> None:
+    sol = await desk.sign_in("sol")
+    spoken(desk)
+    watcher = desk.hub.watch(Viewer(None, sees_all=True, user="user_sol"))
+    await watcher.next()
+    async with desk.store.database.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE audit RENAME TO lost"))
+    answer = await sol.ask("PUT", f"/api/v1{READ}")
+    assert answer.status >= 500
+    assert watcher.reads == set()
 
 
 @pytest.mark.parametrize("encrypted", [True, False])

@@ -14,13 +14,15 @@ from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 
 from centralita.api import live_messages as live
 from centralita.api import schemas as s
-from centralita.api.live import BACKLOG, LiveHub, Viewer
+from centralita.api.live import LiveHub
 from centralita.api.live_said import MOST
+from centralita.api.watcher import BACKLOG, Viewer
 from centralita.timeline.model import TaskKind, TaskState
 from tests.support.desk import NOON, Desk, Person, open_desk
 
 Json = dict[str, Any]
 PATH = "/api/v1/live"
+READ = "/calls/call_1/live-transcript"
 
 
 @pytest.fixture
@@ -242,11 +244,16 @@ def transcript(agent: str = "agent_ana", *sayings: live.Saying) -> live.LiveTran
     )  # fmt: skip
 
 
-async def test_what_is_said_reaches_the_agent_of_the_call_and_supervisors_only(desk: Desk) -> None:
-    ana, leo, sol = [await watch(await desk.sign_in(name)) for name in ("ana", "leo", "sol")]
+async def test_what_is_said_reaches_the_agent_of_the_call_and_supervisors_who_ask(
+    desk: Desk,
+) -> None:
+    people = [await desk.sign_in(name) for name in ("ana", "leo", "sol")]
+    ana, leo, sol = [await watch(person) for person in people]
     for socket in (ana, leo, sol):
         await heard(socket)
     desk.hub.publish(transcript())
+    assert not (await heard(sol))["shown"]
+    await people[2].put(READ, status=204)
     desk.hub.publish(said(1, "quiero", final=False))
     desk.hub.publish(said(1, "quiero hablar"))
     desk.hub.publish(live.LiveHearing(call_id="call_1", agent_id="agent_ana", hearing="paused"))
@@ -268,6 +275,43 @@ async def test_what_is_said_reaches_the_agent_of_the_call_and_supervisors_only(d
     assert desk.hub.transcripts == {}
 
 
+async def test_a_supervisor_is_told_no_word_before_asking_and_none_after(desk: Desk) -> None:
+    person, other = await desk.sign_in("sol"), await desk.sign_in("eva")
+    desk.hub.publish(transcript())
+    desk.hub.publish(said(1, "quiero hablar"))
+    sol, eva = await watch(person), await watch(other)
+    for socket in (sol, eva):
+        (hidden,) = (await heard(socket))["transcripts"]
+        assert (hidden["shown"], hidden["sayings"], hidden["hearing"]) == (False, [], "listening")
+    desk.hub.publish(said(2, "con ventas"))
+    await person.put(READ, status=204)
+    opened = await heard(sol)
+    assert (opened["type"], opened["shown"]) == ("live_transcript", True)
+    assert [one["text"] for one in opened["sayings"]] == ["quiero hablar", "con ventas"]
+    desk.hub.publish(said(3, "gracias"))
+    assert (await heard(sol))["saying"]["text"] == "gracias"
+    await person.delete(READ)
+    closed = await heard(sol)
+    assert (closed["shown"], closed["sayings"]) == (False, [])
+    desk.hub.publish(said(4, "adiós"))
+    await person.put(READ, status=204)
+    assert (await heard(sol))["sayings"][-1]["text"] == "adiós"
+    # Who has the call next is another conversation, to be asked for by itself.
+    desk.hub.publish(transcript("agent_leo"))
+    assert not (await heard(sol))["shown"]
+    desk.hub.publish(live.QueueChanged(queue_id="sales", title="S", waiting=0, agents_available=1))
+    assert [(await heard(eva))["type"] for _ in range(2)] == ["live_transcript", "queue"]
+
+
+async def test_who_may_not_read_along_is_told_so(desk: Desk) -> None:
+    ana, leo, sol = [await desk.sign_in(name) for name in ("ana", "leo", "sol")]
+    await sol.put(READ, status=404)
+    desk.hub.publish(transcript())
+    await ana.put(READ, status=204)
+    answer = await leo.put(READ, status=403)
+    assert (answer["error"]["code"], answer["error"]["why"]) == ("forbidden", "conversation")
+
+
 async def test_a_transcript_that_pages_may_ask_for_is_bounded(desk: Desk) -> None:
     desk.hub.publish(transcript())
     for number in range(MOST + 3):
@@ -282,7 +326,7 @@ async def test_a_transcript_that_pages_may_ask_for_is_bounded(desk: Desk) -> Non
 async def test_a_reader_who_is_behind_is_spared_what_is_only_provisional(desk: Desk) -> None:
     hub = desk.hub
     hub.publish(transcript())
-    slow = hub.watch(Viewer(None, sees_all=True))
+    slow = hub.watch(Viewer("agent_ana", sees_all=False))
     for number in range(BACKLOG):
         hub.publish(said(1, f"número {number}", final=False))
     hub.publish(said(1, "número final"))

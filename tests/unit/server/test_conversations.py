@@ -11,7 +11,7 @@ import pytest
 
 from centralita.api import live_messages as live
 from centralita.api import oncall_schemas as o
-from centralita.api.live import Viewer
+from centralita.api.watcher import Viewer
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, FlowId
 from centralita.ivr.driver import FlowEnded, TransferAnswered

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from centralita.api import live_messages as live
-from centralita.api.live import Viewer
+from centralita.api.watcher import Viewer
 from centralita.core.ids import CustomerId
 from centralita.ivr.driver import FlowResumed
 from centralita.routing.conversations.events import CallHeld

@@ -12,7 +12,7 @@ import pytest
 
 from centralita.api import live_messages as live
 from centralita.api import oncall_schemas as o
-from centralita.api.live import Viewer, Watcher
+from centralita.api.watcher import Viewer, Watcher
 from centralita.asr.fake import FakeRecognition
 from centralita.asr.recognizer import Partial, SpeechStarted
 from centralita.core.ids import AgentId
@@ -80,6 +80,7 @@ async def test_both_sides_are_shown_as_they_speak(
     caplog.set_level(logging.DEBUG)
     mine, bea, sofia = page_of(house), page_of(house, BEA), house.supervisor()
     caller, phone, said, answered = await talking(house)
+    house.hub.read_along("user_sofia", caller.call_id)
     assert (said.language, said.phrases) == ("es", None)
     assert caller.sink is not None and caller.sink.stream == said.stream
     assert phone.sink is not None and phone.sink.stream == answered.stream

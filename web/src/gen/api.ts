@@ -257,6 +257,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/{id}/live-transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Read in the live feed what is said in somebody's call, as it is said; for supervisors, and in the audit log. */
+        put: operations["read_along"];
+        post?: never;
+        /** Read it no more. */
+        delete: operations["read_no_more"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/calls/{id}/park": {
         parameters: {
             query?: never;
@@ -1595,7 +1613,11 @@ export interface components {
             type: "live_hearing";
         };
         LiveMessage: components["schemas"]["Snapshot"] | components["schemas"]["AgentChanged"] | components["schemas"]["AgentGone"] | components["schemas"]["QueueChanged"] | components["schemas"]["CallChanged"] | components["schemas"]["CallGone"] | components["schemas"]["OfferMade"] | components["schemas"]["OfferGone"] | components["schemas"]["Conversation"] | components["schemas"]["ConversationGone"] | components["schemas"]["Parked"] | components["schemas"]["ParkedGone"] | components["schemas"]["LiveTranscript"] | components["schemas"]["LiveSaid"] | components["schemas"]["LiveHearing"] | components["schemas"]["LiveTranscriptGone"] | components["schemas"]["WrapUpStarted"] | components["schemas"]["WrapUpEnded"] | components["schemas"]["TaskChanged"];
-        /** @description A saying is new or has changed. A final one without text is to be taken away. */
+        /**
+         * @description A saying is new or has changed. A final one without text is to be taken away.
+         *
+         *     Goes to those to whom the transcript is `shown`.
+         */
         LiveSaid: {
             agent_id: string;
             call_id: string;
@@ -1613,6 +1635,9 @@ export interface components {
          * @description A call of this agent is transcribed while they talk. Goes to that agent's pages and to
          *     supervisors; what follows are `live_said` and `live_hearing`.
          *
+         *     `shown` says whether this viewer is told the words: supervisors are once they ask for them
+         *     (`PUT /calls/{id}/live-transcript`), and get this message again with what was said so far.
+         *
          *     `hearing` says whether they are being listened to, or why not: the recogniser is `busy`, or was
          *     `interrupted` and comes back; the caller is `waiting` with music; the recording is `paused` or
          *     there is none; there is no speech model of the language. `cut` says that something was said
@@ -1629,6 +1654,8 @@ export interface components {
             sayings: components["schemas"]["Saying"][];
             /** @default 0 */
             seq: number;
+            /** @default true */
+            shown: boolean;
             /** @enum {unknown} */
             type: "live_transcript";
         };
@@ -3819,6 +3846,190 @@ export interface operations {
                 "application/json": components["schemas"]["KeysRequest"];
             };
         };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    read_along: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    read_no_more: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Done. */
             204: {

@@ -1,5 +1,6 @@
-import { ActionIcon, Menu, Text, Title } from "@mantine/core";
+import { ActionIcon, Button, Menu, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useId, useRef, useState } from "react";
 import { BREAK_REASONS, presence, statusText } from "../agent/StatusMenu";
 import { useAnnouncer } from "../shared/announce";
 import type { Agent, AgentStatus } from "../shared/api";
@@ -13,6 +14,7 @@ import { useLive } from "../shared/live";
 import type { LiveCall, LiveQueue } from "../shared/live";
 import { errorText } from "../shared/messages";
 import { queuesQuery, useSetStatus } from "../shared/queries";
+import { ReadAlong } from "./ReadAlong";
 
 /** The floor as of now: queues, agents, calls. */
 export function Board() {
@@ -80,6 +82,9 @@ export function Board() {
                 <th>{t("board.since")}</th>
                 <th>{t("board.queue")}</th>
                 <th>{t("board.agent")}</th>
+                <th>
+                  <span className="spoken">{t("oncall.live.title")}</span>
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -198,18 +203,60 @@ function AgentRow({ agent }: { agent: Agent }) {
 
 function CallRow({ call, queue, agent }: { call: LiveCall; queue: string; agent: string }) {
   const { t } = useI18n();
+  const { centre } = useLive();
+  const [reads, setReads] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const panel = useId();
+  const who = call.customer_name === "" ? nameless(call.caller, t) : call.customer_name;
+  const transcribed = call.call_id in centre.transcripts;
   return (
-    <tr data-testid="board-call">
-      <td>
-        <b>{call.customer_name === "" ? nameless(call.caller, t) : call.customer_name}</b>{" "}
-        {call.customer_name !== "" && <Caller caller={call.caller} />}
-      </td>
-      <td>{t(`call.${call.state}`)}</td>
-      <td>
-        <Since time={call.since} />
-      </td>
-      <td>{queue}</td>
-      <td>{agent}</td>
-    </tr>
+    <>
+      <tr data-testid="board-call">
+        <td>
+          <b>{who}</b> {call.customer_name !== "" && <Caller caller={call.caller} />}
+        </td>
+        <td>{t(`call.${call.state}`)}</td>
+        <td>
+          <Since time={call.since} />
+        </td>
+        <td>{queue}</td>
+        <td>{agent}</td>
+        <td>
+          {(transcribed || reads) && (
+            <Button
+              ref={button}
+              size="xs"
+              variant="light"
+              leftSection={<Icon name={reads ? "chevronDown" : "chat"} size={15} />}
+              aria-expanded={reads}
+              aria-controls={reads ? panel : undefined}
+              aria-label={t(reads ? "board.read.close_of" : "board.read.open_of", { who })}
+              onClick={() => {
+                setReads(!reads);
+              }}
+              data-testid="board-read"
+            >
+              {t(reads ? "board.read.close" : "board.read.open")}
+            </Button>
+          )}
+        </td>
+      </tr>
+      {reads && (
+        <tr
+          id={panel}
+          className="board-reading"
+          onKeyDown={(event) => {
+            if (event.key !== "Escape") return;
+            setReads(false);
+            button.current?.focus();
+          }}
+          data-testid="board-reading"
+        >
+          <td colSpan={6}>
+            <ReadAlong callId={call.call_id} title={t("board.read.title", { who, agent })} />
+          </td>
+        </tr>
+      )}
+    </>
   );
 }

@@ -19,7 +19,10 @@ export function withSaying(transcript: LiveTranscript, saying: Saying): LiveTran
     : { ...transcript, sayings };
 }
 
-/** What a screen reader is told: the last that somebody else has finished saying. */
-export function lastHeard(sayings: readonly Saying[]): Saying | null {
-  return sayings.findLast((one) => one.final && one.speaker !== "agent") ?? null;
+/**
+ * What a screen reader is told: the last that somebody has finished saying; to the agent not the own
+ * words.
+ */
+export function lastHeard(sayings: readonly Saying[], own: boolean): Saying | null {
+  return sayings.findLast((one) => one.final && !(own && one.speaker === "agent")) ?? null;
 }
