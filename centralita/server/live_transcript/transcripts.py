@@ -156,11 +156,17 @@ class LiveTranscripts:
         return plan_for(x)
 
     def _follow(self, talk: _Talk, plan: Plan) -> None:
+        pauses = plan.silent is Hearing.PAUSED and talk.plan.silent is not Hearing.PAUSED
         talk.plan = plan
         for leg_id, ear in tuple(talk.ears.items()):
             if plan.ears.get(leg_id) is not ear.speaker:
                 del talk.ears[leg_id]
                 self._stop(ear, forget=plan.secret)
+        if pauses:
+            for saying in talk.record.mask(self._ports.clock.now()):
+                self._bus.publish(
+                    SayingChanged(call_id=talk.call_id, agent_id=talk.agent_id, saying=saying)
+                )
         for leg_id, speaker in plan.ears.items():
             if leg_id in talk.ears:
                 continue
@@ -196,7 +202,7 @@ class LiveTranscripts:
     def _heard(self, talk: _Talk, saying: Saying) -> None:
         if self._talks.get(talk.call_id) is not talk or (talk.plan.secret and saying.pii_text):
             return
-        talk.record.put(saying)
+        talk.record.put(saying, self._ports.clock.now())
         self._bus.publish(
             SayingChanged(call_id=talk.call_id, agent_id=talk.agent_id, saying=saying)
         )

@@ -142,6 +142,22 @@ async def test_a_paused_recording_is_not_listened_to_and_takes_back_what_was_hal
     assert "cuatro" not in str(final)
 
 
+async def test_numbers_said_just_before_the_pause_are_masked_on_every_page(house: House) -> None:
+    mine = page_of(house)
+    caller, _, said, answered = await talking(house)
+    answered.says("dígame el número")
+    said.says("es cuatro cinco")
+    assert "es cuatro cinco" in str(await shown(mine, live.LiveSaid, 4))
+    await house.conversations.pause_recording(caller.call_id, True)
+    (masked,) = await shown(mine, live.LiveSaid)
+    assert (masked.saying.text, masked.saying.final) == ("es •••", True)
+    later = page_of(house)
+    (snapshot,) = await shown(later, live.Snapshot)
+    assert {one.text for one in snapshot.transcripts[0].sayings} == {"dígame el número", "es •••"}
+    # Nor does whoever gets the call next read them.
+    assert "cuatro" not in str(house.transcripts._records[caller.call_id].sayings)
+
+
 async def test_on_hold_and_in_a_consultation_nobody_is_listened_to(house: House) -> None:
     caller, phone, *_ = await talking(house)
     await house.conversations.hold(caller.call_id)

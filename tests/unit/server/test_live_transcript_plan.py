@@ -12,6 +12,7 @@ from centralita.routing.conversations.exchange import Exchange, Phase, Recorded,
 from centralita.server.live_transcript.events import Hearing, Saying, Speaker
 from centralita.server.live_transcript.plan import Plan, hearing, plan_for
 from centralita.server.live_transcript.record import Record
+from centralita.server.live_transcript.secret import BEFORE_PAUSE, masked
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 CALLER, AGENT, THIRD, SECOND = (LegId(name) for name in ("caller", "agent", "third", "second"))
@@ -92,11 +93,11 @@ def saying(number: int, text: str, *, final: bool = True) -> Saying:
 def test_a_saying_is_kept_in_its_place_with_its_last_text() -> None:
     record = Record(NOON)
     first, second = record.number(), record.number()
-    record.put(saying(first, "buenos", final=False))
-    record.put(saying(second, "hola"))
-    record.put(saying(first, "buenos días"))
+    record.put(saying(first, "buenos", final=False), NOON)
+    record.put(saying(second, "hola"), NOON)
+    record.put(saying(first, "buenos días"), NOON)
     assert [one.pii_text for one in record.sayings] == ["buenos días", "hola"]
-    record.put(saying(second, ""))
+    record.put(saying(second, ""), NOON)
     assert [one.pii_text for one in record.sayings] == ["buenos días"]
     assert not record.cut
 
@@ -105,6 +106,49 @@ def test_of_a_long_call_the_newest_sayings_are_kept_and_it_says_so() -> None:
     record = Record(NOON, most=3)
     for _ in range(5):
         number = record.number()
-        record.put(saying(number, f"número {number}"))
+        record.put(saying(number, f"número {number}"), NOON)
     assert [one.number for one in record.sayings] == [3, 4, 5]
     assert record.cut
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("mi tarjeta es cuatro cinco siete uno", "mi tarjeta es •••"),
+        ("cuatro mil quinientos, y después treinta y dos", "••• y después •••"),
+        ("es el doce del veintisiete y acaba en cien uno", "es el ••• del ••• y acaba en •••"),
+        ("cuatro o más", "••• o más"),
+        ("Dieciséis. Veintidós.", "•••"),
+        ("uno doble cero", "•••"),
+        ("un momento y una cosa", "un momento y una cosa"),
+        ("it is four double oh seven and then 4711 please", "it is ••• and then ••• please"),
+        ("oh I see", "oh I see"),
+        ("necesito ayuda", "necesito ayuda"),
+        ("el 4711-1234 de julio", "el ••• de julio"),
+        ("", ""),
+    ],
+)
+def test_numbers_are_masked_in_both_languages_and_other_words_are_left(
+    said: str, shown: str
+) -> None:
+    assert masked(said) == shown
+
+
+def test_a_pause_takes_the_numbers_out_of_what_was_heard_just_before() -> None:
+    record = Record(NOON)
+    heard = ((0, "tengo dos preguntas"), (5, "cuatro cinco"), (14, "seis"), (15, "sí"))
+    for seconds, text in heard:
+        record.put(saying(record.number(), text), NOON + timedelta(seconds=seconds))
+    pressed = NOON + timedelta(seconds=5) + BEFORE_PAUSE
+    assert [one.number for one in record.mask(pressed)] == [2, 3]
+    assert [one.pii_text for one in record.sayings] == ["tengo dos preguntas", "•••", "•••", "sí"]
+    assert record.mask(pressed) == ()
+
+
+def test_a_long_saying_counts_by_its_last_word() -> None:
+    record = Record(NOON)
+    number = record.number()
+    record.put(saying(number, "es cuatro", final=False), NOON)
+    record.put(saying(number, "es cuatro cinco"), NOON + timedelta(seconds=20))
+    record.mask(NOON + timedelta(seconds=25))
+    assert [one.pii_text for one in record.sayings] == ["es •••"]
