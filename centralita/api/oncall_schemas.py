@@ -85,7 +85,8 @@ class ParkedCall(Answer, kw_only=True):
 
 
 class CallRequest(Body, kw_only=True):
-    """A number to call, for a queue: its caller id is shown. `task_id` is what it is about."""
+    """A number to call, for a queue: its caller id is shown. `task_id` is what it is about: that
+    task is the agent's from then on, and is done once the two talk."""
 
     to: Number
     queue_id: Ident

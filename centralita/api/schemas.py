@@ -709,8 +709,10 @@ class Call(Answer, kw_only=True):
 
 
 class CallDetail(Call, kw_only=True):
-    """A call with its journal, its recordings and what was said (the longest transcript)."""
+    """A call with its journal, its recordings and what was said (the longest transcript). `task` is
+    what an agent called for."""
 
+    task: Task | None
     events: list[CallEvent]
     recordings: list[Recording]
     transcripts: list[Transcript]

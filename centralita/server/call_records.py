@@ -15,7 +15,7 @@ import msgspec
 
 from centralita.core.errors import InvalidInput
 from centralita.core.events import Event
-from centralita.core.ids import CallId, InteractionId, QueueId, TaskId
+from centralita.core.ids import AgentId, CallId, InteractionId, QueueId, TaskId
 from centralita.core.wire import Wire
 from centralita.ivr.driver import (
     FlowEnded,
@@ -85,6 +85,17 @@ class TaskArose(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskWorked(Event):
+    """An agent calls somebody for a task, which is theirs from now on, and is `done` once the two
+    talk."""
+
+    call_id: CallId
+    task_id: TaskId
+    agent_id: AgentId
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallCarried(Event):
     """A call that goes on while the journal begins a new file: its records once more."""
 
@@ -95,7 +106,7 @@ class CallCarried(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMade(Event):
-    """Somebody of a queue has something to do."""
+    """Somebody of a queue has something to do, or what was to be done has changed."""
 
     task: Task
 
@@ -123,6 +134,7 @@ JOURNALED: tuple[type[Event], ...] = (
     RecordingMade,
     RecordingStarted,
     TaskArose,
+    TaskWorked,
     outbound.CallCut,
     outbound.CallRefused,
     TransferAnswered,

@@ -48,6 +48,7 @@ from centralita.server.call_records import (
     CallClosed,
     Happening,
     TaskArose,
+    TaskWorked,
     caller_of,
     queue_of,
     voicemail_task_id,
@@ -93,7 +94,8 @@ class CallState:
 
     `looked_up`: the database has said who `caller` is; before that it is from memory, or unknown.
     `held` is how long the present agent has let the caller wait with music. `masked`: what is
-    pressed now is nobody's business. `records` are those that brought it
+    pressed now is nobody's business. `task_id` is the task for which an agent calls, until the two
+    talk. `records` are those that brought it
     here, as the journal has them: replayed, they do it again.
     """
 
@@ -119,6 +121,7 @@ class CallState:
     held_since: datetime | None = None
     held: timedelta = timedelta(0)
     masked: bool = False
+    task_id: TaskId | None = None
     records: list[bytes] = field(default_factory=list)
 
     @property
@@ -176,6 +179,9 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
             _close_wait(state, at, "answered")
             state.agent_id, state.place = agent_id, "conversation"
             state.held, state.held_since = timedelta(0), None
+            task_id, state.task_id = state.task_id, None
+            if task_id is not None:
+                return (_worked(state, task_id, agent_id, done=True),)
         case ConversationEnded(agent_id=agent_id, agent_leg=leg_id, at=ended_at, talked=talked):
             _take_back(state, ended_at)
             state.masked = False
@@ -197,8 +203,11 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
             state.place = f"parking {slot}"
         case CallUnparked():
             pass  # what becomes of the caller is said by itself
-        case OutgoingStarted(agent_id=agent_id, queue_id=queue_id):
+        case OutgoingStarted(agent_id=agent_id, queue_id=queue_id, task_id=wanted):
             state.agent_id, state.queue_id, state.place = agent_id, queue_id, "dialling"
+            if wanted:
+                state.task_id = TaskId(wanted)
+                return (_worked(state, state.task_id, agent_id, done=False),)
         case OutgoingFailed(reason=reason):
             summary = _summary(state, at, Outcome.NOT_REACHED, reason.value)
             return (CallClosed(call_id=state.arrived.call_id, summary=summary),)
@@ -223,6 +232,10 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
         case _:
             pass
     return ()
+
+
+def _worked(state: CallState, task_id: TaskId, agent_id: AgentId, *, done: bool) -> TaskWorked:
+    return TaskWorked(call_id=state.arrived.call_id, task_id=task_id, agent_id=agent_id, done=done)
 
 
 def task_of(made: RecordingMade, at: datetime) -> TaskArose | None:

@@ -29,13 +29,14 @@ from centralita.server.call_records import (
     RecordingKept,
     TaskArose,
     TaskMade,
+    TaskWorked,
     caller_of,
     decode,
 )
 from centralita.store.records import RecordingRecord
 from centralita.store.store import Store
 from centralita.timeline.directory import Caller, Directory, Provisional
-from centralita.timeline.model import Direction, Task
+from centralita.timeline.model import Direction, Task, TaskState
 
 log = logging.getLogger(__name__)
 
@@ -223,6 +224,8 @@ class CallWriter:
                 await journal.end_call(summary)
             case TaskArose(task=task):
                 await self._store.tasks.add(await self._of_its_call(task))
+            case TaskWorked():
+                await self._work(event, at)
             case _:
                 if isinstance(event, ConversationStarted | OutgoingStarted):
                     await journal.with_agent(
@@ -243,6 +246,19 @@ class CallWriter:
             caller=entry.call.caller if entry.call is not None else task.caller,
         )
 
+    async def _work(self, worked: TaskWorked, at: datetime) -> None:
+        """Whoever has done or taken the task by hand in the meantime was first."""
+        tasks = self._store.tasks
+        task = await tasks.get(worked.task_id)
+        if task is None or task.state is TaskState.DONE:
+            return
+        if worked.done:
+            agent = await self._store.agents.get(worked.agent_id)
+            by = agent.name if agent is not None else worked.agent_id
+            await tasks.set_state(worked.task_id, TaskState.DONE, at, by)
+        elif task.agent_id is None:
+            await tasks.give(worked.task_id, worked.agent_id, before=None)
+
     async def _news_of(self, happening: Happening) -> list[Event]:
         """Tasks and recordings that others wait for."""
         news: list[Event] = []
@@ -252,6 +268,10 @@ class CallWriter:
                 task = await self._store.tasks.get(event.task.id)
                 if task is not None:
                     task_id = task.id
+                    news.append(TaskMade(task=task))
+            elif isinstance(event, TaskWorked):
+                task = await self._store.tasks.get(event.task_id)
+                if task is not None:
                     news.append(TaskMade(task=task))
         for event in happening.events:
             if isinstance(event, RecordingMade):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,14 +19,14 @@ from centralita.api.rights import may_hear
 from centralita.api.sound import open_for, readable, serve_sound
 from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import CentralitaError, InvalidInput, NotFound
-from centralita.core.ids import AgentId, CallId, CustomerId, QueueId, RecordingId
+from centralita.core.ids import AgentId, CallId, CustomerId, QueueId, RecordingId, TaskId
 from centralita.core.refusals import Refusal
 from centralita.core.wire import Plain
 from centralita.recordings.files import is_sealed
 from centralita.recordings.peaks import peaks_of
 from centralita.store.records import RecordingRecord
 from centralita.timeline.identity import caller_identity
-from centralita.timeline.model import Interaction
+from centralita.timeline.model import CallEvent, Interaction
 from centralita.timeline.repositories import CallFilter
 
 _NOT_TO_BE_HEARD = (
@@ -93,6 +94,7 @@ class Calls:
         return Reply(
             s.CallDetail(
                 **{name: getattr(call, name) for name in call.__struct_fields__},
+                task=await self._task_of(events),
                 events=[views.call_event(event) for event in events],
                 recordings=[
                     views.recording(recording, audible=audible[recording.recording_id])
@@ -102,6 +104,15 @@ class Calls:
                 transcript=max(texts, key=lambda text: len(text.text), default=None),
             )
         )
+
+    async def _task_of(self, events: Iterable[CallEvent]) -> s.Task | None:
+        """What the call was made for; None for most, and for what is erased."""
+        made = next((event for event in events if event.type == "outgoing_started"), None)
+        task_id = made.data.get("task_id") if made is not None else None
+        if not isinstance(task_id, str) or not task_id:
+            return None
+        task = await self._store.tasks.get(TaskId(task_id))
+        return views.task(task) if task is not None else None
 
     async def audio(self, incoming: Incoming) -> web.StreamResponse:
         recording = await self._store.recordings.get(RecordingId(incoming.path("id")))

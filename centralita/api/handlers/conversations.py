@@ -11,7 +11,7 @@ from centralita.api.http import Forbidden, Handler, Incoming, Reply
 from centralita.api.ports import ApiPorts, ConversationControl
 from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import Conflict, NotFound
-from centralita.core.ids import AgentId, CallId
+from centralita.core.ids import AgentId, CallId, TaskId
 from centralita.core.refusals import Refusal
 
 Act = Callable[[ConversationControl, CallId], Awaitable[None]]
@@ -24,6 +24,7 @@ class Conversations:
         self._auditor = auditor
         self._control = ports.conversations
         self._hub = ports.hub
+        self._store = ports.store
 
     def handlers(self) -> dict[str, Handler]:
         simple: dict[str, Act] = {
@@ -98,8 +99,14 @@ class Conversations:
         return Reply(None, 204)
 
     async def call(self, incoming: Incoming) -> Reply:
-        wanted = incoming.body(o.CallRequest)
-        return Reply(await self._control.call(_agent(incoming), wanted), 201)
+        wanted, agent_id = incoming.body(o.CallRequest), _agent(incoming)
+        if wanted.task_id is not None:
+            task = await self._store.tasks.get(TaskId(wanted.task_id))
+            if task is None:
+                raise NotFound(f"no task {wanted.task_id}", code=Refusal.NO_SUCH_TASK)
+            if task.agent_id not in (None, agent_id):
+                raise Conflict("another agent has this task", code=Refusal.TAKEN)
+        return Reply(await self._control.call(agent_id, wanted), 201)
 
     async def read_along(self, incoming: Incoming) -> Reply:
         call_id, who = incoming.path("id"), incoming.who

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -322,6 +323,40 @@ async def test_a_number_is_called_from_the_page(desks: Desks, office: Office) ->
     await page.sees("text=Comunica")
     await ring.wait_ended()
     await office.sofia.ready("ana")
+
+
+async def test_a_number_in_a_task_is_called_for_that_task(desks: Desks, office: Office) -> None:
+    page = await desks.page("ana")
+    await office.sofia.frees("ana")
+    await office.sofia.ready("ana")
+    now = datetime.now(UTC)
+    body = {
+        "due_at": now.isoformat(), "queue_id": "sales", "number": OUTSIDE_NUMBER,
+        "text": "Por la factura",
+    }  # fmt: skip
+    status, task = await office.sofia.api.post("/tasks", body)
+    assert status == 201
+    row = f'[data-testid="task"]:has([data-number="{OUTSIDE_NUMBER}"])'
+    await page.goto(f"{office.server.url}/tasks")
+    await page.click(f'{row} [data-testid="number"]')
+    await page.sees("dial-task", "Volver a llamar")
+    assert await page.value("dial-queue") == "sales"
+    await accessible(page)
+    await page.click("dial-call")
+    ring = await answers(office.ana, ANA)
+    outside = await answers(office.outside, OUTSIDE)
+    await steadily(outside, hears(ANA))
+    await page.goto(f"{office.server.url}/tasks")
+    await page.sees_no(row)
+    await outside.hang_up()
+    await ring.wait_ended()
+    await office.sofia.ready("ana")
+    call = await office.sofia.call_of(OUTSIDE_NUMBER, since=now)
+    assert (call["task"]["id"], call["task"]["done_by"]) == (task["id"], "Ana García")
+    await page.goto(f"{office.server.url}/customers/{call['customer_id']}")
+    await page.click("entry-details")
+    await page.sees("entry-task", "Por la tarea «Volver a llamar»")
+    await page.sees("entry-task", "ya hecha")
 
 
 async def picks(page: BrowserPage, typed: str, place: str) -> None:

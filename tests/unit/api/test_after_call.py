@@ -129,6 +129,21 @@ async def test_a_callback_is_for_a_queue_or_oneself_and_lies_ahead(
     await ana.post("/tasks", body | {"queue_id": "sales", "due_at": past}, status=400)
 
 
+async def test_nobody_calls_for_a_task_that_is_not_there_or_somebody_elses(
+    desk: Desk, ana: Person
+) -> None:
+    task = await ana.post("/tasks", {"due_at": SOON, "queue_id": "sales"}, status=201)
+    wanted = {"to": "600111222", "queue_id": "none", "task_id": "task_none"}
+    answer = await ana.post("/calls", wanted, status=404)
+    assert answer["error"]["why"] == "task"
+    wanted["task_id"] = task["id"]
+    await ana.patch(f"/tasks/{task['id']}", {"agent_id": "agent_ana"})
+    leo = await desk.sign_in("leo")
+    assert (await leo.post("/calls", wanted, status=409))["error"]["code"] == "taken"
+    # Ana may: what is missing is the queue.
+    assert "no queue" in (await ana.post("/calls", wanted, status=404))["error"]["message"]
+
+
 async def test_a_task_is_taken_given_back_and_done(desk: Desk, ana: Person) -> None:
     task = await ana.post("/tasks", {"due_at": SOON, "queue_id": "sales"}, status=201)
     path = f"/tasks/{task['id']}"

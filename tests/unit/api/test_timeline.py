@@ -148,9 +148,18 @@ async def test_a_call_shows_its_journal_recordings_and_words(desk: Desk, ana: Pe
     assert shown["recordings"][0]["audio"] == "/api/v1/recordings/rec_1/audio"
     assert shown["transcript"]["text"] == "hola"
     assert (shown["state"], shown["duration_s"]) == ("ended", 120.0)
+    assert shown["task"] is None
     timeline = await ana.get(f"/customers/{julia['id']}/timeline")
     assert [entry["call"]["call_id"] for entry in timeline["items"]] == [CALL]
     assert timeline["items"][0]["recording_ids"] == ["rec_1"]
+
+
+async def test_a_call_names_the_task_it_was_made_for(desk: Desk, ana: Person) -> None:
+    due = (desk.clock.now() + timedelta(hours=1)).isoformat()
+    task = await ana.post("/tasks", {"due_at": due, "queue_id": "sales", "text": "x"}, status=201)
+    await call(desk)
+    await desk.store.journal.append(CALL, NOON, "outgoing_started", {"task_id": task["id"]})
+    assert (await ana.get(f"/calls/{CALL}"))["task"] == task
 
 
 async def test_calls_are_filtered_by_query(desk: Desk, ana: Person) -> None:

@@ -13,7 +13,7 @@ from centralita.api import live_messages as live
 from centralita.api import oncall_schemas as o
 from centralita.api.watcher import Viewer
 from centralita.core.errors import Conflict, NotFound
-from centralita.core.ids import AgentId, FlowId
+from centralita.core.ids import AgentId, FlowId, TaskId
 from centralita.ivr.driver import FlowEnded, TransferAnswered
 from centralita.routing.conversations.events import OutgoingFailed, RecordingPaused
 from centralita.routing.events import ConversationEnded, ConversationStarted
@@ -21,7 +21,7 @@ from centralita.store.records import AgentRecord
 from centralita.telephony.call import EndReason
 from centralita.telephony.edge.events import PhoneRegistered
 from centralita.telephony.fake import FakeLeg
-from centralita.timeline.model import Direction, Outcome
+from centralita.timeline.model import Direction, Outcome, Task, TaskKind, TaskState
 from centralita.timeline.repositories import Annotation
 from tests.support.house import ANA, SALES, House, open_center_house, shown
 
@@ -221,6 +221,58 @@ async def test_a_call_that_an_agent_makes_has_its_entry(house: House) -> None:
     assert entry.customer_id is not None
     assert entry.agent_id == ANA
     assert house.control.ended[outside.leg_id] is not None
+
+
+async def missed_call(house: House) -> o.CallRequest:
+    """Somebody of sales is to call back, and how one does."""
+    task = Task(
+        id=TaskId("task_1"), kind=TaskKind.MISSED_CALL, state=TaskState.OPEN,
+        created_at=house.clock.now(), queue_id=SALES, caller="+34600111222",
+    )  # fmt: skip
+    await house.store.tasks.add(task)
+    return o.CallRequest(to="600111222", queue_id=SALES, task_id=task.id)
+
+
+async def test_a_task_is_taken_by_the_call_for_it_and_done_once_they_talk(house: House) -> None:
+    page = house.hub.watch(Viewer(agent_id=ANA, sees_all=False))
+    await house.conversations.call(ANA, await missed_call(house))
+    (taken,) = await shown(page, live.TaskChanged)
+    assert (taken.task.agent_id, taken.task.state) == (ANA, TaskState.OPEN)
+    await answered(house)
+    outside = await answered(house)
+    (done,) = await shown(page, live.TaskChanged)
+    assert (done.task.state, done.task.done_by) == (TaskState.DONE, "Ana")
+    house.control.hangs_up(outside)
+    await house.is_over(outside)
+    (started,) = [one for one in await house.journal(outside) if one.type == "outgoing_started"]
+    assert started.data["task_id"] == "task_1"
+
+
+async def test_a_task_whose_call_reaches_nobody_stays_the_agents_to_do(house: House) -> None:
+    await house.conversations.call(ANA, await missed_call(house))
+    await answered(house)
+    outside = await asyncio.wait_for(house.control.next_dialled(), 5)
+    house.control.refuses(outside, EndReason.BUSY)
+    await house.hears_of(OutgoingFailed)
+    await house.entry_of(outside)
+    task = await house.store.tasks.get(TaskId("task_1"))
+    assert task is not None
+    assert (task.agent_id, task.state) == (ANA, TaskState.OPEN)
+
+
+async def test_a_task_that_was_done_by_hand_meanwhile_stays_as_it_is(house: House) -> None:
+    wanted = await missed_call(house)
+    at = house.clock.now()
+    await house.store.tasks.set_state(TaskId("task_1"), TaskState.DONE, at, "Bea")
+    await house.conversations.call(ANA, wanted)
+    await answered(house)
+    outside = await answered(house)
+    await house.hears_of(ConversationStarted)
+    house.control.hangs_up(outside)
+    await house.is_over(outside)
+    task = await house.store.tasks.get(TaskId("task_1"))
+    assert task is not None
+    assert (task.agent_id, task.done_by) == (None, "Bea")
 
 
 async def test_an_outgoing_call_can_be_transferred_like_others(house: House) -> None:

@@ -61,7 +61,7 @@ export function OneTask({ task, now }: { task: Task; now: number }) {
       <div className="entry-main">
         <div className="entry-head">
           {name !== "" && <b>{name}</b>}
-          <Caller caller={task.caller} />
+          <Caller caller={task.caller} task={task} />
           {when === "overdue" && task.due_at !== null && (
             <Badge
               variant="outline"

@@ -1242,7 +1242,10 @@ export interface components {
             /** @enum {unknown} */
             type: "call";
         };
-        /** @description A call with its journal, its recordings and what was said (the longest transcript). */
+        /**
+         * @description A call with its journal, its recordings and what was said (the longest transcript). `task` is
+         *     what an agent called for.
+         */
         CallDetail: {
             agent_id: string | null;
             answered_at: string | null;
@@ -1272,6 +1275,7 @@ export interface components {
             /** @enum {unknown} */
             state: "ended" | "live";
             talks: components["schemas"]["Talk"][];
+            task: components["schemas"]["Task"] | null;
             transcript: components["schemas"]["Transcript"] | null;
             transcripts: components["schemas"]["Transcript"][];
             waits: components["schemas"]["QueueWait"][];
@@ -1307,7 +1311,10 @@ export interface components {
             /** @enum {unknown} */
             type: "call_gone";
         };
-        /** @description A number to call, for a queue: its caller id is shown. `task_id` is what it is about. */
+        /**
+         * @description A number to call, for a queue: its caller id is shown. `task_id` is what it is about: that
+         *     task is the agent's from then on, and is done once the two talk.
+         */
         CallRequest: {
             queue_id: string;
             /** @default null */

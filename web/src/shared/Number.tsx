@@ -1,22 +1,21 @@
 import { useAnnouncer } from "./announce";
+import type { Task } from "./api";
 import { useDial } from "./dial";
-import type { Dial } from "./dial";
 import { phone } from "./format";
 import { useI18n } from "./i18n";
 import { Icon } from "./icons";
 
 interface Props {
   readonly value: string;
-  /** Another way to dial than the page's, for instance one that knows the task it is for. */
-  readonly onDial?: Dial;
+  /** What the number is called for. */
+  readonly task?: Task | undefined;
 }
 
 /** A telephone number: pressed, it is called, or copied where nobody can dial. */
-export function Number({ value, onDial }: Props) {
+export function Number({ value, task }: Props) {
   const { t } = useI18n();
   const { toast } = useAnnouncer();
-  const ours = useDial();
-  const dial = onDial ?? ours;
+  const dial = useDial();
   const shown = phone(value);
   const copy = async () => {
     try {
@@ -35,7 +34,7 @@ export function Number({ value, onDial }: Props) {
       title={label}
       onClick={() => {
         if (dial === null) void copy();
-        else dial(value);
+        else dial(value, task);
       }}
       data-testid="number"
       data-number={value}

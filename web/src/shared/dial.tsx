@@ -1,8 +1,9 @@
 import { createContext, useContext } from "react";
 import type { ReactNode } from "react";
+import type { Task } from "./api";
 
-/** Calls a number, or lets one be chosen when it is empty. */
-export type Dial = (number: string) => void;
+/** Calls a number, or lets one be chosen when it is empty; `task` is what it is about. */
+export type Dial = (number: string, task?: Task) => void;
 
 const DialContext = createContext<Dial | null>(null);
 

@@ -1,11 +1,12 @@
-import { Button, NativeSelect } from "@mantine/core";
+import { Button, NativeSelect, Text } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { Customer } from "../../shared/api";
+import type { Customer, Task } from "../../shared/api";
+import { serverNow } from "../../shared/clock";
 import { nameOf } from "../../shared/customer/CustomerHead";
 import { Dialog } from "../../shared/Dialog";
-import { phone } from "../../shared/format";
+import { moment, phone } from "../../shared/format";
 import { useI18n } from "../../shared/i18n";
 import { Icon } from "../../shared/icons";
 import { queuesQuery, useCustomers } from "../../shared/queries";
@@ -20,18 +21,20 @@ import { Refusal } from "./SendDialog";
 interface Props {
   /** What it opens with. */
   readonly number: string;
+  /** What it is about: whoever is called, that task is in hand, and done once the two talk. */
+  readonly task?: Task | undefined;
   /** The queues that the agent serves: one of them calls, and shows its number. */
   readonly queues: readonly string[];
   readonly onClose: () => void;
 }
 
 /** Whom to call, found by number or by name, and which queue's number they see. */
-export function DialPad({ number, queues, onClose }: Props) {
-  const { t } = useI18n();
+export function DialPad({ number, task, queues, onClose }: Props) {
+  const { t, language } = useI18n();
   const { data } = useQuery(queuesQuery);
   const [typed, setTyped] = useState(number);
   const [why, setWhy] = useState("");
-  const [queue, setQueue] = useState(() => firstQueue(queues));
+  const [queue, setQueue] = useState(() => firstQueue(queues, task?.queue_id));
   const { act, busy } = useAct(setWhy);
   const [asked] = useDebouncedValue(typed.trim(), 200);
   const found = useCustomers(asked);
@@ -52,8 +55,9 @@ export function DialPad({ number, queues, onClose }: Props) {
       setWhy(t("dial.no_queue"));
       return;
     }
-    remember("dial-queue", queue);
-    if (await act(() => call(to, queue))) {
+    // The queue of a task is that task's, and no choice for the next call.
+    if (task === undefined) remember("dial-queue", queue);
+    if (await act(() => call(to, queue, task?.id))) {
       onClose();
       go({ page: "desk" });
     }
@@ -61,6 +65,15 @@ export function DialPad({ number, queues, onClose }: Props) {
   return (
     <Dialog opened title={t("dial.title")} onClose={onClose}>
       <div data-testid="dial-pad" aria-busy={busy}>
+        {task !== undefined && (
+          <Text size="sm" mb="xs" data-testid="dial-task">
+            <Icon name="inbox" size={15} />{" "}
+            {t("dial.for_task", {
+              what: t(`tasks.kind.${task.kind}`),
+              when: moment(task.due_at ?? task.created_at, language, serverNow()),
+            })}
+          </Text>
+        )}
         <Picker
           label={t("dial.to")}
           placeholder={t("dial.to_hint")}
@@ -97,9 +110,10 @@ export function DialPad({ number, queues, onClose }: Props) {
   );
 }
 
-/** The queue that called last, if the agent still serves it. */
-function firstQueue(queues: readonly string[]): string | undefined {
-  return queues.find((one) => one === remembered("dial-queue")) ?? queues[0];
+/** The queue of the task, else the one that called last, if the agent serves it. */
+function firstQueue(queues: readonly string[], ofTask: string | null = null): string | undefined {
+  const serves = (queue: string | null) => queues.find((one) => one === queue);
+  return serves(ofTask) ?? serves(remembered("dial-queue")) ?? queues[0];
 }
 
 function numbersOf(customer: Customer, unknown: string): Option[] {

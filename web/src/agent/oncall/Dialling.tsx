@@ -2,6 +2,7 @@ import { ActionIcon, Tooltip } from "@mantine/core";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { ReactNode } from "react";
 import { useAnnouncer } from "../../shared/announce";
+import type { Task } from "../../shared/api";
 import { DialProvider, useDial } from "../../shared/dial";
 import type { Dial } from "../../shared/dial";
 import { textOr, useI18n } from "../../shared/i18n";
@@ -14,8 +15,11 @@ import { DialPad } from "./DialPad";
 /** Lets agents call numbers from everywhere inside. */
 export function Dialling({ children }: { children: ReactNode }) {
   const { agent } = useMe();
-  const [number, setNumber] = useState<string | null>(null);
-  const dial: Dial | null = agent === null ? null : setNumber;
+  const [wanted, setWanted] = useState<{ number: string; task: Task | undefined } | null>(null);
+  const open = useCallback<Dial>((number, task) => {
+    setWanted({ number, task });
+  }, []);
+  const dial = agent === null ? null : open;
   useShortcuts(
     useMemo(
       () =>
@@ -23,21 +27,21 @@ export function Dialling({ children }: { children: ReactNode }) {
           ? {}
           : {
               g: () => {
-                setNumber("");
+                open("");
               },
             },
-      [agent],
+      [agent, open],
     ),
   );
   const close = useCallback(() => {
-    setNumber(null);
+    setWanted(null);
   }, []);
   return (
     <DialProvider dial={dial}>
       {children}
       {agent !== null && <Unreached agentId={agent.id} />}
-      {agent !== null && number !== null && (
-        <DialPad number={number} queues={agent.queues} onClose={close} />
+      {agent !== null && wanted !== null && (
+        <DialPad number={wanted.number} task={wanted.task} queues={agent.queues} onClose={close} />
       )}
     </DialProvider>
   );

@@ -70,5 +70,6 @@ export type Consulted = Extract<Target, { kind: "agent" | "number" | "queue" }>;
 
 export const pickUp = (slot: string) => body(api.POST("/api/v1/parked/{id}/pick-up", path(slot)));
 
-export const call = (to: string, queueId: string) =>
-  body(api.POST("/api/v1/calls", { body: { to, queue_id: queueId } }));
+/** Calls a number for a queue; `taskId` is what it is about. */
+export const call = (to: string, queueId: string, taskId: string | null = null) =>
+  body(api.POST("/api/v1/calls", { body: { to, queue_id: queueId, task_id: taskId } }));

@@ -7,7 +7,7 @@ import { useNow } from "../hooks";
 import { textOr, useI18n } from "../i18n";
 import { Icon } from "../icons";
 import type { IconName } from "../icons";
-import { agentsQuery, queuesQuery } from "../queries";
+import { agentsQuery, queuesQuery, useCall } from "../queries";
 import type { Place } from "../route";
 import { CallSound } from "./CallSound";
 import { Path, readable } from "./Path";
@@ -36,7 +36,8 @@ export const Entry = memo(function Entry({ entry, place = null, said = "", open,
   const { call } = entry;
   const agent = agents?.items.find((one) => one.id === entry.agent_id)?.name ?? null;
   const folded = !whole && entry.body.length > FOLDED;
-  const hasDetails = call !== null && (entry.recording_ids.length > 0 || call.path.length > 0);
+  const made = call !== null && entry.direction === "out";
+  const hasDetails = call !== null && (made || entry.recording_ids.length > 0 || call.path.length > 0);
 
   return (
     <article
@@ -141,6 +142,7 @@ export const Entry = memo(function Entry({ entry, place = null, said = "", open,
         )}
         {open && call !== null && (
           <div className="entry-details">
+            {made && <MadeFor callId={call.call_id} />}
             {entry.recording_ids.length > 0 && <CallSound callId={call.call_id} place={place} />}
             {call.path.length > 0 && <Path steps={call.path} />}
             <Text size="xs" c="dimmed">
@@ -152,6 +154,25 @@ export const Entry = memo(function Entry({ entry, place = null, said = "", open,
     </article>
   );
 });
+
+/** The task for which an agent called, where there was one. */
+function MadeFor({ callId }: { callId: string }) {
+  const { t, language } = useI18n();
+  const now = useNow(30_000);
+  const { data } = useCall(callId);
+  const task = data?.task ?? null;
+  if (task === null) return null;
+  return (
+    <Text size="sm" data-testid="entry-task">
+      <Icon name="inbox" size={14} />{" "}
+      {t(task.state === "done" ? "timeline.task_done" : "timeline.task", {
+        what: t(`tasks.kind.${task.kind}`),
+        when: moment(task.due_at ?? task.created_at, language, now),
+      })}
+      {task.text !== "" && <span className="dimmed"> · {task.text}</span>}
+    </Text>
+  );
+}
 
 function Figures({ entry, agent }: { entry: Interaction; agent: string | null }) {
   const { t } = useI18n();

@@ -407,6 +407,7 @@ export const en: Dictionary = {
 
   "dial.open": "Call a number (g)",
   "dial.title": "Call",
+  "dial.for_task": "For the task “{what}” of {when}. It is done once you talk.",
   "dial.to": "Number or customer",
   "dial.to_hint": "Number, name or email",
   "dial.to_none": "No customer with a phone matches. Type the whole number.",
@@ -442,6 +443,8 @@ export const en: Dictionary = {
   "timeline.empty": "Nothing yet.",
   "timeline.empty_channel": "Nothing on this channel.",
   "timeline.details": "Details",
+  "timeline.task": "For the task “{what}” of {when}, still to be done",
+  "timeline.task_done": "For the task “{what}” of {when}, now done",
   "timeline.hide": "Hide",
   "timeline.waited": "Waited {time} in {queue}",
   "timeline.talked": "Talked {time} with {agent}",

@@ -405,6 +405,7 @@ export const es = {
 
   "dial.open": "Llamar a un número (g)",
   "dial.title": "Llamar",
+  "dial.for_task": "Por la tarea «{what}» de {when}. Queda hecha en cuanto hablen.",
   "dial.to": "Número o cliente",
   "dial.to_hint": "Número, nombre o correo",
   "dial.to_none": "Ningún cliente con teléfono coincide. Escriba el número entero.",
@@ -440,6 +441,8 @@ export const es = {
   "timeline.empty": "Aún no hay nada.",
   "timeline.empty_channel": "Nada por este canal.",
   "timeline.details": "Detalles",
+  "timeline.task": "Por la tarea «{what}» de {when}, que sigue pendiente",
+  "timeline.task_done": "Por la tarea «{what}» de {when}, ya hecha",
   "timeline.hide": "Ocultar",
   "timeline.waited": "Esperó {time} en {queue}",
   "timeline.talked": "Habló {time} con {agent}",
