@@ -70,6 +70,12 @@ def references(text: str) -> set[str]:
     return set(_REFERENCE.findall(text))
 
 
+def learned(variables: Variables) -> dict[str, str]:
+    """What of a flow's variables people are told: those that have a value, but not those whose
+    names begin with `_`, which are the flow's own."""
+    return {name: value for name, value in variables.items() if value and not name.startswith("_")}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """What a node may look at when it decides."""

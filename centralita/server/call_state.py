@@ -16,7 +16,7 @@ from centralita.core.ids import (
     TaskId,
     new_id,
 )
-from centralita.ivr import run
+from centralita.ivr import flow, run
 from centralita.ivr.driver import FlowEnded, FlowResumed, NodeEntered
 from centralita.recordings.recorder import (
     RecordingDiscarded,
@@ -154,13 +154,13 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
             state.answered_at = at
         case LegEnded(leg_id=leg_id, reason=reason) if leg_id == state.arrived.leg_id:
             state.reason, state.ended_at = reason, at
-        case NodeEntered(step=entered, path=path, learned=learned):
+        case NodeEntered(step=entered, path=path, learned=known):
             state.place = f"{entered.flow}/{entered.node}"
-            state.language = learned.get("language", state.language)
+            state.language = known.get("language", state.language)
             _walk(state, path)
-        case FlowResumed(path=path, learned=learned):
+        case FlowResumed(path=path, learned=known):
             # The last moments of a server that was killed may not have come to the disk.
-            state.language = learned.get("language", state.language)
+            state.language = known.get("language", state.language)
             _walk(state, path)
         case CallTakenOver(queue_id=queue_id, offer=offer, talking=talking):
             _take_over(state, queue_id, offer if talking else None, at)
@@ -337,7 +337,7 @@ def _closed(state: CallState, ended: FlowEnded, at: datetime) -> CallClosed:
         state.ended_at or at,
         _outcome(state, ended),
         (state.reason or EndReason.FLOW_ENDED).value,
-        {name: value for name, value in ended.variables.items() if value},
+        flow.learned(ended.variables),
     )
     return CallClosed(call_id=state.arrived.call_id, summary=summary)
 

@@ -17,6 +17,7 @@ from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, OfferId, QueueId
 from centralita.core.tasks import Tasks
 from centralita.ivr.driver import FlowEnded, FlowResumed, NodeEntered
+from centralita.ivr.flow import learned
 from centralita.routing import events as routing
 from centralita.routing.conversations import events as oncall
 from centralita.routing.offer import OfferState
@@ -117,8 +118,8 @@ class LiveFeed:
             case NodeEntered(call_id=call_id):
                 self._learned[call_id] = event.learned
                 self._call(call_id, "voicemail" if event.step.kind == "voicemail" else "ivr")
-            case FlowResumed(call_id=call_id, learned=learned):
-                self._learned[call_id] = learned
+            case FlowResumed(call_id=call_id):
+                self._learned[call_id] = event.learned
                 if not self._is_talked_in(call_id):  # then the flow only stands by
                     self._call(call_id, "ivr")
             case routing.CallTakenOver():
@@ -264,7 +265,6 @@ class LiveFeed:
         context: CustomerContext | None,
         notes: str,
     ) -> live.OfferMade:
-        learned = self._learned.get(offer.call_id, {})
         return live.OfferMade(
             offer_id=offer.offer_id,
             call_id=offer.call_id,
@@ -276,7 +276,7 @@ class LiveFeed:
             interaction_id=state.interaction_id,
             customer=context,
             choices=views.choices(state.caller),
-            learned={name: value for name, value in learned.items() if value},
+            learned=dict(learned(self._learned.get(offer.call_id, {}))),
             path=views.path(state.path),
             transferred_from=offer.transferred_from,
             transferred_from_name=self._name_of(offer.transferred_from),

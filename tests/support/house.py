@@ -65,7 +65,7 @@ nodes:
     prompt: "menu"
     speech: false
     choices:
-      - {key: "1", next: queue}
+      - {key: "1", next: queue, set: {topic: blue, _hint: own}}
       - {key: "2", next: message}
       - {key: "3", next: bye}
       - {key: "4", next: outside}

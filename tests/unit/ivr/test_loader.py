@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from centralita.core.errors import InvalidInput
+from centralita.ivr.flow import learned
 from centralita.ivr.loader import BadFlow, load, load_file
 from centralita.ivr.nodes import NODE_TYPES
 from tests.support.flows import Ride, flow_file
 
+ROOT = Path(__file__).parents[3]
 GOOD: dict[str, object] = {
     "flow": "main",
     "start": "menu",
@@ -236,3 +238,17 @@ def test_the_flows_that_we_ship_are_good() -> None:
     names = {yaml.safe_load(path.read_text(encoding="utf-8"))["flow"] for path in files}
     for path in files:
         load_file(path, flows=names)
+
+
+def test_what_the_demonstrations_flows_learn_has_a_name_on_the_pages() -> None:
+    texts = (ROOT / "web" / "src" / "shared" / "i18n" / "es.ts").read_text(encoding="utf-8")
+    flows = [load_file(path) for path in (ROOT / "centralita/server/demo/flows").glob("*.yaml")]
+    written = {name for flow in flows for node in flow.nodes.values() for name in node.writes()}
+    assert {"topic", "order", "_greeting"} <= written
+    told = {name for name in written if not name.startswith("_")} - {"confidence"}
+    assert [name for name in sorted(told) if f'"learned.{name}"' not in texts] == []
+
+
+def test_people_are_told_what_has_a_value_and_is_not_the_flows_own() -> None:
+    known = {"topic": "ventas", "order": "", "_greeting": "Hola", "language": "es"}
+    assert learned(known) == {"topic": "ventas", "language": "es"}

@@ -35,6 +35,8 @@ async def test_the_pop_shows_who_calls_and_goes_when_it_is_answered(house: House
     entry = await house.entry_of(caller)
     assert pop.interaction_id == entry.id
     assert pop.customer is not None
+    assert pop.learned["topic"] == "blue"
+    assert "_hint" not in pop.learned, "that is the flow's own"
     house.control.answers(phone)
     (gone,) = await shown(page, live.OfferGone)
     assert (gone.offer_id, gone.how) == (pop.offer_id, "accepted")

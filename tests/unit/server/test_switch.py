@@ -54,6 +54,19 @@ async def test_a_new_caller_gets_a_provisional_customer_and_an_entry(house: Hous
     assert variables["customer_known"] == ""
 
 
+async def test_the_entry_keeps_what_was_learned_and_not_what_is_the_flows_own(
+    house: House,
+) -> None:
+    await house.ana_is_available()
+    caller, _ = await house.talks_to_ana()
+    house.control.hangs_up(caller)
+    entry = await house.is_over(caller)
+    assert entry.call is not None
+    assert entry.call.learned["topic"] == "blue"
+    assert "_hint" in await learned(house)
+    assert "_hint" not in entry.call.learned
+
+
 async def test_a_trunk_with_a_region_of_its_own_is_read_in_its_form(house: House) -> None:
     caller = await house.calls_in(caller="0612345678", trunk="paris")
     entry = await house.entry_of(caller)
