@@ -142,6 +142,15 @@ class CallTakenOver(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsultationTakenOver(Event):
+    """After an interruption of the server's decisions: the agent of the offer is rung for a
+    colleague, or `talking` with them, as before."""
+
+    offer: OfferMade
+    talking: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrapUpStarted(Event):
     """After a conversation: time to write it up, until `until`."""
 

@@ -124,6 +124,8 @@ class LiveFeed:
                     self._call(call_id, "ivr")
             case routing.CallTakenOver():
                 self._taken_over(event)
+            case routing.ConsultationTakenOver(offer=offer, talking=talking):
+                self._offered_before(offer, talking=talking)
             case oncall.CallHeld(call_id=call_id, agent_id=agent_id, held=held):
                 self._call(call_id, "held" if held else "bridged", agent_id=agent_id)
             case oncall.ConversationChanged(exchange=exchange):
@@ -203,13 +205,17 @@ class LiveFeed:
         if offer is None:
             self._call(event.call_id, "queued")
             return
-        self._unshown[offer.offer_id] = (
-            live.OfferGone(offer_id=offer.offer_id, agent_id=offer.agent_id, how="accepted")
-            if event.talking
-            else None
-        )
         phase: CallPhase = "bridged" if event.talking else "offered"
         self._call(event.call_id, phase, agent_id=offer.agent_id)
+        self._offered_before(offer, talking=event.talking)
+
+    def _offered_before(self, offer: routing.OfferMade, *, talking: bool) -> None:
+        """The pop of an offer that a server before this one has made."""
+        self._unshown[offer.offer_id] = (
+            live.OfferGone(offer_id=offer.offer_id, agent_id=offer.agent_id, how="accepted")
+            if talking
+            else None
+        )
         self._tasks.spawn(self._pop(offer), name=f"pop {offer.offer_id}")
 
     async def _pop(self, offer: routing.OfferMade) -> None:

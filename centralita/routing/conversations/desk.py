@@ -302,7 +302,7 @@ class Desk:
         self.exchanges[x.call_id] = x
         if x.third is not None:
             self._watch(x.call_id, x.third)
-            self._house.carry_out(self._board.handovers.restore(x.third, x.call_id))
+            self._house.carry_out(self._board.handovers.restore(x.third, x))
         self._bus.publish(ConversationChanged(call_id=x.call_id, exchange=x))
 
     def go_on(self, legs: Mapping[LegId, KeptLeg]) -> None:

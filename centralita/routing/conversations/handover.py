@@ -21,9 +21,10 @@ from centralita.routing.actions import (
 )
 from centralita.routing.agent import Agent, AgentState, AgentStatus
 from centralita.routing.conversations.events import AgentTalked
-from centralita.routing.conversations.exchange import Third
+from centralita.routing.conversations.exchange import Exchange, Third
 from centralita.routing.events import (
     CallQueued,
+    ConsultationTakenOver,
     ConversationStarted,
     LeaveReason,
     OfferMade,
@@ -234,15 +235,26 @@ class Handovers:
 
     # --- after another brain's death --------------------------------------------------------
 
-    def restore(self, third: Third, call_id: CallId) -> list[Action]:
+    def restore(self, third: Third, x: Exchange) -> list[Action]:
         """Put back an agent who is being consulted."""
         agent = self._floor.agents.get(third.agent_id) if third.agent_id is not None else None
-        if agent is None:
+        if agent is None or third.offer_id is None:
             return []
         state = AgentState.IN_CALL if third.answered else AgentState.OFFERED
-        return self._moves.put(
-            replace(agent, state=state, since=third.since, offer_id=third.offer_id, call_id=call_id)
+        made = OfferMade(
+            offer_id=third.offer_id,
+            call_id=x.call_id,
+            agent_id=agent.profile.agent_id,
+            queue_id=x.queue_id,
+            at=third.since,
+            transferred_from=x.agent_id,
+            consultation=True,
         )
+        consulted = replace(
+            agent, state=state, since=third.since, offer_id=third.offer_id, call_id=x.call_id
+        )
+        told = ConsultationTakenOver(offer=made, talking=third.answered)
+        return [*self._moves.put(consulted), told]
 
     # --- within -----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from centralita.routing.agent import AgentState
 from centralita.routing.conversations.events import CallParked
 from centralita.routing.conversations.exchange import Complete, Confer, Happening, Hold, Resume
 from centralita.routing.conversations.targets import Target, ToAgent, ToNumber
+from centralita.routing.events import ConsultationTakenOver
 from centralita.routing.notes import NOTE, read_note
 from centralita.telephony.call import EndReason, KeptLeg
 from tests.support.center import Center, open_center
@@ -91,6 +92,9 @@ async def test_a_consultation_or_conference_goes_on_and_can_be_completed(
     async with next_brain(talk) as after:
         await after.hear(caller="music.wav" if what is None else "ana bea")
         assert after.bea.now.state is AgentState.IN_CALL
+        (told,) = after.center.of(ConsultationTakenOver)
+        assert (told.offer.agent_id, told.offer.transferred_from) == ("bea", "ana")
+        assert told.talking and told.offer.consultation
         after.does(Complete())
         await after.center.until(lambda: after.caller.hears == "bea")
         await after.ana.becomes(AgentState.WRAP_UP)

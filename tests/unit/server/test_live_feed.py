@@ -11,11 +11,12 @@ import pytest
 
 from centralita.api import live_messages as live
 from centralita.api.watcher import Viewer
-from centralita.core.ids import CustomerId
+from centralita.core.ids import AgentId, CustomerId, OfferId
 from centralita.ivr.driver import FlowResumed
 from centralita.routing.conversations.events import CallHeld
+from centralita.routing.events import ConsultationTakenOver, OfferMade
 from centralita.timeline.model import CustomerContext
-from tests.support.house import ANA, House, open_center_house, shown
+from tests.support.house import ANA, SALES, House, open_center_house, shown
 
 
 @pytest.fixture
@@ -98,6 +99,22 @@ async def test_a_supervisor_follows_a_call_to_its_end(house: House) -> None:
     assert sorted(set(phases), key=phases.index) == order
     (gone,) = await shown(page, live.CallGone)
     assert gone.call_id == caller.call_id
+
+
+async def test_who_is_consulted_finds_it_again_after_the_server_was_replaced(house: House) -> None:
+    await house.ana_is_available()
+    caller, _ = await house.talks_to_ana()
+    page = house.hub.watch(Viewer(agent_id=ANA, sees_all=False))
+    asked = OfferMade(
+        offer_id=OfferId("offer_before"), call_id=caller.call_id, agent_id=ANA, queue_id=SALES,
+        at=house.clock.now(), transferred_from=AgentId("agent_bea"), consultation=True,
+    )  # fmt: skip
+    house.bus.publish(ConsultationTakenOver(offer=asked, talking=True))
+    (pop,) = await shown(page, live.OfferMade)
+    assert (pop.offer_id, pop.consultation) == ("offer_before", True)
+    (gone,) = await shown(page, live.OfferGone)
+    assert gone.how == "accepted"
+    assert [one.offer_id for one in house.hub.accepted.values()] == ["offer_before"]
 
 
 async def test_a_flow_that_stands_by_takes_no_call_out_of_an_agents_hands(house: House) -> None:
