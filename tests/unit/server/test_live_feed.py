@@ -12,7 +12,7 @@ import pytest
 from centralita.api import live_messages as live
 from centralita.api.live import Viewer
 from centralita.core.ids import CustomerId
-from centralita.ivr.driver import FlowResumed
+from centralita.ivr.events import FlowResumed
 from centralita.routing.conversations.events import CallHeld
 from centralita.timeline.model import CustomerContext
 from tests.support.house import ANA, House, open_center_house, shown
