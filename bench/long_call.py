@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import tempfile
 import time
@@ -61,7 +62,7 @@ async def measure(folder: Path, seconds: float) -> Figures:
         page = await here.agent()
         await way.lead(page)
         call = await here.talk(page)
-        await _last(way, seconds)
+        await _last(call, page, way, seconds)
         await both_hear(page, call)
         packets = way.page.passed, way.worker.passed
         # Elsewhere than at the desk the page's phone holds by itself, in a re-INVITE.
@@ -85,10 +86,15 @@ async def measure(folder: Path, seconds: float) -> Figures:
     )
 
 
-async def _last(way: Detour, seconds: float) -> None:
+async def _last(call: PhoneCall, page: BrowserPage, way: Detour, seconds: float) -> None:
     began = time.monotonic()
     while (lasted := time.monotonic() - began) < seconds:
-        await asyncio.sleep(min(_SAYS_EVERY, seconds - lasted))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(call.ended.wait(), min(_SAYS_EVERY, seconds - lasted))
+            raise SystemExit(
+                f"the call has ended after {time.monotonic() - began:.1f} s; "
+                f"the page says: {await page.problems() or 'nothing'}"
+            )
         print(
             f"  {(time.monotonic() - began) / 60:.0f} min, packets from the page "
             f"{way.page.passed}, from the worker {way.worker.passed}",
