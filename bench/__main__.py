@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import asr, browser_leg, erlang, first_call, live, routing
+from bench import asr, browser_leg, erlang, first_call, live, long_call, routing
 from bench.load import main as load
 
 _BENCHES = {
@@ -15,6 +15,7 @@ _BENCHES = {
     "first-call": first_call.main,
     "live": live.main,
     "load": load.main,
+    "long-call": long_call.main,
     "routing": routing.main,
 }
 

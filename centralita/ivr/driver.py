@@ -5,31 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Protocol
+from datetime import timedelta
 
-from centralita.asr.recognizer import (
-    GrammarError,
-    Recognition,
-    RecognitionFailed,
-    Recognizer,
-    RecognizerBusy,
-    RecognizerError,
-    SpeechStarted,
-    Utterance,
-)
-from centralita.core.bus import Bus
-from centralita.core.clock import Clock
 from centralita.core.errors import CentralitaError, NotFound
 from centralita.core.events import Event
-from centralita.core.ids import AgentId, CallId, LegId, PlaybackId, new_id
+from centralita.core.ids import AgentId, LegId, PlaybackId, new_id
 from centralita.core.tasks import Tasks
+from centralita.ivr.events import FlowEnded, FlowResumed, HeardInCall, NodeEntered
 from centralita.ivr.flow import Flow
-from centralita.ivr.resume import FlowNote, describe, reenter
-from centralita.ivr.run import FlowRun, PathStep, begin, jump, step, take_message
+from centralita.ivr.listening import Listening, Overheard
+from centralita.ivr.ports import IvrPorts
+from centralita.ivr.resume import NOTE, FlowNote, describe, reenter
+from centralita.ivr.run import FlowRun, begin, jump, step, take_message
 from centralita.ivr.signals import (
     CallNumber,
     CancelTimer,
@@ -41,7 +30,6 @@ from centralita.ivr.signals import (
     Heard,
     KeyPressed,
     LeaveMessage,
-    ListeningFailed,
     Onward,
     PlayPrompts,
     Prompt,
@@ -50,7 +38,6 @@ from centralita.ivr.signals import (
     QueueLeft,
     Quiet,
     SetTimer,
-    SpeechBegan,
     StartListening,
     StayWith,
     StopPrompts,
@@ -61,15 +48,13 @@ from centralita.ivr.signals import (
     TransferFailed,
     VoicemailEnded,
 )
-from centralita.ivr.voicemail import MessageRecorder, VoicemailSession
+from centralita.ivr.transfer import AGENT_TRANSFER, Transfer
+from centralita.ivr.voicemail import VoicemailSession
 from centralita.telephony.call import (
-    AudioSink,
     CallArrived,
-    CallControl,
     DigitReceived,
     EndReason,
     KeptLeg,
-    LegAnswered,
     LegEnded,
     LegEvent,
     NoSuchLeg,
@@ -79,134 +64,6 @@ from centralita.telephony.call import (
 )
 
 log = logging.getLogger(__name__)
-
-# How long the phone that an agent transferred to may ring.
-_AGENT_TRANSFER = timedelta(seconds=30)
-
-# A third party that hangs up so soon after the agent has left has not talked with the caller.
-_CROSSING = timedelta(seconds=1)
-
-NOTE = "flow"
-"""The name under which a driver leaves `resume.FlowNote` with the caller's leg."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowEnded(Event):
-    """The caller's way through the house is over; the leg is being ended or has ended."""
-
-    call_id: CallId
-    flow: str
-    version: int
-    outcome: str
-    path: tuple[PathStep, ...]
-    variables: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeEntered(Event):
-    """The flow moved on. `learned` is what it knows by now."""
-
-    call_id: CallId
-    step: PathStep
-    learned: Mapping[str, str]
-    path: tuple[PathStep, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowResumed(Event):
-    """The flow goes on after the server's decisions were interrupted."""
-
-    call_id: CallId
-    node: str
-    learned: Mapping[str, str]
-    path: tuple[PathStep, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferAnswered(Event):
-    """The caller talks with whom an agent has transferred the call to; nobody of ours does."""
-
-    call_id: CallId
-    caller_leg: LegId
-    leg_id: LegId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeardInCall(Event):
-    """What a caller said to the flow."""
-
-    call_id: CallId
-    pii_text: str
-    confidence: float
-
-
-class PromptMaker(Protocol):
-    """Makes sound files of prompts; raises CentralitaError when one cannot be made."""
-
-    async def files(self, prompts: Sequence[Prompt]) -> list[Path]: ...
-
-    async def beep(self) -> Path: ...
-
-    async def ringing(self) -> Path: ...
-
-
-class OnLeft(Protocol):
-    """Hears how a caller left the queue, and where an agent has sent the caller, if anywhere."""
-
-    def __call__(self, how: QueueExit, onward: Onward | None) -> None: ...
-
-
-class QueueGateway(Protocol):
-    """The way into the queues; raises CentralitaError when the queue does not exist."""
-
-    def enqueue(
-        self,
-        arrived: CallArrived,
-        order: Enqueue,
-        on_left: OnLeft,
-    ) -> None:
-        """`on_left` is called once, with the exit and where an agent has sent the caller."""
-        ...
-
-    def rejoin(self, call_id: CallId, on_left: OnLeft) -> bool:
-        """As `enqueue` for a caller whom the queues have taken over; False if they have not."""
-        ...
-
-
-class Targets(Protocol):
-    """Where a transfer goes, if it may."""
-
-    async def open(
-        self,
-        target: str,
-        *,
-        arrived: CallArrived,
-        leg_id: LegId,
-        flow: str,
-        agent_id: AgentId | None,
-    ) -> tuple[str, str]:
-        """SIP URI of the target and, if known, the IP address behind it. `agent_id` is the agent
-        who asked for the transfer; without one the flow did. Raises CentralitaError when it may
-        not be called; what may is counted, and must be dialled as `leg_id`."""
-        ...
-
-    def withdraw(self, leg_id: LegId) -> None:
-        """The leg could not be started after all."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IvrPorts:
-    """Everything a call needs."""
-
-    control: CallControl
-    recognizer: Recognizer
-    prompts: PromptMaker
-    queues: QueueGateway
-    messages: MessageRecorder
-    targets: Targets
-    bus: Bus
-    clock: Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,16 +94,11 @@ class _Due(Event):
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Overheard(Event):
-    """What the recogniser said; it counts only while that turn of listening lasts."""
-
-    turn: int
-    event: Event
-
-
 class CallDriver:
-    """One call, from the answer to the end of its caller's leg."""
+    """One call, from the answer to the end of its caller's leg.
+
+    `lookup` adds to the variables what may be known of the caller only after the answer.
+    """
 
     def __init__(
         self,
@@ -257,11 +109,13 @@ class CallDriver:
         ports: IvrPorts,
         *,
         default_queue: str,
+        lookup: Awaitable[Mapping[str, str]] | None = None,
     ) -> None:
         self.arrived = arrived
+        self._lookup = lookup
         self._flow = flow
         self._library = library
-        self.variables = self._variables = variables
+        self.variables = variables
         self._ports = ports
         self._default_queue = default_queue
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -273,14 +127,15 @@ class CallDriver:
         self._playback: PlaybackId | None = None
         self._timers: dict[Timer, tuple[int, asyncio.TimerHandle]] = {}
         self._timers_set = 0
-        self._recognition: Recognition | None = None
-        self._listening = 0
+        self._listening = Listening(
+            arrived,
+            ports.control,
+            ports.recognizer,
+            self._events.put_nowait,
+            flow=flow.name,
+        )
         self._voicemail: VoicemailSession | None = None
-        self._transfer_leg: LegId | None = None
-        self._transfer_answered = False
-        self._by_agent = False
-        self._left_alone_at: datetime | None = None
-        self._transfer_timer: asyncio.TimerHandle | None = None
+        self._transfer = Transfer(arrived, ports, flow=flow.name)
         self._hung_up = False
         self._stop = ports.bus.subscribe(LegEvent, self._on_leg, call_id=arrived.call_id)
 
@@ -289,6 +144,8 @@ class CallDriver:
         try:
             if self._run is None:
                 await self._ports.control.answer(self.arrived.leg_id)
+                if self._lookup is not None:
+                    self.variables = {**self.variables, **await self._lookup}
                 await self._take(_Answered())
             while not self._hung_up:
                 await self._take(await self._events.get())
@@ -312,7 +169,7 @@ class CallDriver:
         """
         self._run, self._reported = run, len(run.path)
         if note.transfer_leg is not None and transfer is not None:
-            self._transfer_leg, self._transfer_answered = note.transfer_leg, note.transfer_answered
+            self._transfer.take_over(note.transfer_leg, answered=note.transfer_answered)
         elif run.node_state == "waiting":
             self._queued = self._ports.queues.rejoin(self.arrived.call_id, self._left_queue)
         self._ports.bus.publish(
@@ -347,7 +204,7 @@ class CallDriver:
     # --- what happens -------------------------------------------------------------------------
 
     def _on_leg(self, event: LegEvent) -> None:
-        if event.leg_id in (self.arrived.leg_id, self._transfer_leg):
+        if event.leg_id in (self.arrived.leg_id, self._transfer.leg_id):
             self._events.put_nowait(event)
 
     async def _take(self, event: Event) -> None:
@@ -373,7 +230,8 @@ class CallDriver:
         if run is None or run.over or self._hung_up:
             return
         state = run.node_state if isinstance(run.node_state, str) else ""
-        noted = (run, state, self._transfer_leg, self._transfer_answered)
+        transfer = self._transfer
+        noted = (run, state, transfer.leg_id, transfer.answered)
         before = self._noted[0]
         if (
             before is not None
@@ -384,9 +242,7 @@ class CallDriver:
         ):
             return
         self._noted = noted
-        text = describe(
-            self.arrived, run, self._transfer_leg, transfer_answered=self._transfer_answered
-        )
+        text = describe(self.arrived, run, transfer.leg_id, transfer_answered=transfer.answered)
         self._ports.control.remember(self.arrived.leg_id, NOTE, text)
 
     async def _handle(self, event: Event) -> None:
@@ -395,7 +251,7 @@ class CallDriver:
                 self._run, commands = begin(
                     self._flow,
                     self._library,
-                    self._variables,
+                    self.variables,
                     self._ports.clock.now(),
                     default_queue=self._default_queue,
                 )
@@ -408,11 +264,11 @@ class CallDriver:
                 if self._timers.get(timer, (0, None))[0] == number:
                     del self._timers[timer]
                     await self._feed(TimerFired(timer=timer))
-            case _Overheard(turn=turn, event=heard):
-                if turn == self._listening:
+            case Overheard(turn=turn, event=heard):
+                if self._listening.lasts(turn):
                     await self._feed(heard)
-            case LegEvent(leg_id=leg_id) if leg_id == self._transfer_leg:
-                await self._transfer_event(event)
+            case LegEvent(leg_id=leg_id) if leg_id == self._transfer.leg_id:
+                await self._transferred(await self._transfer.take(event))
             case DigitReceived(digit=digit):
                 await self._feed(KeyPressed(digit=digit))
             case PlaybackEnded(playback_id=playback_id, how=how):
@@ -424,7 +280,7 @@ class CallDriver:
             case VoicemailEnded() if self._voicemail is not None:
                 how_it_went = await self._voicemail.finish()
                 self._voicemail = None
-                await self._stop_listening()
+                await self._listening.stop()
                 await self._feed(VoicemailEnded(how=how_it_went))
             case _SentOn(onward=onward):
                 await self._go_onward(onward)
@@ -436,10 +292,10 @@ class CallDriver:
     async def _go_on(self, note: FlowNote, other: KeptLeg | None) -> None:
         """Pick up a call taken over: where it waits it goes on, anything else begins its node."""
         if note.transfer_leg is not None and other is None:
-            await self._transfer_failed("interrupted")
+            await self._transferred("interrupted")
         elif other is not None:
-            if not self._transfer_answered:  # whether it has been meanwhile is told by its event
-                self._limit_transfer(other.leg_id, _AGENT_TRANSFER)
+            if not self._transfer.answered:  # whether it has been meanwhile is told by its event
+                self._transfer.limit_again(other.leg_id)
             elif other.ended is None and other.other != self.arrived.leg_id:
                 await self._ports.control.bridge(self.arrived.leg_id, other.leg_id)
         elif self._run is not None and not self._queued:
@@ -495,7 +351,7 @@ class CallDriver:
                 case StopPrompts():
                     await self._stop_prompts()
                 case StartListening(language=language, phrases=phrases):
-                    self._listen(language, phrases)
+                    self._listening.begin(language, phrases)
                 case SetTimer(timer=timer, after=after):
                     self._set_timer(timer, after)
                 case CancelTimer(timer=timer):
@@ -507,7 +363,7 @@ class CallDriver:
                 case TakeVoicemail():
                     await self._take_voicemail(command)
                 case TransferCall():
-                    await self._start_transfer(command)
+                    await self._transferred(await self._transfer.start(command))
                 case EndCall():
                     await self._hang_up(EndReason.FLOW_ENDED)
 
@@ -552,7 +408,7 @@ class CallDriver:
     async def _quiet(self) -> None:
         for timer in tuple(self._timers):
             self._cancel(timer)
-        await self._stop_listening()
+        await self._listening.stop()
         await self._stop_prompts()
 
     def _cancel(self, timer: Timer) -> None:
@@ -563,9 +419,7 @@ class CallDriver:
     def _left_queue(self, how: QueueExit, onward: Onward | None) -> None:
         if isinstance(onward, StayWith):
             # At once: the end of that leg must not pass unheard.
-            self._transfer_leg, self._transfer_answered = onward.leg_id, True
-            self._left_alone_at = None if onward.acquainted else self._ports.clock.now()
-            self._ports.control.remember(onward.leg_id, NOTE, self.arrived.leg_id)
+            self._transfer.stay_with(onward)
         if onward is not None:
             self._events.put_nowait(_SentOn(onward=onward))
         else:
@@ -577,11 +431,11 @@ class CallDriver:
         run = self._run
         match onward:
             case CallNumber(target=target, by=agent_id):
-                self._by_agent = True
-                order = TransferCall(target=target, timeout=_AGENT_TRANSFER)
-                await self._start_transfer(order, AgentId(agent_id) if agent_id else None)
+                order = TransferCall(target=target, timeout=AGENT_TRANSFER)
+                agent = AgentId(agent_id) if agent_id else None
+                await self._transferred(await self._transfer.start(order, agent, by_agent=True))
             case StayWith(leg_id=leg_id):
-                self._tell_answered(leg_id)
+                self._transfer.tell_answered(leg_id)
             case LeaveMessage(queue=queue) if run is not None:
                 self._run, commands = take_message(run, queue, now)
                 await self._carry_out(commands)
@@ -592,91 +446,15 @@ class CallDriver:
                 self._run, commands = jump(run, flow, node, now)
                 await self._carry_out(commands)
 
-    def _tell_answered(self, leg_id: LegId) -> None:
-        self._ports.bus.publish(
-            TransferAnswered(
-                call_id=self.arrived.call_id, caller_leg=self.arrived.leg_id, leg_id=leg_id
-            )
-        )
-
-    async def _hang_up(self, reason: EndReason) -> None:
-        with contextlib.suppress(TelephonyError):
-            await self._ports.control.hang_up(self.arrived.leg_id, reason)
-
-    # --- listening ----------------------------------------------------------------------------
-
-    def _listen(self, language: str, phrases: tuple[str, ...] | None) -> None:
-        """Begin in a task of its own: the prompt need not wait for the recogniser."""
-        self._listening += 1
-        self._tasks.spawn(
-            self._recognise(self._listening, language, phrases), name=f"listen {self._listening}"
-        )
-
-    async def _recognise(self, turn: int, language: str, phrases: tuple[str, ...] | None) -> None:
-        recognition: Recognition | None = None
-        try:
-            await self._close_recognition()
-            recognition = await self._start(language, phrases)
-            if turn != self._listening:
-                return
-            self._recognition = recognition
-            sink = AudioSink(path=recognition.sink_path, stream=recognition.stream)
-            await self._ports.control.listen(self.arrived.leg_id, sink)
-            async for event in recognition.events():
-                if turn != self._listening:
-                    return
-                match event:
-                    case SpeechStarted():
-                        self._overhear(turn, SpeechBegan())
-                    case Utterance(text=text, confidence=confidence):
-                        self._overhear(turn, Heard(text=text, confidence=confidence))
-                    case RecognitionFailed(reason=reason):
-                        self._overhear(turn, ListeningFailed(reason=reason))
-                    case _:
-                        pass
-        except NoSuchLeg:
-            pass  # the caller has hung up
-        except (RecognizerError, TelephonyError) as exc:
-            log.warning(
-                "cannot listen to the caller",
-                extra={"call_id": self.arrived.call_id, "error": str(exc)},
-            )
-            busy = isinstance(exc, RecognizerBusy)
-            self._overhear(turn, ListeningFailed(reason=str(exc), busy=busy))
-        finally:
-            if recognition is not None:
-                await recognition.close()
-
-    async def _start(self, language: str, phrases: tuple[str, ...] | None) -> Recognition:
-        """A stream for these phrases; words that the model lacks cost only their own phrase."""
-        try:
-            return await self._ports.recognizer.start(language, phrases)
-        except GrammarError as exc:
-            known = await self._ports.recognizer.known_phrases(language, phrases or ())
-            if not known:
-                raise
-            log.warning(
-                "some phrases cannot be recognised",
-                extra={"flow": self._flow.name, "language": language, "error": str(exc)},
-            )
-            return await self._ports.recognizer.start(language, known)
-
-    def _overhear(self, turn: int, event: Event) -> None:
-        self._events.put_nowait(_Overheard(turn=turn, event=event))
-
-    async def _stop_listening(self) -> None:
-        self._listening += 1
-        if self._recognition is not None:
-            with contextlib.suppress(TelephonyError):
-                await self._ports.control.stop_listening(self.arrived.leg_id)
-            await self._close_recognition()
-
-    async def _close_recognition(self) -> None:
-        recognition, self._recognition = self._recognition, None
-        if recognition is not None:
-            await recognition.close()
-
-    # --- messages and transfers ---------------------------------------------------------------
+    async def _transferred(self, failure: str) -> None:
+        """How a transfer went; with a `failure` the caller is the flow's again."""
+        if not failure:
+            return
+        self._transfer.forget()
+        await self._ports.control.stop_playing(self.arrived.leg_id)
+        run = self._run
+        waiting = run is not None and run.node_state == "transferring"
+        await self._feed(TransferFailed(reason=failure) if waiting else Failed(what=failure))
 
     async def _take_voicemail(self, order: TakeVoicemail) -> None:
         self._voicemail = VoicemailSession(
@@ -685,84 +463,14 @@ class CallDriver:
             order,
             control=self._ports.control,
             recorder=self._ports.messages,
-            listen=lambda: self._listen(order.language, None),
+            listen=lambda: self._listening.begin(order.language, None),
             settle=self._events.put_nowait,
         )
         await self._voicemail.start(await self._ports.prompts.beep())
 
-    async def _start_transfer(self, command: TransferCall, agent_id: AgentId | None = None) -> None:
-        leg_id = LegId(new_id("leg"))
-        self._transfer_leg, self._transfer_answered = leg_id, False
-        try:
-            uri, peer = await self._ports.targets.open(
-                command.target,
-                arrived=self.arrived,
-                leg_id=leg_id,
-                flow=self._flow.name,
-                agent_id=agent_id,
-            )
-        except CentralitaError as exc:
-            await self._transfer_failed(str(exc))
-            return
-        try:
-            ringing = await self._ports.prompts.ringing()
-            await self._ports.control.play(self.arrived.leg_id, [ringing], loop=True)
-            await self._ports.control.dial(
-                self.arrived.call_id,
-                leg_id,
-                uri,
-                beside=self.arrived.leg_id,
-                caller=self.arrived.caller,
-                caller_name=self.arrived.caller_name,
-                peer=peer,
-            )
-        except BaseException as exc:
-            self._ports.targets.withdraw(leg_id)
-            if isinstance(exc, NoSuchLeg) or not isinstance(exc, CentralitaError):
-                raise
-            await self._transfer_failed(str(exc))
-            return
-        self._ports.control.remember(leg_id, NOTE, self.arrived.leg_id)
-        self._limit_transfer(leg_id, command.timeout)
-
-    def _limit_transfer(self, leg_id: LegId, after: timedelta) -> None:
-        self._transfer_timer = asyncio.get_running_loop().call_later(
-            after.total_seconds(),
-            lambda: self._tasks.spawn(self._give_up_transfer(leg_id), name="transfer timeout"),
-        )
-
-    async def _give_up_transfer(self, leg_id: LegId) -> None:
-        if not self._transfer_answered:
-            with contextlib.suppress(TelephonyError):
-                await self._ports.control.hang_up(leg_id, EndReason.NO_ANSWER)
-
-    async def _transfer_event(self, event: LegEvent) -> None:
-        match event:
-            case LegAnswered(leg_id=leg_id):
-                self._transfer_answered = True
-                await self._ports.control.bridge(self.arrived.leg_id, leg_id)
-                if self._by_agent:
-                    self._tell_answered(leg_id)
-            case LegEnded(reason=reason) if self._just_left():
-                # It hung up in the instant in which the agent left the two alone.
-                await self._transfer_failed(reason.value)
-            case LegEnded() if self._transfer_answered:
-                await self._hang_up(EndReason.CONVERSATION_ENDED)
-            case LegEnded(reason=reason):
-                await self._transfer_failed(reason.value)
-            case _:
-                pass
-
-    def _just_left(self) -> bool:
-        at = self._left_alone_at
-        return at is not None and self._ports.clock.now() - at < _CROSSING
-
-    async def _transfer_failed(self, reason: str) -> None:
-        self._transfer_leg = self._left_alone_at = None
-        await self._ports.control.stop_playing(self.arrived.leg_id)
-        run = self._run
-        waiting = run is not None and run.node_state == "transferring"
-        await self._feed(TransferFailed(reason=reason) if waiting else Failed(what=reason))
+    async def _hang_up(self, reason: EndReason) -> None:
+        with contextlib.suppress(TelephonyError):
+            await self._ports.control.hang_up(self.arrived.leg_id, reason)
 
     # --- the end ------------------------------------------------------------------------------
 
@@ -770,15 +478,10 @@ class CallDriver:
         self._stop()
         for timer in tuple(self._timers):
             self._cancel(timer)
-        if self._transfer_timer is not None:
-            self._transfer_timer.cancel()
-        self._listening += 1
         if self._voicemail is not None:
             await self._voicemail.finish()
-        if self._transfer_leg is not None:
-            with contextlib.suppress(TelephonyError):
-                await self._ports.control.hang_up(self._transfer_leg, EndReason.CONVERSATION_ENDED)
-        await self._close_recognition()
+        await self._transfer.close()
+        await self._listening.close()
         await self._tasks.close()
         run = self._run
         self._ports.bus.publish(
@@ -789,6 +492,6 @@ class CallDriver:
                 outcome=(run.path[-1].note if run is not None and run.over and run.path else "")
                 or ("ended" if run is not None and run.over else "hung_up"),
                 path=run.path if run is not None else (),
-                variables=dict(run.variables) if run is not None else dict(self._variables),
+                variables=dict(run.variables) if run is not None else dict(self.variables),
             )
         )

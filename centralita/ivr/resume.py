@@ -14,6 +14,11 @@ from centralita.ivr.flow import Flow, Step, Variables
 from centralita.ivr.run import FlowRun, Frame, Outcome, PathStep, emergency_nodes, follow
 from centralita.telephony.call import CallArrived
 
+# The journal has the whole way. A note is written anew at each step, and would grow with each.
+_STEPS = 32
+NOTE = "flow"
+"""The name under which a driver leaves its `FlowNote` with the caller's leg."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowVersion:
@@ -35,7 +40,8 @@ class StackedFlow:
 class FlowNote:
     """A `FlowRun` without what can be read elsewhere, and the driver's transfer.
 
-    `state` is the node's state if it is a word: nodes that only wait have such.
+    `state` is the node's state if it is a word: nodes that only wait have such. `path` is the end
+    of a long way.
     """
 
     arrived: CallArrived
@@ -70,7 +76,7 @@ def describe(
         node=run.node,
         state=state if isinstance(state, str) else "",
         variables=run.variables,
-        path=run.path,
+        path=run.path[-_STEPS:],
         faults=run.faults,
         default_queue=run.default_queue,
         transfer_leg=transfer_leg,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -172,7 +173,13 @@ def _spoken(commands: tuple[Command, ...]) -> str:
         if isinstance(command, PlayPrompts)
         for prompt in command.prompts
     ]
-    return shorten(" ".join(texts), _MOST_SAID, placeholder="…")
+    return _shortened(" ".join(texts))
+
+
+@functools.lru_cache(maxsize=1024)
+def _shortened(text: str) -> str:
+    """Flows say the same to all callers, and to shorten it takes longer than the rest of a step."""
+    return shorten(text, _MOST_SAID, placeholder="…")
 
 
 def _enter(run: FlowRun, name: str, now: datetime) -> tuple[FlowRun, Step]:

@@ -31,7 +31,7 @@ class Journal:
 
     def __init__(self, folder: Path, *, segment_size: int = SEGMENT_SIZE) -> None:
         self._folder = Folder(folder)
-        self._segment_size = segment_size
+        self._segment_size = self._full_at = segment_size
         self._waiting: list[bytes] = []
         self._waiting_size = 0
         self._last = 0
@@ -125,9 +125,12 @@ class Journal:
         """Go on in a new file, which begins with what `carry` returns: with that, older files are
         of no use once they have been applied."""
         self._new_segment = True
-        first = self._last + 1
+        first, before = self._last + 1, self._waiting_size
         for data in self.carry():
             self.append(data)
+        # As much that is new as was carried: or else a file whose calls fill it is no sooner
+        # begun than another one is.
+        self._full_at = max(self._segment_size, 2 * (self._waiting_size - before))
         self._droppable_at = (first, self._last)
         self._some.set()
 
@@ -177,7 +180,7 @@ class Journal:
         async with self._news:
             self._on_disk = last
             self._news.notify_all()
-        if self._folder.size >= self._segment_size:
+        if self._folder.size >= self._full_at:
             self.rotate()
 
     def _put(self, first: int | None, data: bytes) -> None:

@@ -207,7 +207,9 @@ class Recorder:
         except (TelephonyError, OSError) as exc:
             self._running.pop(recording_id, None)
             await asyncio.to_thread(self._spool.forget, running)
-            self._failed(call_id, recording_id, str(exc))
+            # Who hangs up in the moment of answering leaves nothing that could be recorded.
+            level = logging.INFO if isinstance(exc, NoSuchLeg) else logging.ERROR
+            self._failed(call_id, recording_id, str(exc), level)
             return recording_id
         self._bus.publish(
             RecordingStarted(call_id=call_id, recording_id=recording_id, kind=kind, queue=queue)
@@ -325,8 +327,15 @@ class Recorder:
         if await self._written_down():
             await asyncio.to_thread(self._spool.forget, running)
 
-    def _failed(self, call_id: CallId, recording_id: RecordingId, reason: str) -> None:
-        log.error(
+    def _failed(
+        self,
+        call_id: CallId,
+        recording_id: RecordingId,
+        reason: str,
+        level: int = logging.ERROR,
+    ) -> None:
+        log.log(
+            level,
             "recording failed, the call goes on",
             extra={"call_id": call_id, "recording_id": recording_id, "error": reason},
         )

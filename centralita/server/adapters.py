@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from centralita.core.clock import Clock
 from centralita.core.errors import InvalidInput
 from centralita.core.ids import CallId, LegId, QueueId, RecordingId
-from centralita.ivr.driver import OnLeft
+from centralita.ivr.ports import OnLeft
 from centralita.ivr.prompts.cache import PromptCache
 from centralita.ivr.signals import (
     CallNumber,
@@ -50,7 +50,7 @@ _NUMBER = re.compile(r"\+?\d{1,20}")
 
 
 class FlowPrompts:
-    """`ivr.driver.PromptMaker` over the cache of rendered prompts."""
+    """`ivr.ports.PromptMaker` over the cache of rendered prompts."""
 
     def __init__(self, cache: PromptCache, folder: Path) -> None:
         self._cache = cache
@@ -172,7 +172,7 @@ def _is_ours(host: str, config: Config) -> bool:
 
 
 class Queues:
-    """`ivr.driver.QueueGateway` over the dispatcher."""
+    """`ivr.ports.QueueGateway` over the dispatcher."""
 
     def __init__(self, dispatcher: Dispatcher, clock: Clock) -> None:
         self._dispatcher = dispatcher

@@ -15,7 +15,7 @@ from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.events import Event
 from centralita.core.ids import CallId, InteractionId, new_id
-from centralita.ivr.driver import FlowEnded
+from centralita.ivr.events import FlowEnded
 from centralita.journal.journal import Journal
 from centralita.journal.segment import Record
 from centralita.recordings.recorder import RecordingMade
@@ -33,8 +33,8 @@ from centralita.server.call_records import (
 from centralita.server.call_state import (
     CallState,
     begin,
-    changes_calls,
     interrupted,
+    remember,
     replay,
     step,
     task_of,
@@ -158,7 +158,7 @@ class CallLog:
 
     def begin(self, arrived: CallArrived, caller: Caller, *, direction: str = "in") -> None:
         """A call that has just arrived, on its way to the disk; `caller` is what is remembered.
-        Ask `who_calls` next."""
+        Ask `who_calls` and `is_on_disk` next."""
         began = call_began(arrived, caller, InteractionId(new_id("int")), direction=direction)
         now = self._clock.now()
         self.calls[arrived.call_id] = begin(began, now)
@@ -166,20 +166,23 @@ class CallLog:
         self._journal.hurry()
 
     async def who_calls(self, call_id: CallId, number: str, region: str | None = None) -> Caller:
-        """Look up, as `Directory.who_is`, who began a call or is called in it, and wait until the
-        call is on disk, but for neither longer than a second. Without an answer it is who is
-        remembered, and looked up again when the entry is stored."""
+        """Look up, as `Directory.who_is`, who began a call or is called in it, but for no longer
+        than a second. Without an answer it is who is remembered, and looked up again when the
+        entry is stored."""
         state = self.calls[call_id]
         found = await self._look_up(call_id, number, region)
         # One who was stored in the meantime stays who that was.
         if found is not None and not state.looked_up:
             state.caller, state.looked_up = found, True
+        return state.caller
+
+    async def is_on_disk(self, call_id: CallId) -> None:
+        """Wait until a call that has begun is on disk, but for no longer than a second."""
         if not await self._journal.flushed(within=_ON_DISK):
             log.error(
                 "call is taken before it is on disk",
                 extra={"call_id": call_id, "error": self._journal.refusal},
             )
-        return state.caller
 
     async def _look_up(self, call_id: CallId, number: str, region: str | None) -> Caller | None:
         if self.store_is_away:
@@ -211,7 +214,9 @@ class CallLog:
                 task = task_of(event, now)
                 self._write(now, event, *([task] if task is not None else []))
             return
-        event = masked(shortened(event)) if state.masked else shortened(event)
+        event = shortened(event, state.steps)
+        if state.masked:
+            event = masked(event)
         follows = step(state, event, now)
         self._write(now, event, *follows)
         for closed in follows:
@@ -221,8 +226,8 @@ class CallLog:
     def _write(self, at: datetime, *events: Event) -> None:
         data = encode(at, events)
         state = self.calls.get(CallId(getattr(events[0], "call_id")))  # noqa: B009
-        if state is not None and changes_calls(events[0]):
-            state.records.append(data)
+        if state is not None:
+            remember(state, events[0], at, data)
         self._journal.append(data)
 
     def _end(self, closed: CallClosed) -> None:
@@ -254,11 +259,7 @@ class CallLog:
         return [
             encode(
                 now,
-                [
-                    CallCarried(
-                        call_id=call_id, heard_at=state.heard_at, records=tuple(state.records)
-                    )
-                ],
+                [CallCarried(call_id=call_id, heard_at=state.heard_at, records=state.history)],
             )
             for call_id, state in self.calls.items()
         ]
@@ -269,12 +270,12 @@ class CallLog:
             match event:
                 case CallBegan(call_id=call_id):
                     state = begin(event, happening.at)
-                    state.records.append(record.data)
+                    remember(state, event, happening.at, record.data)
                     self.calls[call_id] = state
                 case CallCarried(call_id=call_id, heard_at=heard_at, records=records):
-                    brought = replay(map(decode, records))
+                    brought = replay(records)
                     if brought is not None:
-                        brought.heard_at, brought.records = heard_at, list(records)
+                        brought.heard_at = heard_at
                         self.calls[call_id] = brought
                 case CallClosed(call_id=call_id) | FlowEnded(call_id=call_id):
                     self.calls.pop(call_id, None)
@@ -282,5 +283,4 @@ class CallLog:
                     known = self.calls.get(CallId(getattr(event, "call_id", None) or ""))
                     if known is not None:
                         step(known, event, happening.at)
-                        if changes_calls(event):
-                            known.records.append(record.data)
+                        remember(known, event, happening.at, record.data)

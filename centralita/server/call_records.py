@@ -17,13 +17,14 @@ from centralita.core.errors import InvalidInput
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, InteractionId, QueueId, TaskId
 from centralita.core.wire import Wire
-from centralita.ivr.driver import (
+from centralita.ivr.events import (
     FlowEnded,
     FlowResumed,
     HeardInCall,
     NodeEntered,
     TransferAnswered,
 )
+from centralita.ivr.run import PathStep
 from centralita.outbound import policy as outbound
 from centralita.recordings.recorder import (
     RecordingDiscarded,
@@ -46,10 +47,6 @@ from centralita.timeline.journal import CallSummary
 from centralita.timeline.model import Customer, Task
 
 log = logging.getLogger(__name__)
-
-# A flow's way is said whole by each NodeEntered; the journal needs the steps that are new, and the
-# one before them, whose result is known by now.
-_NEW_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,11 +211,23 @@ def decode(data: bytes) -> Happening:
     return Happening(at, tuple(events))
 
 
-def shortened(event: Event) -> Event:
-    """The event without what the records before it have said."""
-    if isinstance(event, NodeEntered):
-        return replace(event, path=event.path[-_NEW_STEPS:])
-    return event
+def shortened(event: Event, steps: Sequence[PathStep]) -> Event:
+    """The event without what the records before it have said; `steps` is the way by those.
+
+    A flow's way is said whole by each NodeEntered. The journal needs the steps that are new, and
+    the one before them, whose result is known by now.
+    """
+    if not isinstance(event, NodeEntered) or not steps:
+        return event
+    path, newest = event.path, _which(steps[-1])
+    place = len(path) - 1
+    while place > 0 and _which(path[place]) != newest:
+        place -= 1
+    return replace(event, path=path[place:])
+
+
+def _which(step: PathStep) -> tuple[str, str, datetime]:
+    return step.flow, step.node, step.at
 
 
 def masked(event: Event) -> Event:

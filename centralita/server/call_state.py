@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from centralita.core.events import Event
@@ -17,7 +17,7 @@ from centralita.core.ids import (
     new_id,
 )
 from centralita.ivr import flow, run
-from centralita.ivr.driver import FlowEnded, FlowResumed, NodeEntered
+from centralita.ivr.events import FlowEnded, FlowResumed, NodeEntered
 from centralita.recordings.recorder import (
     RecordingDiscarded,
     RecordingFailed,
@@ -46,10 +46,11 @@ from centralita.routing.events import (
 from centralita.server.call_records import (
     CallBegan,
     CallClosed,
-    Happening,
     TaskArose,
     TaskWorked,
     caller_of,
+    decode,
+    encode,
     queue_of,
     voicemail_task_id,
 )
@@ -88,6 +89,15 @@ _CHANGING = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """The newest step of a call through the flows, and the record before which it was taken."""
+
+    place: int
+    at: datetime
+    entered: NodeEntered
+
+
 @dataclass(slots=True)
 class CallState:
     """What is known of a call that is going on.
@@ -95,8 +105,8 @@ class CallState:
     `looked_up`: the database has said who `caller` is; before that it is from memory, or unknown.
     `held` is how long the present agent has let the caller wait with music. `masked`: what is
     pressed now is nobody's business. `task_id` is the task for which an agent calls, until the two
-    talk. `records` are those that brought it
-    here, as the journal has them: replayed, they do it again.
+    talk. `records` are those that brought it here, as the journal has them, without the way through
+    the flows: of that there is one, `walked`, however long it is.
     """
 
     arrived: CallArrived
@@ -123,6 +133,17 @@ class CallState:
     masked: bool = False
     task_id: TaskId | None = None
     records: list[bytes] = field(default_factory=list)
+    # Said in other words by the journal than by the flow: `history` is what must be the same.
+    walked: Walked | None = field(default=None, compare=False)
+
+    @property
+    def history(self) -> tuple[bytes, ...]:
+        """The records that bring the call here, when they are replayed."""
+        if self.walked is None:
+            return tuple(self.records)
+        walked = self.walked
+        whole = encode(walked.at, [replace(walked.entered, path=tuple(self.steps))])
+        return (*self.records[: walked.place], whole, *self.records[walked.place :])
 
     @property
     def path(self) -> tuple[PathStep, ...]:
@@ -130,9 +151,12 @@ class CallState:
         return _path(self.steps)
 
 
-def changes_calls(event: Event) -> bool:
-    """Whether an event of this kind must be there when a call is brought back."""
-    return isinstance(event, _CHANGING)
+def remember(state: CallState, event: Event, at: datetime, data: bytes) -> None:
+    """Keep what the call cannot be brought back without: `data` is the event's record."""
+    if isinstance(event, NodeEntered):
+        state.walked = Walked(len(state.records), at, event)
+    elif isinstance(event, _CHANGING):
+        state.records.append(data)
 
 
 def begin(began: CallBegan, at: datetime) -> CallState:
@@ -263,21 +287,25 @@ def interrupted(state: CallState) -> CallClosed:
     )
 
 
-def replay(happenings: Iterable[Happening]) -> CallState | None:
+def replay(records: Iterable[bytes]) -> CallState | None:
     """The call as these records of it leave it; None when they do not hold its beginning."""
     state: CallState | None = None
-    for happening in happenings:
+    for data in records:
+        happening = decode(data)
         for event in happening.events:
             if isinstance(event, CallBegan):
                 state = begin(event, happening.at)
             elif state is not None:
                 step(state, event, happening.at)
+        if state is not None and happening.events:
+            remember(state, happening.events[0], happening.at, data)
     return state
 
 
 def _walk(state: CallState, path: Iterable[run.PathStep]) -> None:
     """Take in the newest steps of the way; a step that is known may have its result by now."""
-    first = max(len(state.steps) - _RECENT, 0)
+    path = tuple(path)
+    first = max(len(state.steps) - max(_RECENT, len(path)), 0)
     known = {
         (step.flow, step.node, step.at): place
         for place, step in enumerate(state.steps[first:], start=first)

@@ -16,7 +16,7 @@ from centralita.core.clock import Clock
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, OfferId, QueueId
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import FlowEnded, FlowResumed, NodeEntered
+from centralita.ivr.events import FlowEnded, FlowResumed, NodeEntered
 from centralita.ivr.flow import learned
 from centralita.routing import events as routing
 from centralita.routing.conversations import events as oncall

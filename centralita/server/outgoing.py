@@ -178,6 +178,7 @@ class Outgoing:
         self._ports.dispatcher.carry_out(reserved)
         self._ports.calls.begin(arrived, call.caller, direction="out")
         call.caller = await self._ports.calls.who_calls(call_id, number)
+        await self._ports.calls.is_on_disk(call_id)
         self._ports.bus.publish(
             OutgoingStarted(
                 call_id=call_id, agent_id=agent_id, queue_id=queue_id, at=now, task_id=task_id or ""

@@ -64,7 +64,7 @@ class AgentsOnTheFloor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outward:
-    """`ivr.driver.Targets`, and below `AgentLines`: phones as they are, numbers of
+    """`ivr.ports.Targets`, and below `AgentLines`: phones as they are, numbers of
     the outside through the policy."""
 
     phones: Phones

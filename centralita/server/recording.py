@@ -8,7 +8,7 @@ from centralita.core.bus import Bus
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId, CallId, LegId
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import FlowEnded, TransferAnswered
+from centralita.ivr.events import FlowEnded, TransferAnswered
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
 from centralita.routing.conversations.desk import Desk

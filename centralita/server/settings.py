@@ -66,6 +66,8 @@ class MediaConfig:
     page_return: timedelta = setting(timedelta(seconds=3), values.duration)
     ice_servers: tuple[str, ...] = setting((), values.ice_servers)
     turn_secret_file: Path | None = setting(None, values.optional(values.path))
+    rtpengine: tuple[str, int] | None = setting(None, values.optional(values.ng_address))
+    rtpengine_for: str = setting("outside", values.choice("outside", "all"))
     pjproject: Path | None = setting(None, values.optional(values.path))
 
 

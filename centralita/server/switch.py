@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Protocol
 
 from centralita.core.bus import Bus
@@ -14,9 +14,10 @@ from centralita.core.errors import CentralitaError, NotFound
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import CallDriver, IvrPorts
+from centralita.ivr.driver import CallDriver
 from centralita.ivr.flow import HEADER_PREFIX, Flow
 from centralita.ivr.outgoing import OUTGOING, in_conversation
+from centralita.ivr.ports import IvrPorts
 from centralita.ivr.resume import FlowNote, describe, read_note
 from centralita.ivr.run import FlowRun
 from centralita.server.call_log import CallLog
@@ -41,6 +42,16 @@ def header_variables(headers: Mapping[str, str]) -> dict[str, str]:
     return {
         HEADER_PREFIX + re.sub(r"[^a-z0-9]", "_", name.lower()): value
         for name, value in headers.items()
+    }
+
+
+def _customer_variables(caller: Caller) -> dict[str, str]:
+    customer = customer_of(caller)
+    return {
+        "customer_id": customer.id if customer is not None else "",
+        "customer_name": customer.name if customer is not None else "",
+        "customer_known": "yes" if customer is not None and not customer.provisional else "",
+        "customer_segment": customer.segment if customer is not None else "",
     }
 
 
@@ -169,8 +180,7 @@ class Switch:
             await self._refuse(arrived, EndReason.SHUTDOWN)
             return
         with self._counted(arrived):
-            caller = await self._begin(arrived)
-            driver = self._driver(arrived, flow, caller)
+            driver = await self._begin(arrived, flow)
             ended = self._early_ends.pop(arrived.leg_id, None)
             if ended is not None:
                 driver.caller_gone()
@@ -241,31 +251,42 @@ class Switch:
             if not self._served:
                 self._empty.set()
 
-    async def _begin(self, arrived: CallArrived) -> Caller:
-        """Who is calling, and the entry, which is on disk when the call is answered."""
+    async def _begin(self, arrived: CallArrived, flow: Flow) -> CallDriver:
+        """The driver of a call that is on disk; who is calling is looked up meanwhile."""
         known = self._calls.calls.get(arrived.call_id)
         if known is not None:  # it arrived just before the last server was killed
-            return known.caller
+            return self._driver(arrived, flow, known.caller)
         # The country in whose form the trunk writes its callers, if it has one of its own.
         region = self._regions.get(arrived.trunk)
         self._calls.begin(arrived, self._directory.recall(arrived.caller, region))
         ended = self._early_ends.get(arrived.leg_id)
         if ended is not None:  # in the same breath; from now on the log hears by itself
             self._calls.hears_late(ended)
-        return await self._calls.who_calls(arrived.call_id, arrived.caller, region)
+        found: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
 
-    def _driver(self, arrived: CallArrived, flow: Flow, caller: Caller) -> CallDriver:
-        customer = customer_of(caller)
+        async def look_up() -> None:
+            caller = await self._calls.who_calls(arrived.call_id, arrived.caller, region)
+            found.set_result(_customer_variables(caller))
+
+        remembered = self._calls.calls[arrived.call_id].caller
+        self._tasks.spawn(look_up(), name=f"who calls {arrived.call_id}")
+        await self._calls.is_on_disk(arrived.call_id)
+        return self._driver(arrived, flow, remembered, found)
+
+    def _driver(
+        self,
+        arrived: CallArrived,
+        flow: Flow,
+        caller: Caller,
+        lookup: Awaitable[Mapping[str, str]] | None = None,
+    ) -> CallDriver:
         variables = {
             "caller": arrived.caller,
             "dialled": arrived.dialled,
             "trunk": arrived.trunk,
             "diversion": arrived.diversion,
             **header_variables(arrived.headers),
-            "customer_id": customer.id if customer is not None else "",
-            "customer_name": customer.name if customer is not None else "",
-            "customer_known": "yes" if customer is not None and not customer.provisional else "",
-            "customer_segment": customer.segment if customer is not None else "",
+            **_customer_variables(caller),
         }
         return CallDriver(
             arrived,
@@ -274,6 +295,7 @@ class Switch:
             variables,
             self._ports,
             default_queue=self._center.default_queue,
+            lookup=lookup,
         )
 
     async def _refuse(self, arrived: CallArrived, reason: EndReason) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from centralita.core.bus import Bus
 from centralita.core.errors import CentralitaError
 from centralita.core.ids import AgentId, CallId, LegId
-from centralita.ivr import driver, resume
+from centralita.ivr import resume
 from centralita.ivr.resume import FlowNote
 from centralita.ivr.run import FlowRun
 from centralita.routing import notes
@@ -62,7 +62,7 @@ class TakeOver:
             leg
             for leg in self._legs.values()
             # With the leg of a transfer only the caller's is noted.
-            if leg.notes.get(driver.NOTE, "").startswith("{")
+            if leg.notes.get(resume.NOTE, "").startswith("{")
         ]
         read = [(leg, await self._flow(leg)) for leg in callers]
         mine: set[LegId] = {leg.leg_id for leg in callers}
@@ -99,7 +99,7 @@ class TakeOver:
     async def _flow(self, leg: KeptLeg) -> tuple[FlowNote, FlowRun] | None:
         """Where the caller is; None, with the reason logged, when that is not to be found."""
         try:
-            note = resume.read_note(leg.notes[driver.NOTE])
+            note = resume.read_note(leg.notes[resume.NOTE])
             flows = {
                 version: await self._center.flow(version.name, version.version)
                 for version in note.versions

@@ -70,6 +70,8 @@ def edge_config(config: Config, retiring: Sequence[WorkerSettings] = ()) -> Edge
         tls_certificate=sip.tls_certificate,
         tls_key=sip.tls_key,
         public_address=sip.public_address,
+        rtpengine=config.media.rtpengine,
+        rtpengine_for_all=config.media.rtpengine_for == "all",
         domain=sip.domain,
         user_agent=sip.user_agent,
         trunks=tuple(_trunk(trunk) for trunk in config.trunks),

@@ -175,6 +175,12 @@ def host_and_port(value: str) -> tuple[str, int]:
     return host(name), port(digits) if colon else 5060
 
 
+def ng_address(value: str) -> tuple[str, int]:
+    """Where rtpengine takes commands: `host:port`; without a port it is 2223, its own default."""
+    name, _, digits = value.partition(":") if value.count(":") == 1 else (value, "", "")
+    return host(name), port(digits or "2223")
+
+
 def optional(parse: Parser[T]) -> Callable[[str], T | None]:
     """Empty, or what `parse` takes."""
     return lambda value: parse(value) if value else None

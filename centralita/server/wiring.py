@@ -27,7 +27,7 @@ from centralita.core.clock import SteadyClock
 from centralita.core.errors import Unavailable
 from centralita.core.ids import QueueId
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import IvrPorts
+from centralita.ivr.ports import IvrPorts
 from centralita.ivr.prompts.cache import PromptCache
 from centralita.ivr.prompts.espeak import EspeakVoice
 from centralita.journal.journal import Journal

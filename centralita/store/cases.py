@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId, CallId, CaseId, CustomerId, InteractionId, QueueId, TaskId
@@ -17,6 +17,22 @@ from centralita.store.redirects import current
 from centralita.store.sql import insert_new, part, part_of
 from centralita.store.tables import CaseRow, TaskRow
 from centralita.timeline.model import Case, CaseState, Task, TaskKind, TaskState
+
+# Asked for each pop, and made once: to make a statement takes longer than to execute it.
+_OF_CUSTOMER = (
+    select(CaseRow)
+    .where(CaseRow.customer_id == bindparam("customer"))
+    .order_by(
+        case({state.value: rank for rank, state in enumerate(CaseState)}, value=CaseRow.state),
+        CaseRow.updated_at.desc(),
+    )
+    .limit(bindparam("most"))
+)
+_OPEN_TASKS = (
+    select(func.count())
+    .select_from(TaskRow)
+    .where(TaskRow.customer_id == bindparam("customer"), TaskRow.state == TaskState.OPEN.value)
+)
 
 
 class Cases:
@@ -31,16 +47,8 @@ class Cases:
             return _case(row) if row is not None else None
 
     async def of_customer(self, customer_id: CustomerId, limit: int) -> tuple[Case, ...]:
-        rank = case(
-            {state.value: rank for rank, state in enumerate(CaseState)}, value=CaseRow.state
-        )
         async with self._database.read() as session:
-            rows = await session.scalars(
-                select(CaseRow)
-                .where(CaseRow.customer_id == customer_id)
-                .order_by(rank, CaseRow.updated_at.desc())
-                .limit(limit)
-            )
+            rows = await session.scalars(_OF_CUSTOMER, {"customer": customer_id, "most": limit})
             return tuple(_case(row) for row in rows)
 
     async def list(
@@ -214,12 +222,7 @@ class Tasks:
 
     async def open_for(self, customer_id: CustomerId) -> int:
         async with self._database.read() as session:
-            count = await session.scalar(
-                select(func.count())
-                .select_from(TaskRow)
-                .where(TaskRow.customer_id == customer_id, TaskRow.state == TaskState.OPEN.value)
-            )
-            return count or 0
+            return await session.scalar(_OPEN_TASKS, {"customer": customer_id}) or 0
 
 
 def _case(row: CaseRow) -> Case:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import cast
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import NotFound
@@ -31,6 +31,7 @@ from centralita.store.sql import insert_new, part
 from centralita.store.tables import Id, InteractionRow, JsonObject, RecordingRow, TranscriptRow
 from centralita.store.writing import statuses_of, write_tags
 from centralita.timeline.model import (
+    SPOKEN,
     CallDetails,
     Channel,
     Direction,
@@ -40,7 +41,7 @@ from centralita.timeline.model import (
     QueueWait,
     Talk,
 )
-from centralita.timeline.repositories import Annotation, CallFilter
+from centralita.timeline.repositories import Annotation, CallFilter, Tally
 
 _COMPLETED = ("ended_at", "agent_id", "queue_id", "subject", "body", "outcome", "details")
 _TABLE = cast(Table, InteractionRow.__table__)
@@ -63,6 +64,37 @@ _RECORDINGS = (
     select(RecordingRow.call_id, RecordingRow.id)
     .where(RecordingRow.call_id.in_(bindparam("calls", expanding=True)))
     .order_by(RecordingRow.created_at, RecordingRow.id)
+)
+# Read for each pop.
+_RECENT = (
+    select(InteractionRow)
+    .where(InteractionRow.customer_id == bindparam("customer"))
+    .order_by(InteractionRow.started_at.desc(), InteractionRow.id.desc())
+    .limit(bindparam("most"))
+)
+_TALLY = select(
+    func.count(),
+    func.sum(case((_TABLE.c.channel.in_([one.value for one in SPOKEN]), 1), else_=0)),
+    func.sum(
+        case(
+            (
+                and_(
+                    _TABLE.c.started_at >= bindparam("since"),
+                    _TABLE.c.direction == Direction.IN.value,
+                    _TABLE.c.ended_at.is_not(None),
+                ),
+                1,
+            ),
+            else_=0,
+        )
+    ),
+    func.max(case((_TABLE.c.disposition != "", 1), else_=0)),
+).where(_TABLE.c.customer_id == bindparam("customer"))
+_LAST_DISPOSITION = (
+    select(_TABLE.c.disposition, _TABLE.c.started_at)
+    .where(_TABLE.c.customer_id == bindparam("customer"), _TABLE.c.disposition != "")
+    .order_by(_TABLE.c.started_at.desc(), _TABLE.c.id.desc())
+    .limit(1)
 )
 
 
@@ -157,7 +189,9 @@ class Interactions:
             return await _existing(session, interaction_id)
 
     async def recent(self, customer_id: CustomerId, limit: int) -> tuple[Interaction, ...]:
-        return (await self.timeline(customer_id, limit=limit)).items
+        async with self._database.read() as session:
+            rows = await session.scalars(_RECENT, {"customer": customer_id, "most": limit})
+            return tuple(await interactions_of(session, rows))
 
     async def timeline(
         self,
@@ -220,15 +254,6 @@ class Interactions:
             )  # fmt: skip
             return Part(tuple(await interactions_of(session, rows)), following)
 
-    async def counts(self, customer_id: CustomerId) -> Mapping[Channel, int]:
-        async with self._database.read() as session:
-            found = await session.execute(
-                select(InteractionRow.channel, func.count())
-                .where(InteractionRow.customer_id == customer_id)
-                .group_by(InteractionRow.channel)
-            )
-            return {Channel(channel): count for channel, count in found}
-
     async def said_in(self, entries: Sequence[Interaction]) -> Mapping[InteractionId, str]:
         whose = {ident: entry.id for entry in entries for ident in entry.recording_ids}
         said: dict[InteractionId, str] = {}
@@ -245,31 +270,21 @@ class Interactions:
                 said[entry_id] = max(said.get(entry_id, ""), beginning, key=len)
         return {ident: beginning for ident, beginning in said.items() if beginning}
 
-    async def contacts_since(self, customer_id: CustomerId, since: datetime) -> int:
-        row = InteractionRow
+    async def tally(self, customer_id: CustomerId, since: datetime) -> Tally:
+        asked = {"customer": customer_id}
         async with self._database.read() as session:
-            count = await session.scalar(
-                select(func.count()).where(
-                    row.customer_id == customer_id,
-                    row.started_at >= since,
-                    row.direction == Direction.IN.value,
-                    row.ended_at.is_not(None),
-                )
-            )
-            return count or 0
-
-    async def last_disposition(self, customer_id: CustomerId) -> tuple[str, datetime | None]:
-        row = InteractionRow
-        async with self._database.read() as session:
-            found = await session.execute(
-                select(row.disposition, row.started_at)
-                .where(row.customer_id == customer_id, row.disposition != "")
-                .order_by(row.started_at.desc(), row.id.desc())
-                .limit(1)
-            )
-            for disposition, at in found:
-                return disposition, at
-        return "", None
+            found = (await session.execute(_TALLY, {**asked, "since": since})).one()
+            entries, calls, contacts, disposed = (count or 0 for count in found)
+            disposition, at = "", None
+            if disposed:
+                disposition, at = (await session.execute(_LAST_DISPOSITION, asked)).one()
+        return Tally(
+            calls=calls,
+            messages=entries - calls,
+            contacts=contacts,
+            disposition=disposition,
+            disposition_at=at,
+        )
 
     async def unfinished_calls(self) -> tuple[Interaction, ...]:
         async with self._database.read() as session:

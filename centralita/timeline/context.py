@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from centralita.core.errors import NotFound
 from centralita.core.ids import CustomerId
 from centralita.core.refusals import Refusal
-from centralita.timeline.model import Channel, CustomerContext
+from centralita.timeline.model import CustomerContext
 from centralita.timeline.repositories import (
     CaseRepository,
     CustomerRepository,
@@ -20,7 +20,6 @@ from centralita.timeline.repositories import (
 RECENT = 10
 CASES = 5
 WEEK = timedelta(days=7)
-SPOKEN = (Channel.CALL, Channel.VOICEMAIL)
 
 
 class ContextReader:
@@ -48,20 +47,18 @@ class ContextReader:
                 raise NotFound(f"no customer {customer_id}", code=Refusal.NO_SUCH_CUSTOMER)
             recent = await self._interactions.recent(customer_id, RECENT)
             cases = await self._cases.of_customer(customer_id, CASES)
-            counts = await self._interactions.counts(customer_id)
             said = await self._interactions.said_in(recent)
-            times = await self._interactions.contacts_since(customer_id, now - WEEK)
-            last = await self._interactions.last_disposition(customer_id)
+            tally = await self._interactions.tally(customer_id, now - WEEK)
             open_tasks = await self._tasks.open_for(customer_id)
         return CustomerContext(
             customer=customer,
             cases=cases,
             recent=recent,
-            calls=sum(counts.get(channel, 0) for channel in SPOKEN),
-            messages=sum(count for channel, count in counts.items() if channel not in SPOKEN),
+            calls=tally.calls,
+            messages=tally.messages,
             open_tasks=open_tasks,
             said=said,
-            contacts_last_week=times,
-            last_disposition=last[0],
-            last_disposition_at=last[1],
+            contacts_last_week=tally.contacts,
+            last_disposition=tally.disposition,
+            last_disposition_at=tally.disposition_at,
         )

@@ -35,6 +35,10 @@ class Channel(StrEnum):
     VOICEMAIL = "voicemail"
 
 
+# Entries that count as calls; all others are messages.
+SPOKEN = (Channel.CALL, Channel.VOICEMAIL)
+
+
 class Direction(StrEnum):
     """Who began: the customer (in), the company (out), or nobody else was there (internal)."""
 

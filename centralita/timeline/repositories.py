@@ -12,7 +12,6 @@ from centralita.core.wire import Plain
 from centralita.timeline.model import (
     CallEvent,
     Case,
-    Channel,
     Customer,
     Direction,
     IdentityKind,
@@ -87,6 +86,19 @@ class CustomerRepository(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How much there is of a customer. `contacts` are how often they have called or written since
+    a time, without a call that goes on. `disposition` is the newest, of an entry that began `at`;
+    empty when there is none."""
+
+    calls: int
+    messages: int
+    contacts: int
+    disposition: str
+    disposition_at: datetime | None
+
+
 class InteractionRepository(Protocol):
     """Entries of the timelines."""
 
@@ -127,21 +139,12 @@ class InteractionRepository(Protocol):
         """The newest entries, newest first."""
         ...
 
-    async def counts(self, customer_id: CustomerId) -> Mapping[Channel, int]:
-        """How many entries of each channel there are."""
-        ...
-
     async def said_in(self, entries: Sequence[Interaction]) -> Mapping[InteractionId, str]:
         """The beginning of what was said in those that are calls with a transcript."""
         ...
 
-    async def contacts_since(self, customer_id: CustomerId, since: datetime) -> int:
-        """How often the customer has called or written from then on; a call that goes on is not
-        counted yet."""
-        ...
-
-    async def last_disposition(self, customer_id: CustomerId) -> tuple[str, datetime | None]:
-        """The newest disposition and when that entry began; empty when there is none."""
+    async def tally(self, customer_id: CustomerId, since: datetime) -> Tally:
+        """All that a customer has had to do with us, counted."""
         ...
 
     async def unfinished_calls(self) -> tuple[Interaction, ...]:

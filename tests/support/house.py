@@ -20,7 +20,8 @@ from centralita.core.clock import SteadyClock
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, FlowId, LegId, QueueId
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import FlowEnded, IvrPorts
+from centralita.ivr.events import FlowEnded
+from centralita.ivr.ports import IvrPorts
 from centralita.journal.journal import Journal
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
@@ -227,8 +228,8 @@ class House:
     async def calls_in(self, *, caller: str = "600111222", trunk: str = "test") -> FakeLeg:
         """A caller whom the flow serves."""
         leg = self.control.arrives("100", caller=caller, trunk=trunk)
-        await self.until(lambda: leg.call_id in self.switch.drivers)
         await self.until(lambda: leg.answered)
+        await self.until(lambda: self.calls.calls[leg.call_id].place != "")
         return leg
 
     async def talks_to_ana(self) -> tuple[FakeLeg, FakeLeg]:

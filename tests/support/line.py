@@ -14,10 +14,12 @@ from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.events import Event
 from centralita.core.ids import AgentId, CallId, LegId, RecordingId, new_id
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import NOTE, CallDriver, FlowEnded, IvrPorts, NodeEntered, OnLeft
+from centralita.ivr.driver import CallDriver
+from centralita.ivr.events import FlowEnded, NodeEntered
 from centralita.ivr.flow import Flow
+from centralita.ivr.ports import IvrPorts, OnLeft
 from centralita.ivr.prompts.synthesizer import PromptError
-from centralita.ivr.resume import FlowVersion, read_note, restore
+from centralita.ivr.resume import NOTE, FlowVersion, read_note, restore
 from centralita.ivr.signals import Enqueue, Prompt
 from centralita.recordings.files import RecordingError
 from centralita.telephony.call import CallArrived, EndReason, KeptLeg

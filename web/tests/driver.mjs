@@ -101,6 +101,15 @@ const ops = {
   screenshot: (page, { path, ...options }) => page.screenshot({ path, ...options }).then(() => null),
   async axe(page) {
     await page.evaluate(axe);
+    // A colour on its way from one theme to the other is no fault of either.
+    await page.evaluate(() =>
+      Promise.allSettled(
+        document
+          .getAnimations()
+          .filter((animation) => animation.effect?.getComputedTiming().iterations !== Infinity)
+          .map((animation) => animation.finished),
+      ),
+    );
     const { violations } = await page.evaluate(() => globalThis.axe.run());
     return violations.map(({ id, impact, nodes }) => ({
       id,

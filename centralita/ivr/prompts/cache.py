@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import logging
 import re
@@ -45,6 +46,8 @@ class PromptCache:
         # When a file was last seen to be there, by the loop's time: a prompt that all callers hear
         # is not looked for each time.
         self._seen: dict[Path, float] = {}
+        # Nor is its name worked out each time.
+        self._place = functools.lru_cache(maxsize=_SEEN_AT_MOST)(self._named)
 
     async def close(self) -> None:
         """Give up what is being made."""
@@ -133,7 +136,7 @@ class PromptCache:
         speech = audio.trimmed(audio.resampled(samples, rate, self._rate), self._rate)
         audio.write_wav(path, audio.levelled(speech), self._rate)
 
-    def _place(self, kind: str, *parts: str) -> Path:
+    def _named(self, kind: str, *parts: str) -> Path:
         key = "\0".join((_VERSION, kind, str(self._rate), *parts))
         return self._directory / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:40]}.wav"
 

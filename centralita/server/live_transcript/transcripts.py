@@ -13,7 +13,7 @@ from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.ids import AgentId, CallId, LegId
 from centralita.core.tasks import Tasks
-from centralita.ivr.driver import FlowEnded
+from centralita.ivr.events import FlowEnded
 from centralita.routing.board import Board
 from centralita.routing.conversations.events import ConversationChanged, ConversationGone
 from centralita.routing.conversations.exchange import Exchange

@@ -97,6 +97,9 @@ class EdgeConfig:
     reverse proxy, and with TLS on `wss_port`; 0 is not at all. `origins` are where our pages may
     come from, beside https on the host that they connect to. A page's secret serves for
     `page_secret`.
+
+    `rtpengine` is where rtpengine takes commands (host, port): the audio of agents whose phone or
+    page is outside the private networks, or of all agents, goes through it.
     """
 
     run_dir: Path
@@ -114,6 +117,8 @@ class EdgeConfig:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     public_address: str = ""
+    rtpengine: tuple[str, int] | None = None
+    rtpengine_for_all: bool = False
     domain: str = "centralita"
     user_agent: str = "Centralita"
     trunks: tuple[EdgeTrunk, ...] = ()

@@ -13,6 +13,13 @@ from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 # Flags of a destination in the dispatcher's list.
 _TAKES_CALLS, _DISABLED = 0, 4
+# Loopback, private, link-local and carrier-grade NAT (RFC 1918, 3927, 4193, 4291, 6598), as an
+# address of either kind is written in a SIP URI. Without backslashes, which the file would read.
+PRIVATE = (
+    "^(127|10|192[.]168|172[.](1[6-9]|2[0-9]|3[01])|169[.]254"
+    "|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))[.]"
+    "|^[^0-9a-z]?(::1|f[cd][0-9a-f][0-9a-f]:|fe[89ab][0-9a-f]:)"
+)
 PHONES_HEADER = (
     "id(int,auto) key_name(string) key_type(int) value_type(int) key_value(string) expires(int)"
 )
@@ -40,6 +47,7 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
         "EDGE_PAGE_SECRET": str(round(config.page_secret.total_seconds())),
         "EDGE_WS_PORT": str(config.ws_port),
         "EDGE_WSS_PORT": str(config.wss_port),
+        "EDGE_PRIVATE": PRIVATE,
         "EDGE_ORIGINS": origins_pattern(config.origins),
     }
     lines = [f'#!substdef "!{name}!{value}!g"' for name, value in names.items()]
@@ -47,6 +55,13 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
         lines.append("#!define WITH_TLS")
     if config.takes_pages:
         lines.append("#!define WITH_PAGES")
+    if config.rtpengine is not None:
+        host, port = config.rtpengine
+        scheme = "udp6" if ":" in host else "udp"
+        lines.append(f'#!substdef "!EDGE_RTPENGINE!{scheme}:{bracketed(host)}:{port}!g"')
+        lines.append("#!define WITH_RTPENGINE")
+        if config.rtpengine_for_all:
+            lines.append("#!define RTPENGINE_FOR_ALL")
     if any(trunk.registration for trunk in config.trunks):
         lines.append("#!define WITH_TRUNK_REGISTRATION")
     lines.append(f"children={config.processes}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
+import psutil
 import pytest
 import pytest_asyncio
 
 from centralita.telephony.phone.phone import PhoneCall
-from tests.support.browser import BrowserPage, why_skip
+from tests.support.browser import Browser, BrowserPage, why_skip
 from tests.support.cable import Cable, cable
 from tests.support.detour import Detour, detour
 from tests.support.page_phone import AGENT_HZ, Center, both_hear, center, hears, long_enough
@@ -65,6 +67,19 @@ async def here(house: House) -> AsyncIterator[House]:
     yield house
     house.cable.plug_in()
     await house.center.goes_home()
+
+
+@contextlib.contextmanager
+def asleep(browser: Browser) -> Iterator[None]:
+    """All processes of a browser stand still, as on a machine that sleeps."""
+    processes = psutil.Process(browser.pid).children(recursive=True)
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 async def _talk(here: House, way: Detour | None = None) -> tuple[BrowserPage, PhoneCall]:
@@ -180,3 +195,34 @@ async def test_the_caller_of_a_page_whose_network_stays_away_is_handed_over(here
             here.cable.plug_in()
             way.mend()
             await page.sees_no("phone-hang-up")
+
+
+async def test_a_machine_that_nods_off_for_a_moment_keeps_its_call(here: House) -> None:
+    page, call = await _talk(here)
+    rung = here.times_rung()
+    with asleep(here.center.browser):
+        await call.audio.silence()
+        await asyncio.sleep(2)  # how long it sleeps is what is tested
+    began = time.monotonic()
+    await _back("awake again", began, page, call, _ALL_GOAL)
+    await page.sees('.phone-state[data-link="registered"]')
+    assert here.times_rung() == rung
+
+
+async def test_a_machine_that_wakes_up_too_late_is_a_phone_again_by_itself(here: House) -> None:
+    page, call = await _talk(here)
+    async with here.center.phone("202") as other:
+        with asleep(here.center.browser):
+            began = time.monotonic()
+            handed_over = await asyncio.wait_for(other.incoming.get(), 25)
+            print(f"asleep to the next agent's ring: {time.monotonic() - began:.1f} s")
+            handed_over.accept()
+            await handed_over.wait_answered()
+            assert not call.ended.is_set()
+        await page.sees_no("phone-hang-up")
+        await page.sees('.phone-state[data-link="registered"]')
+        # Her next caller is heard; the colleague is still with the first one.
+        second = await here.center.calls()
+        await page.sees("phone-answer")
+        await page.click("phone-answer")
+        await both_hear(page, second)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from centralita.core.errors import InvalidInput
-from centralita.ivr.driver import NOTE
-from centralita.ivr.resume import read_note
+from centralita.ivr.resume import NOTE, read_note
 from centralita.ivr.signals import QueueExit
 from centralita.telephony.call import EndReason
 from tests.support.flows import flow

@@ -149,6 +149,24 @@ async def test_files_are_dropped_when_all_is_applied_and_carried_on(tmp_path: Pa
         assert journal.append(b"next") == last + 1
 
 
+async def test_a_file_that_calls_alone_fill_is_not_followed_by_another_at_once(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path, segment_size=1000) as journal:
+        journal.carry = lambda: [bytes(3000)]
+        journal.append(bytes(1000))
+        assert await journal.flushed(within=5)
+        for _ in range(3):
+            journal.append(b"something new")
+            assert await journal.flushed(within=5)
+        assert len(files(tmp_path)) == 2
+        for _ in range(3):
+            journal.append(bytes(1000))
+            assert await journal.flushed(within=5)
+        # By now as much is new as was carried.
+        assert len(files(tmp_path)) == 3
+
+
 async def test_a_reader_follows_through_the_files_while_they_are_written(tmp_path: Path) -> None:
     async with opened(tmp_path, segment_size=2000) as journal:
         reader = journal.reader(after=0)

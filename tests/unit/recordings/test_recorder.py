@@ -91,7 +91,9 @@ async def test_stop_ends_every_track_of_the_call_and_of_no_other(studio: Studio)
     await studio.hears()
 
 
-async def test_a_leg_that_is_gone_makes_a_failure_not_an_error(studio: Studio) -> None:
+async def test_a_leg_that_is_gone_makes_a_failure_not_an_error(
+    studio: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
     leg = studio.control.arrives("100")
     studio.control.hangs_up(leg)
     recording_id = await studio.recorder.start(
@@ -100,6 +102,8 @@ async def test_a_leg_that_is_gone_makes_a_failure_not_an_error(studio: Studio) -
     failed = await studio.hears()
     assert isinstance(failed, RecordingFailed)
     assert not studio.recorder.runs(recording_id)
+    # Nothing has happened that somebody would have to mend.
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_what_cannot_be_stored_stays_in_the_spool(studio: Studio) -> None:

@@ -14,7 +14,7 @@ from centralita.api import oncall_schemas as o
 from centralita.api.watcher import Viewer
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, FlowId, TaskId
-from centralita.ivr.driver import FlowEnded, TransferAnswered
+from centralita.ivr.events import FlowEnded, TransferAnswered
 from centralita.routing.conversations.events import OutgoingFailed, RecordingPaused
 from centralita.routing.events import ConversationEnded, ConversationStarted
 from centralita.store.records import AgentRecord

@@ -12,7 +12,7 @@ import pytest
 from centralita.api import live_messages as live
 from centralita.api.watcher import Viewer
 from centralita.core.ids import AgentId, CustomerId, OfferId
-from centralita.ivr.driver import FlowResumed
+from centralita.ivr.events import FlowResumed
 from centralita.routing.conversations.events import CallHeld
 from centralita.routing.events import ConsultationTakenOver, OfferMade
 from centralita.timeline.model import CustomerContext

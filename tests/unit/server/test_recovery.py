@@ -13,7 +13,7 @@ import pytest
 from centralita.core.clock import SteadyClock
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId
-from centralita.ivr.driver import FlowEnded
+from centralita.ivr.events import FlowEnded
 from centralita.routing.events import ConversationEnded, ConversationStarted
 from centralita.server.call_records import JOURNALED, decode, encode
 from centralita.server.call_state import CallState
@@ -101,6 +101,7 @@ async def test_a_held_call_survives_any_number_of_restarts(tmp_path: Path) -> No
     for _ in range(3):
         async with open_center_house(tmp_path, held={caller.call_id}) as house:
             assert of_call(house, caller.call_id) == before
+            assert of_call(house, caller.call_id).history == before.history
             await house.calls.written()
             house.is_killed()
         assert len(list((tmp_path / "journal").glob("*.journal"))) <= 2

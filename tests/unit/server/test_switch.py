@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from centralita.ivr.driver import FlowEnded
+from centralita.ivr.events import FlowEnded
 from centralita.server.switch import header_variables
 from centralita.telephony.call import EndReason
 from centralita.telephony.fake import FakeLeg
@@ -117,11 +117,16 @@ async def test_without_a_database_the_call_goes_on_anonymously(house: House) -> 
     assert variables["caller"] == "600111222"
 
 
-async def test_a_slow_database_delays_the_answer_by_a_second_at_most(house: House) -> None:
+async def test_a_slow_database_delays_the_flow_by_a_second_and_the_answer_not_at_all(
+    house: House,
+) -> None:
     Trouble(house)
     began = asyncio.get_running_loop().time()
+    leg = house.control.arrives("100")
+    await house.until(lambda: leg.answered)
+    assert asyncio.get_running_loop().time() - began < 0.9
     caller = await house.calls_in()
-    assert asyncio.get_running_loop().time() - began < 1.5
+    assert asyncio.get_running_loop().time() - began < 2.5
     house.control.presses(caller, "3")
     await house.until(lambda: house.end_of(caller.leg_id) is EndReason.FLOW_ENDED)
 
@@ -132,10 +137,10 @@ async def test_an_entry_stored_during_the_lookup_has_the_customer_that_the_flow_
     trouble = Trouble(house)
     leg = await trouble.call_looked_up()
     entry = await house.entry_of(leg)  # the disk was faster than the database
-    assert not leg.answered
-    trouble.let.set()
     await house.until(lambda: leg.answered)
+    # What is pressed before the flow begins is an answer to its first question.
     house.control.presses(leg, "3")
+    trouble.let.set()
     await house.is_over(leg)
     assert entry.customer_id is not None
     assert (await learned(house))["customer_id"] == entry.customer_id
@@ -149,7 +154,7 @@ async def test_a_caller_gone_during_the_lookup_leaves_a_finished_entry(house: Ho
     entry = await house.is_over(leg)
     assert entry.ended_at is not None
     assert entry.call is not None
-    assert entry.call.ended_by == "cancelled"
+    assert entry.call.ended_by in {"cancelled", "remote_hangup"}
     assert house.switch.drivers == {}
 
 

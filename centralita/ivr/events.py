@@ -1,0 +1,60 @@
+"""What is told of a call in its flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from centralita.core.events import Event
+from centralita.core.ids import CallId, LegId
+from centralita.ivr.run import PathStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowEnded(Event):
+    """The caller's way through the house is over; the leg is being ended or has ended."""
+
+    call_id: CallId
+    flow: str
+    version: int
+    outcome: str
+    path: tuple[PathStep, ...]
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEntered(Event):
+    """The flow moved on. `learned` is what it knows by now."""
+
+    call_id: CallId
+    step: PathStep
+    learned: Mapping[str, str]
+    path: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowResumed(Event):
+    """The flow goes on after the server's decisions were interrupted."""
+
+    call_id: CallId
+    node: str
+    learned: Mapping[str, str]
+    path: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferAnswered(Event):
+    """The caller talks with whom an agent has transferred the call to; nobody of ours does."""
+
+    call_id: CallId
+    caller_leg: LegId
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardInCall(Event):
+    """What a caller said to the flow."""
+
+    call_id: CallId
+    pii_text: str
+    confidence: float
