@@ -22,6 +22,7 @@ from centralita.api.live_messages import (
     LiveSaid,
     LiveTranscript,
     LiveTranscriptGone,
+    MessageChanged,
     OfferGone,
     OfferMade,
     Parked,
@@ -184,6 +185,8 @@ class LiveHub:
                     self.tasks.pop(delta.task.id, None)
                     return True
                 return _put(self.tasks, delta.task.id, delta)
+            case MessageChanged():
+                return True
 
     def _snapshot(self, watcher: Watcher) -> Snapshot:
         viewer = watcher.viewer
