@@ -19,6 +19,7 @@ from centralita.api.live_messages import (
     LiveSaid,
     LiveTranscript,
     LiveTranscriptGone,
+    MessageChanged,
     OfferGone,
     OfferMade,
     Parked,
@@ -150,6 +151,8 @@ class LiveHub:
                     self.tasks.pop(delta.task.id, None)
                     return True
                 return _put(self.tasks, delta.task.id, delta)
+            case MessageChanged():
+                return True
 
     def _settle(self, gone: OfferGone) -> bool:
         """The offer is over; one that was accepted is kept for as long as the agent is at it."""

@@ -20,6 +20,7 @@ from centralita.api.schemas import (
     Task,
     Time,
 )
+from centralita.timeline.sending import MessageStatus
 
 
 class Message(msgspec.Struct, kw_only=True, tag_field="type", frozen=True):
@@ -259,6 +260,16 @@ class TaskChanged(Message, tag="task", frozen=True, kw_only=True):
     task: Task
 
 
+class MessageChanged(Message, tag="message", frozen=True, kw_only=True):
+    """A message to a customer has gone, has failed, or waits for another try. For all agents: it
+    says nothing but which entry of which customer is another one now."""
+
+    message_id: str
+    interaction_id: str
+    customer_id: str
+    status: MessageStatus
+
+
 Delta = (
     AgentChanged
     | AgentGone
@@ -278,6 +289,7 @@ Delta = (
     | WrapUpStarted
     | WrapUpEnded
     | TaskChanged
+    | MessageChanged
 )
 
 

@@ -152,6 +152,18 @@ class PhoneControl(Protocol):
         ...
 
 
+class PostControl(Protocol):
+    """Whoever sends what agents write."""
+
+    def sends(self, channel: str) -> bool:
+        """Whether there is somebody who takes it on (`email`, `sms`)."""
+        ...
+
+    def wake(self, channel: str) -> None:
+        """There is something new to send."""
+        ...
+
+
 class FlowControl(Protocol):
     """Judges flow documents and is told of new ones."""
 
@@ -216,6 +228,7 @@ class ApiPorts:
     flows: FlowControl
     bans: BanControl
     phones: PhoneControl
+    post: PostControl
     metrics: CollectorRegistry
     keyring: Keyring
     audit: AuditLog

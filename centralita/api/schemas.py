@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from centralita.channels.protocol import Trouble
 from centralita.core.wire import Plain
 from centralita.timeline.model import (
     CaseState,
@@ -22,6 +23,7 @@ from centralita.timeline.model import (
     TaskKind,
     TaskState,
 )
+from centralita.timeline.sending import MessageStatus
 
 T = TypeVar("T")
 
@@ -323,10 +325,24 @@ class CallDetails(Answer, kw_only=True):
     learned: JsonObject
 
 
+class Sending(Answer, kw_only=True):
+    """How far a message is. It is `queued` for its first try or, at `next_at`, another one; what
+    has `failed` is not tried again unless somebody asks for it (`POST /messages/{id}/retry`).
+    `trouble` is why the last try did not succeed. `sent` means that the mail server or gateway has
+    it."""
+
+    message_id: str
+    status: MessageStatus
+    tries: int
+    trouble: Trouble | None
+    next_at: Time | None
+    sent_at: Time | None
+
+
 class Interaction(Answer, kw_only=True):
     """One entry of a timeline. `candidates` are customers who share the number or address, until
     somebody says which one it was (`POST /interactions/{id}/customer`). `sending` says how far a
-    message is that was written here (`queued` is not sent), and is null for all others."""
+    message is that was written here, and is null for all others."""
 
     id: str
     channel: Channel
@@ -345,7 +361,7 @@ class Interaction(Answer, kw_only=True):
     recording_ids: list[str]
     candidates: list[str]
     tags: list[str]
-    sending: Literal["queued"] | None
+    sending: Sending | None
     call: CallDetails | None
 
 
@@ -522,16 +538,18 @@ class DraftQuery(Body, kw_only=True):
 
 
 class Draft(Answer, kw_only=True):
-    """A template filled for a customer, and where it may go."""
+    """A template filled for a customer, and where it may go. `will_be_sent` says whether there is a
+    mail server or gateway for it; if not, what is written waits until there is one."""
 
     language: str
     subject: str
     body: str
     to: list[str]
+    will_be_sent: bool
 
 
 class NewMessage(Body, kw_only=True):
-    """A message to a customer. It waits in the outbox: nothing sends messages yet."""
+    """A message to a customer, to be sent at once. An SMS is no longer than ten together."""
 
     channel: Literal["email", "sms"]
     customer_id: NonEmpty
@@ -542,18 +560,30 @@ class NewMessage(Body, kw_only=True):
     template_id: str | None = None
 
 
+class OutboxQuery(PageQuery, kw_only=True):
+    """Messages with that status; without one, all that have not gone."""
+
+    status: MessageStatus | None = None
+
+
 class Message(Answer, kw_only=True):
-    """A message that waits to be sent; its text is the interaction's."""
+    """A message to a customer, and how far it is; its text is the interaction's. `answer` is what
+    the mail server or gateway said to the last try, in its own words."""
 
     id: str
     interaction_id: str
     customer_id: str
     channel: Channel
     to: str
-    status: Literal["queued"]
+    status: MessageStatus
     created_at: Time
     created_by: str
     template_id: str | None
+    tries: int
+    trouble: Trouble | None
+    answer: str
+    next_at: Time | None
+    sent_at: Time | None
 
 
 class DayQuery(Body, kw_only=True):
@@ -911,7 +941,7 @@ class WorkerPart(Part, kw_only=True):
 class Health(Answer, kw_only=True):
     """`ok` when everything works, `degraded` when calls can be taken but something is missing,
     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-    outbound (calls to the outside, and what they cost today)."""
+    outbound (calls to the outside, and what they cost today), messages (emails and SMS)."""
 
     status: Literal["ok", "degraded", "down"]
     version: str
@@ -921,3 +951,4 @@ class Health(Answer, kw_only=True):
     database: Part
     recordings: Part
     outbound: Part
+    messages: Part

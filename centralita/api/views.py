@@ -9,6 +9,7 @@ from datetime import datetime
 from centralita.api import schemas as s
 from centralita.api.live_messages import AgentChanged, QueueChanged
 from centralita.audit.entry import Entry
+from centralita.channels.protocol import Trouble
 from centralita.core.errors import CentralitaError
 from centralita.core.ids import CallId
 from centralita.core.wire import Plain, to_plain
@@ -26,6 +27,7 @@ from centralita.timeline import model as m
 from centralita.timeline.day import CallOfDay, Day
 from centralita.timeline.directory import Caller, Choice
 from centralita.timeline.merges import Merge
+from centralita.timeline.sending import Sending
 from centralita.timeline.templates import OutgoingMessage, Template
 
 
@@ -153,7 +155,7 @@ def interaction(value: m.Interaction) -> s.Interaction:
         recording_ids=list(value.recording_ids),
         candidates=list(value.candidates),
         tags=list(value.tags),
-        sending="queued" if value.sending == "queued" else None,
+        sending=sending(value.sending) if value.sending is not None else None,
         call=None
         if details is None
         else s.CallDetails(
@@ -341,18 +343,39 @@ def template(value: Template) -> s.Template:
 
 
 def message(value: OutgoingMessage) -> s.Message:
-    """A message that waits."""
+    """A message that an agent wrote."""
     return s.Message(
         id=value.id,
         interaction_id=value.interaction_id,
         customer_id=value.customer_id,
         channel=value.channel,
         to=value.to,
-        status=value.status.value,
+        status=value.status,
         created_at=value.created_at,
         created_by=value.created_by,
         template_id=value.template_id,
+        tries=value.tries,
+        trouble=_trouble(value.trouble),
+        answer=value.answer,
+        next_at=value.next_at,
+        sent_at=value.sent_at,
     )
+
+
+def sending(value: Sending) -> s.Sending:
+    """How far a message is."""
+    return s.Sending(
+        message_id=value.message_id,
+        status=value.status,
+        tries=value.tries,
+        trouble=_trouble(value.trouble),
+        next_at=value.next_at,
+        sent_at=value.sent_at,
+    )
+
+
+def _trouble(kept: str) -> Trouble | None:
+    return Trouble(kept) if kept else None
 
 
 def day(

@@ -16,9 +16,11 @@ from urllib.parse import quote
 
 from centralita.core.errors import InvalidInput
 from centralita.server.inifile import Section, did_you_mean, read_sections
+from centralita.server.post_checks import email_problems, sms_problems
 from centralita.server.settings import (
     AsrConfig,
     DatabaseConfig,
+    EmailConfig,
     HttpConfig,
     KeysConfig,
     LimitsConfig,
@@ -28,8 +30,10 @@ from centralita.server.settings import (
     OutboundConfig,
     RecordingsConfig,
     SipConfig,
+    SmsConfig,
     TrunkConfig,
     TtsConfig,
+    name_of,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +70,8 @@ class Config:
     keys: KeysConfig = field(default_factory=KeysConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     outbound: OutboundConfig = field(default_factory=OutboundConfig)
+    email: EmailConfig = field(default_factory=EmailConfig)
+    sms: SmsConfig = field(default_factory=SmsConfig)
     log: LogConfig = field(default_factory=LogConfig)
     trunks: tuple[TrunkConfig, ...] = ()
     numbers: tuple[NumberConfig, ...] = ()
@@ -134,6 +140,8 @@ SECTIONS: dict[str, type[DataclassInstance]] = {
     "keys": KeysConfig,
     "limits": LimitsConfig,
     "outbound": OutboundConfig,
+    "email": EmailConfig,
+    "sms": SmsConfig,
     "log": LogConfig,
     "trunk": TrunkConfig,
     "number": NumberConfig,
@@ -246,7 +254,7 @@ def _build(section: Section, path: Path, problems: list[InvalidInput]) -> Datacl
         taken[NAMED[section.kind]] = section.name
     elif section.name:
         problems.append(InvalidInput(f"takes no name; write [{section.kind}]", place=place))
-    fields = {item.name: item for item in dataclasses.fields(kind) if item.metadata}
+    fields = {name_of(item): item for item in dataclasses.fields(kind) if item.metadata}
     for entry in section.entries.values():
         where = f"{path}:{entry.line} [{section.title}] {entry.key}"
         item = fields.get(entry.key)
@@ -259,7 +267,7 @@ def _build(section: Section, path: Path, problems: list[InvalidInput]) -> Datacl
         except ValueError as exc:
             problems.append(InvalidInput(str(exc), place=where))
             continue
-        taken[entry.key] = path.absolute().parent / value if isinstance(value, Path) else value
+        taken[item.name] = path.absolute().parent / value if isinstance(value, Path) else value
     return kind(**taken)
 
 
@@ -293,6 +301,8 @@ def _contradictions(config: Config, path: Path, sections: list[Section]) -> Iter
         ("sip", "tls_certificate", sip.tls_certificate),
         ("sip", "tls_key", sip.tls_key),
         ("database", "password_file", config.database.password_file),
+        ("email", "password_file", config.email.password_file),
+        ("sms", "password_file", config.sms.password_file),
         *((f"trunk:{trunk.name}", "password_file", trunk.password_file) for trunk in config.trunks),
     ]
     for title, key, file in files:
@@ -313,6 +323,12 @@ def _contradictions(config: Config, path: Path, sections: list[Section]) -> Iter
     for number in config.numbers:
         if not number.flow:
             yield at(f"number:{number.pattern}", "flow", "say which flow answers: flow = main")
+    for title, problems in (
+        ("email", email_problems(config.email)),
+        ("sms", sms_problems(config.sms)),
+    ):
+        for key, message in problems:
+            yield at(title, key, message)
 
 
 def _data_dir(overrides: Overrides) -> Path:

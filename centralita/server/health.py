@@ -12,6 +12,7 @@ from centralita import __version__
 from centralita.api import schemas as s
 from centralita.asr.vosk.models import ModelInfo
 from centralita.asr.vosk.pool import VoskPool
+from centralita.channels.postman import Postman
 from centralita.core.bus import Bus
 from centralita.core.events import Event
 from centralita.outbound.gate import Gate
@@ -39,6 +40,7 @@ class HealthCheck:
         calls: CallLog,
         recorder: Recorder,
         outbound: Gate,
+        postman: Postman,
     ) -> None:
         self._link = link
         self._pool = pool
@@ -48,6 +50,7 @@ class HealthCheck:
         self._calls = calls
         self._recorder = recorder
         self._outbound = outbound
+        self._postman = postman
         self.draining = False
 
     async def report(self) -> s.Health:
@@ -60,12 +63,14 @@ class HealthCheck:
         )
         takes_calls = worker.ok and edge.ok and not self.draining
         recordings, outbound = self._recordings(), self._calls_out()
+        messages = messages_out(self._postman)
         good = (
             takes_calls
             and asr.ok
             and database.ok
             and recordings.ok
             and outbound.ok
+            and messages.ok
             and worker.max_calls >= _TOO_FEW_CALLS
         )
         return s.Health(
@@ -77,6 +82,7 @@ class HealthCheck:
             database=database,
             recordings=recordings,
             outbound=outbound,
+            messages=messages,
         )
 
     def _calls_out(self) -> s.Part:
@@ -150,6 +156,20 @@ class HealthCheck:
         )
 
 
+def messages_out(postman: Postman) -> s.Part:
+    """Whether what agents write goes out, on the channels that have a server."""
+    troubles = sorted(postman.troubles.items())
+    return s.Part(
+        ok=not troubles,
+        message="; ".join(
+            f"no {channel} has gone since {one.since.isoformat(timespec='seconds')} "
+            f"({one.trouble.value}); see [{channel}]"
+            for channel, one in troubles
+        ),
+        detail={"sends": [name for name in ("email", "sms") if postman.sends(name)]},
+    )
+
+
 class HouseMetrics(Collector):
     """Figures for Prometheus, read when they are asked for."""
 
@@ -161,7 +181,9 @@ class HouseMetrics(Collector):
         supervisor: ProcessKeeper,
         bus: Bus,
         outbound: Gate,
+        postman: Postman,
     ) -> None:
+        self._postman = postman
         self._outbound = outbound
         self._link = link
         self._pool = pool
@@ -196,6 +218,12 @@ class HouseMetrics(Collector):
         for reason, count in sorted(gate.refused.items()):
             refused.add_metric([reason.value], count)
         yield refused
+        messages = CounterMetricFamily(
+            "centralita_messages", "tries to send messages", labels=["channel", "result"]
+        )
+        for (channel, result), count in sorted(self._postman.results.items()):
+            messages.add_metric([channel, result], count)
+        yield messages
         events = CounterMetricFamily("centralita_events", "events by type", labels=["event"])
         for name, count in sorted(self._events.items()):
             events.add_metric([name], count)

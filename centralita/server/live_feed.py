@@ -11,6 +11,8 @@ from centralita.api import live_messages as live
 from centralita.api import views
 from centralita.api.live import LiveHub
 from centralita.api.schemas import CustomerContext
+from centralita.channels.ledger import Again, Failed, Sent
+from centralita.channels.postman import MessageMoved
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.events import Event
@@ -31,6 +33,7 @@ from centralita.store.store import Store
 from centralita.timeline import model as timeline
 from centralita.timeline.directory import Caller, Provisional, customer_of
 from centralita.timeline.model import Customer, TaskState
+from centralita.timeline.sending import MessageStatus
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +160,8 @@ class LiveFeed:
             case FlowEnded(call_id=call_id):
                 self._learned.pop(call_id, None)
                 self._hub.publish(live.CallGone(call_id=call_id))
+            case MessageMoved():
+                self._hub.publish(message_changed(event))
             case TaskMade(task=task):
                 self._hub.publish(live.TaskChanged(task=views.task(task)))
             case _:
@@ -336,3 +341,20 @@ class LiveFeed:
                 dispositions=list(event.dispositions),
             )
         )
+
+
+def message_changed(event: MessageMoved) -> live.MessageChanged:
+    """What the pages hear of a message."""
+    match event.verdict:
+        case Sent():
+            status = MessageStatus.SENT
+        case Again():
+            status = MessageStatus.QUEUED
+        case Failed():
+            status = MessageStatus.FAILED
+    return live.MessageChanged(
+        message_id=event.place.message_id,
+        interaction_id=event.place.interaction_id,
+        customer_id=event.place.customer_id,
+        status=status,
+    )

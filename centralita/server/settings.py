@@ -5,12 +5,13 @@ sip.conf.example documents them for people, and a test holds the two together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from datetime import time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from centralita.channels.mailbox import Mailbox
 from centralita.server import values
 from centralita.server.values import PortRange
 
@@ -22,6 +23,11 @@ _KEPT: timedelta | None = timedelta(days=90)
 def setting(default: T, parse: values.Parser[T]) -> T:
     """A field that sip.conf can set."""
     return field(default=default, metadata={"parse": parse})
+
+
+def name_of(item: Field[object]) -> str:
+    """What a field is called in sip.conf: `from_` is `from`, which Python has taken."""
+    return item.name.removesuffix("_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +193,34 @@ class OutboundConfig:
     concurrent: int = setting(20, values.integer(0, 1000))
     prices: tuple[tuple[str, Decimal], ...] = setting((), values.prices)
     alert_at: Decimal | None = setting(None, values.optional(values.amount))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailConfig:
+    """The mail server that takes our emails on; without one they wait."""
+
+    server: tuple[str, int | None] | None = setting(None, values.optional(values.server_address))
+    security: str = setting("starttls", values.choice("starttls", "tls", "none"))
+    user: str = setting("", values.text)
+    password_file: Path | None = setting(None, values.optional(values.path))
+    from_: Mailbox | None = setting(None, values.optional(values.mailbox))
+    reply_to: Mailbox | None = setting(None, values.optional(values.mailbox))
+
+    @property
+    def port(self) -> int:
+        """The port that is set, or the usual one (RFC 8314)."""
+        given = self.server[1] if self.server is not None else None
+        return given or {"starttls": 587, "tls": 465, "none": 25}[self.security]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmsConfig:
+    """The gateway that takes our SMS on (Kannel's `sendsms`); without one they wait."""
+
+    url: str = setting("", values.url("http", "https"))
+    user: str = setting("", values.text)
+    password_file: Path | None = setting(None, values.optional(values.path))
+    from_: str = setting("", values.or_empty(values.sms_sender))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

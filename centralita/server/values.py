@@ -12,10 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time, timedelta
 from decimal import Decimal
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from centralita.channels.mailbox import Mailbox
 from centralita.core.errors import InvalidInput
 from centralita.core.wire import parse_duration
 
@@ -26,6 +29,9 @@ _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!
 _ICE = re.compile(
     r"(stun|stuns|turn|turns):([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?"
     r"(\?transport=(udp|tcp))?"
+)
+_MAILBOX = re.compile(
+    r'"?(?P<name>[^"<>]*?)"?\s*<(?P<address>[^<>\s]+@[^<>\s]+)>|(?P<bare>[^<>\s]+@[^<>\s]+)'
 )
 _YES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
@@ -179,6 +185,36 @@ def ng_address(value: str) -> tuple[str, int]:
     """Where rtpengine takes commands: `host:port`; without a port it is 2223, its own default."""
     name, _, digits = value.partition(":") if value.count(":") == 1 else (value, "", "")
     return host(name), port(digits or "2223")
+
+
+def server_address(value: str) -> tuple[str, int | None]:
+    """`host` or `host:port`; without a port it is the one that goes with the rest."""
+    name, colon, digits = value.partition(":") if value.count(":") == 1 else (value, "", "")
+    return host(name), port(digits) if colon else None
+
+
+def mailbox(value: str) -> Mailbox:
+    """An address, or a name and an address: `Talleres Gil <hola@example.org>`."""
+    match = _MAILBOX.fullmatch(text(value))
+    address = (match["address"] or match["bare"]) if match is not None else ""
+    try:
+        Address(addr_spec=address)
+        host(address.rpartition("@")[2])
+    except (ValueError, IndexError, HeaderParseError):
+        raise ValueError(
+            f'"{value}" is not an address; '
+            "write hola@example.org or Talleres Gil <hola@example.org>"
+        ) from None
+    return Mailbox(name=(match["name"] or "") if match is not None else "", address=address)
+
+
+def sms_sender(value: str) -> str:
+    """What SMS come from: a number, or a name of up to eleven signs (3GPP TS 23.040, 9.1.2.5)."""
+    if not re.fullmatch(r"\+?\d{3,15}|[A-Za-z0-9 .&_-]{1,11}", value):
+        raise ValueError(
+            f'"{value}" can send no SMS; write a number, or up to 11 letters and digits'
+        )
+    return value
 
 
 def optional(parse: Parser[T]) -> Callable[[str], T | None]:

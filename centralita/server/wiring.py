@@ -22,6 +22,7 @@ from centralita.api.ports import ApiPorts, ApiSettings
 from centralita.asr.vosk.models import resolve_models
 from centralita.asr.vosk.pool import PoolSettings, VoskPool
 from centralita.audit.entry import SERVER, Action
+from centralita.channels.postman import Postman
 from centralita.core.bus import Bus
 from centralita.core.clock import SteadyClock
 from centralita.core.errors import Unavailable
@@ -48,7 +49,7 @@ from centralita.server.bans import Bans
 from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.common_time import follow_time, leave_time
-from centralita.server.config import Config
+from centralita.server.config import Config, read_secret
 from centralita.server.conversations import Conversations
 from centralita.server.disk_watch import DiskWatch
 from centralita.server.farewell import SpokenFarewell
@@ -60,6 +61,7 @@ from centralita.server.media_workers import MediaWorkers, retiring_workers
 from centralita.server.outgoing import Outgoing, OutgoingPorts
 from centralita.server.outward import AgentLines, AuditWitness, Beeper, Outward, outbound_rules
 from centralita.server.page_phones import PagePhones
+from centralita.server.post import senders
 from centralita.server.recording import Recordings
 from centralita.server.retention import Retention
 from centralita.server.supervision import ProcessKeeper
@@ -85,6 +87,8 @@ log = logging.getLogger(__name__)
 _START_WITHIN = 30.0
 # How long the edge may take to say which phones are there when calls are taken over, in seconds.
 _FIRST_LOOK = 2.0
+# How long the next brain waits for a message that is just being sent, in seconds.
+_LAST_LETTER = 1.0
 
 
 class House:
@@ -220,6 +224,9 @@ class House:
             self.link, self.dispatcher, lines, self.outgoing, self.bus, self.clock
         )
         self.conversations = Conversations(self.dispatcher.desk, self.recorder, self.outgoing)
+        self.postman = Postman(
+            senders(config.email, config.sms, read_secret), store.outbox, self.bus, self.clock
+        )
         self.health = HealthCheck(
             self.link,
             self.pool,
@@ -229,6 +236,7 @@ class House:
             self.calls,
             self.recorder,
             self.outbound,
+            self.postman,
         )
         self._web_dir = web_dir
         self._tasks = Tasks("house")
@@ -271,6 +279,7 @@ class House:
         self.page_phones.start(kept)
         self.switch.start()
         self.retention.start()
+        self.postman.start()
         self.disk.start()
         await self._serve_http()
         await self._wait_until_ready()
@@ -299,6 +308,7 @@ class House:
         await self.transcripts.close()
         await self.feed.close()
         await self.retention.close()
+        await self.postman.close()
         await self.disk.close()
         await self._tasks.close()
         await self.media_workers.close()
@@ -318,6 +328,7 @@ class House:
         await self.link.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        await self.postman.close(within=_LAST_LETTER)
         await self.agents.close()
         await self.outbound.close()
         await self.calls.close()
@@ -397,7 +408,15 @@ class House:
         config = self.config
         registry = CollectorRegistry()
         registry.register(
-            HouseMetrics(self.link, self.pool, self.calls, self.supervisor, self.bus, self.outbound)
+            HouseMetrics(
+                self.link,
+                self.pool,
+                self.calls,
+                self.supervisor,
+                self.bus,
+                self.outbound,
+                self.postman,
+            )
         )
         settings = ApiSettings(
             region=config.sip.region,
@@ -423,6 +442,7 @@ class House:
             flows=self.center,
             bans=Bans(self.edge_control, config.limits.ban),
             phones=self.page_phones,
+            post=self.postman,
             metrics=registry,
             keyring=self.keyring,
             audit=self.audit,

@@ -24,12 +24,13 @@ from centralita.core.ids import (
 from centralita.core.refusals import Refusal
 from centralita.core.wire import to_plain
 from centralita.store.database import Database
+from centralita.store.outbox import sending_of
 from centralita.store.records import Cursor, Part
 from centralita.store.redirects import current
 from centralita.store.search import index_entry
 from centralita.store.sql import insert_new, part
 from centralita.store.tables import Id, InteractionRow, JsonObject, RecordingRow, TranscriptRow
-from centralita.store.writing import statuses_of, write_tags
+from centralita.store.writing import write_tags
 from centralita.timeline.model import (
     SPOKEN,
     CallDetails,
@@ -42,6 +43,7 @@ from centralita.timeline.model import (
     Talk,
 )
 from centralita.timeline.repositories import Annotation, CallFilter, Tally
+from centralita.timeline.sending import Sending
 
 _COMPLETED = ("ended_at", "agent_id", "queue_id", "subject", "body", "outcome", "details")
 _TABLE = cast(Table, InteractionRow.__table__)
@@ -361,15 +363,15 @@ async def interactions_of(
         for row in found
         if row.direction == Direction.OUT and row.channel in (Channel.EMAIL, Channel.SMS)
     ]
-    sending = await statuses_of(session, written)
+    sending = await sending_of(session, written)
     return [
-        _interaction(row, tuple(recordings.get(row.call_id or "", ())), sending.get(row.id, ""))
+        _interaction(row, tuple(recordings.get(row.call_id or "", ())), sending.get(row.id))
         for row in found
     ]
 
 
 def _interaction(
-    row: InteractionRow, recordings: tuple[RecordingId, ...], sending: str
+    row: InteractionRow, recordings: tuple[RecordingId, ...], sending: Sending | None
 ) -> Interaction:
     return Interaction(
         id=InteractionId(row.id),

@@ -16,8 +16,9 @@ from centralita.store.erasure import Erasure
 from centralita.store.interactions import Interactions
 from centralita.store.merges import Merges
 from centralita.store.outbound import OutboundCalls
+from centralita.store.outbox import Outbox
 from centralita.store.searching import Searching
-from centralita.store.writing import Outbox, Tags, Templates
+from centralita.store.writing import Tags, Templates
 from centralita.timeline.context import ContextReader
 from centralita.timeline.journal import CallJournal
 

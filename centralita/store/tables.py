@@ -256,7 +256,10 @@ class TemplateRow(Base):
 
 
 class OutboxRow(Base):
-    """What was written to a customer and waits to be sent; its text is the interaction's."""
+    """What was written to a customer, and how far it is; its text is the interaction's.
+
+    `next_at` is there while it is queued. `answer` may repeat the address.
+    """
 
     __tablename__ = "outbox"
 
@@ -269,8 +272,17 @@ class OutboxRow(Base):
     template_id: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[datetime]
     created_by: Mapped[str]
+    tries: Mapped[int]
+    tried_since: Mapped[datetime | None]
+    next_at: Mapped[datetime | None]
+    trouble: Mapped[str]
+    answer: Mapped[str]
+    sent_at: Mapped[datetime | None]
 
-    __table_args__ = (Index(None, "status", "created_at", "id"),)
+    __table_args__ = (
+        Index(None, "status", "created_at", "id"),
+        Index(None, "channel", "status", "next_at", "id"),
+    )
 
 
 class MergeRow(Base):

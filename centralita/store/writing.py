@@ -1,4 +1,4 @@
-"""Templates, messages that wait to be sent, and tags."""
+"""Templates and tags."""
 
 from __future__ import annotations
 
@@ -9,18 +9,12 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import NotFound
-from centralita.core.ids import CustomerId, InteractionId, MessageId, TemplateId
+from centralita.core.ids import TemplateId
 from centralita.store.database import Database
-from centralita.store.records import Cursor, Part
-from centralita.store.sql import containing, part, part_of
-from centralita.store.tables import OutboxRow, TagRow, TemplateRow
+from centralita.store.sql import containing
+from centralita.store.tables import TagRow, TemplateRow
 from centralita.timeline.model import Channel
-from centralita.timeline.templates import (
-    MessageStatus,
-    OutgoingMessage,
-    Template,
-    TemplateText,
-)
+from centralita.timeline.templates import Template, TemplateText
 
 
 class Templates:
@@ -64,44 +58,6 @@ class Templates:
             await session.delete(row)
 
 
-class Outbox:
-    """What was written to customers and is not sent yet."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add(self, message: OutgoingMessage) -> None:
-        """Keep a message whose interaction is stored already."""
-        async with self._database.write() as session:
-            session.add(
-                OutboxRow(
-                    id=message.id,
-                    interaction_id=message.interaction_id,
-                    customer_id=message.customer_id,
-                    channel=message.channel.value,
-                    to=message.to,
-                    status=message.status.value,
-                    template_id=message.template_id,
-                    created_at=message.created_at,
-                    created_by=message.created_by,
-                )
-            )
-
-    async def list(
-        self, *, limit: int, after: Cursor | None = None, status: MessageStatus | None = None
-    ) -> Part[OutgoingMessage]:
-        """Messages, oldest first: in the order in which they are to be sent."""
-        statement = select(OutboxRow)
-        if status is not None:
-            statement = statement.where(OutboxRow.status == status.value)
-        async with self._database.read() as session:
-            found = await part(
-                session, statement, OutboxRow.created_at, OutboxRow.id,
-                limit=limit, after=after, newest_first=False,
-            )  # fmt: skip
-            return part_of(found, _message)
-
-
 class Tags:
     """The tags in use."""
 
@@ -136,36 +92,10 @@ async def write_tags(session: AsyncSession, interaction_id: str, tags: Sequence[
         )
 
 
-async def statuses_of(session: AsyncSession, interactions: Sequence[str]) -> dict[str, str]:
-    """How far the messages are that some entries are."""
-    if not interactions:
-        return {}
-    rows = await session.execute(
-        select(OutboxRow.interaction_id, OutboxRow.status).where(
-            OutboxRow.interaction_id.in_(interactions)
-        )
-    )
-    return dict(rows.all())
-
-
 def _template(row: TemplateRow) -> Template:
     return Template(
         id=TemplateId(row.id),
         channel=Channel(row.channel),
         name=row.name,
         texts=msgspec.convert(row.texts, tuple[TemplateText, ...]),
-    )
-
-
-def _message(row: OutboxRow) -> OutgoingMessage:
-    return OutgoingMessage(
-        id=MessageId(row.id),
-        interaction_id=InteractionId(row.interaction_id),
-        customer_id=CustomerId(row.customer_id),
-        channel=Channel(row.channel),
-        to=row.to,
-        created_at=row.created_at,
-        created_by=row.created_by,
-        status=MessageStatus(row.status),
-        template_id=TemplateId(row.template_id) if row.template_id is not None else None,
     )

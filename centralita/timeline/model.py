@@ -22,6 +22,7 @@ from centralita.core.ids import (
     new_id,
 )
 from centralita.core.wire import Plain
+from centralita.timeline.sending import Sending
 
 
 class Channel(StrEnum):
@@ -198,7 +199,7 @@ class Interaction:
 
     `external_id` is the id of the message in the system it came from; it is unique. `candidates`
     are the customers who share the number or address, until an agent has said which one it was.
-    `sending` says how far a message is that was written here (`queued`), else it is empty.
+    `sending` says how far a message is that was written here, and is None for all others.
     """
 
     id: InteractionId
@@ -219,7 +220,7 @@ class Interaction:
     call: CallDetails | None = None
     recording_ids: tuple[RecordingId, ...] = ()
     tags: tuple[str, ...] = ()
-    sending: str = ""
+    sending: Sending | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

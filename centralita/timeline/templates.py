@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from centralita.core.errors import InvalidInput
 from centralita.core.ids import CustomerId, InteractionId, MessageId, TemplateId
 from centralita.timeline.model import Channel
+from centralita.timeline.sending import MessageStatus
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 # What a template may speak of.
@@ -37,15 +37,10 @@ class Template:
     texts: tuple[TemplateText, ...]
 
 
-class MessageStatus(StrEnum):
-    """How far a message is. Nothing sends yet, so there is only one."""
-
-    QUEUED = "queued"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
-    """A message to a customer that waits to be sent; its text is that of the interaction."""
+    """A message to a customer, and how far it is; its text is that of the interaction. `answer` is
+    what the mail server or gateway said to the last try."""
 
     id: MessageId
     interaction_id: InteractionId
@@ -54,8 +49,13 @@ class OutgoingMessage:
     to: str
     created_at: datetime
     created_by: str
-    status: MessageStatus = MessageStatus.QUEUED
     template_id: TemplateId | None = None
+    status: MessageStatus = MessageStatus.QUEUED
+    tries: int = 0
+    trouble: str = ""
+    answer: str = ""
+    next_at: datetime | None = None
+    sent_at: datetime | None = None
 
 
 def check(template: Template, place: str = "$.texts") -> None:

@@ -23,6 +23,7 @@ from centralita.core.wire import Plain
 from centralita.store.store import Store
 from centralita.timeline.model import Channel, Direction, Task, TaskKind, TaskState
 from centralita.timeline.repositories import Annotation
+from centralita.timeline.sending import MessageStatus
 from centralita.timeline.templates import OutgoingMessage, Template, TemplateText
 from tests.contract.test_search import spoken
 from tests.contract.test_store import (  # noqa: F401
@@ -82,9 +83,11 @@ async def test_a_message_waits_and_its_entry_says_so_also_after_a_merge(store: S
         await store.interactions.add(out)
         await store.outbox.add(waits)
     await store.interactions.add(message("int_in"))
-    assert (await store.outbox.list(limit=9)).items == (waits,)
-    sending = {one.id: one.sending for one in await store.interactions.recent(ANA, 9)}
-    assert sending == {"int_out": "queued", "int_in": ""}
+    assert (await store.outbox.list(limit=9)).items == (replace(waits, next_at=NOON),)
+    recent = {one.id: one.sending for one in await store.interactions.recent(ANA, 9)}
+    sending = recent.pop(out.id)
+    assert sending is not None and sending.status is MessageStatus.QUEUED
+    assert recent == {"int_in": None}
     made = await store.merges.merge(ANA, customer("cus_leo").id, NOON, by="user_ana")
     assert made.moved["message"] == 1
 

@@ -11,11 +11,28 @@ import pytest
 from sqlalchemy import select, text
 
 from centralita.core.errors import Conflict, NotFound
-from centralita.core.ids import CallId, CaseId, CustomerId, QueueId, RecordingId, TaskId
+from centralita.core.ids import (
+    CallId,
+    CaseId,
+    CustomerId,
+    MessageId,
+    QueueId,
+    RecordingId,
+    TaskId,
+)
 from centralita.store.records import RecordingRecord, TranscriptChannel, TranscriptRecord
 from centralita.store.store import Store
 from centralita.store.tables import Base, OutboundCallRow
-from centralita.timeline.model import Case, CaseState, Direction, Task, TaskKind, TaskState
+from centralita.timeline.model import (
+    Case,
+    CaseState,
+    Channel,
+    Direction,
+    Task,
+    TaskKind,
+    TaskState,
+)
+from centralita.timeline.templates import OutgoingMessage
 from tests.contract.test_store import (  # noqa: F401
     ANA,
     CALL,
@@ -32,7 +49,7 @@ from tests.contract.test_store import (  # noqa: F401
 # Each stands in one place only, so that a trace tells where it was left.
 SECRETS = (
     "Zafiro", "600111222", "600333444", "esmeralda", "topacio", "rubí", "ámbar", "ópalo",
-    "turquesa", "granate", "cuarzo", "perla", "ágata", "amatista",
+    "turquesa", "granate", "cuarzo", "perla", "ágata", "amatista", "jade",
 )  # fmt: skip
 
 
@@ -76,6 +93,12 @@ async def a_life(store: Store) -> None:
     )  # fmt: skip
     out = replace(message("int_out"), direction=Direction.OUT, subject="ágata")
     await store.interactions.add(out)
+    await store.outbox.add(
+        OutgoingMessage(
+            id=MessageId("msg_1"), interaction_id=out.id, customer_id=ANA, channel=Channel.SMS,
+            to="+34600111222", created_at=NOON, created_by="user_ana", answer="jade: no such user",
+        )
+    )  # fmt: skip
     async with store.database.write() as session:
         session.add(
             OutboundCallRow(

@@ -40,6 +40,23 @@ async def found(store: Store, query: str, **more: object) -> list[str]:
     return [hit.entry.id for hit in part.items]
 
 
+async def tables_as_of(url: str, revision: str, *statements: str) -> None:
+    """A database that an earlier release left, after these statements."""
+    database = Database(url)
+
+    def to(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+    async with database.engine.begin() as connection:
+        await connection.run_sync(to)
+        for statement in statements:
+            await connection.execute(text(statement))
+    await database.close()
+
+
 async def spoken(store: Store, *words: str) -> None:
     """A call of Ana's with these words, one each second."""
     call = CallDetails(call_id=CALL, caller="+34600111222", dialled="100")
@@ -154,29 +171,19 @@ async def test_an_undone_change_leaves_the_index_as_it_was(store: Store) -> None
 async def test_what_was_there_before_the_index_is_found_after_the_upgrade(
     url: str,
 ) -> None:
-    database = Database(url)
-
-    def to(revision: str, connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-    async with database.engine.begin() as connection:
-        await connection.run_sync(lambda one: to("0004", one))
-        for statement in (
-            "INSERT INTO interactions (id, channel, direction, started_at, subject, body,"
-            " disposition, notes, call_id, caller, dialled, candidates, details) VALUES"
-            " ('int_1', 'call', 'in', '2026-01-05 12:00:00', 'Avería', '', '', 'Otoño', 'call_1',"
-            " '', '', '[]', '{}')",
-            "INSERT INTO recordings (id, call_id, kind, path, channels, duration_s, sha256,"
-            " created_at, removed) VALUES ('rec_1', 'call_1', 'voicemail', '', 1, 1, '',"
-            " '2026-01-05 12:00:00', false)",
-            "INSERT INTO transcripts (recording_id, language, text, channels) VALUES"
-            " ('rec_1', 'es', 'llámenme', '[]')",
-        ):
-            await connection.execute(text(statement))
-    await database.close()
+    await tables_as_of(
+        url,
+        "0004",
+        "INSERT INTO interactions (id, channel, direction, started_at, subject, body,"
+        " disposition, notes, call_id, caller, dialled, candidates, details) VALUES"
+        " ('int_1', 'call', 'in', '2026-01-05 12:00:00', 'Avería', '', '', 'Otoño', 'call_1',"
+        " '', '', '[]', '{}')",
+        "INSERT INTO recordings (id, call_id, kind, path, channels, duration_s, sha256,"
+        " created_at, removed) VALUES ('rec_1', 'call_1', 'voicemail', '', 1, 1, '',"
+        " '2026-01-05 12:00:00', false)",
+        "INSERT INTO transcripts (recording_id, language, text, channels) VALUES"
+        " ('rec_1', 'es', 'llámenme', '[]')",
+    )
     opened = await open_store(url)
     for query in ("averia otono", "llamenme"):
         assert await found(opened, query) == ["int_1"]

@@ -87,7 +87,11 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/centralita.db"
-    server: str = request.getfixturevalue("postgres_server")
+    return await new_database(request.getfixturevalue("postgres_server"))
+
+
+async def new_database(server: str) -> str:
+    """The URL of an empty database of its own in a running PostgreSQL."""
     name = f"test_{next(_databases)}"
     database = Database(server)
     async with database.engine.connect() as connection:

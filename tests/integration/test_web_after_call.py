@@ -32,6 +32,17 @@ pytestmark = pytest.mark.skipif(why_skip() != "", reason=why_skip())
 NOW = InteractionId("int_now")
 
 
+def hello() -> Template:
+    """A template for emails in two languages."""
+    return Template(
+        id=TemplateId("hello"), channel=Channel.EMAIL, name="Confirmación",
+        texts=(
+            TemplateText(language="es", subject="Su pedido", body="Hola, {name}: sale hoy."),
+            TemplateText(language="en", subject="Your order", body="Hello {name}."),
+        ),
+    )  # fmt: skip
+
+
 async def wraps_up(desk: Desk, visit: Visit, signs_in: SignsIn, **look: object) -> BrowserPage:
     """Ana has just talked with Julia. The server's time is the browser's."""
     desk.clock.advance(datetime.now(UTC) - desk.clock.now())
@@ -91,28 +102,20 @@ async def test_a_callback_waits_for_its_time_and_is_then_overdue(
     await ana.sees("text=Es la hora de devolver una llamada")
 
 
-async def test_a_message_from_a_template_stands_in_the_history_as_not_sent(
+async def test_a_message_that_nobody_sends_yet_waits_and_the_page_says_so(
     desk: Desk, visit: Visit, signs_in: SignsIn
 ) -> None:
-    await desk.store.templates.put(
-        Template(
-            id=TemplateId("hello"), channel=Channel.EMAIL, name="Confirmación",
-            texts=(
-                TemplateText(language="es", subject="Su pedido", body="Hola, {name}: sale hoy."),
-                TemplateText(language="en", subject="Your order", body="Hello {name}."),
-            ),
-        )
-    )  # fmt: skip
+    await desk.store.templates.put(hello())
     ana = await wraps_up(desk, visit, signs_in)
     await ana.click("next-message")
-    await ana.sees("not-sent-yet", "aún no envía")
     await ana.select("message-template", "hello")
+    await ana.sees("not-sent-yet", "no tiene configurado el envío de correos")
     await ana.until("document.querySelector('[data-testid=message-text]')?.value.length > 0")
     assert await ana.value("message-text") == "Hola, Julia Ríos: sale hoy."
     assert await ana.inaccessible() == []
     await ana.fill("message-text", "Hola, Julia: sale mañana.")
     await ana.click("message-save")
-    await ana.sees("entry-not-sent", "Sin enviar")
+    await ana.sees("entry-sending", "En espera")
     await ana.sees("timeline-entry", "sale mañana")
     (waits,) = (await desk.store.outbox.list(limit=9)).items
     assert (waits.to, waits.status, waits.template_id) == (
@@ -200,7 +203,9 @@ async def test_axe_finds_nothing_wrong_with_what_follows_a_call(
     viewport = {"width": width, "height": 900}
     look = {"colorScheme": scheme, "reducedMotion": "reduce", "viewport": viewport}
     ana = await wraps_up(desk, visit, signs_in, **look)
+    await desk.store.templates.put(hello())
     await ana.click("next-message")
+    await ana.select("message-template", "hello")
     await ana.sees("not-sent-yet")
     assert await ana.inaccessible() == []
     assert await ana.evaluate("document.documentElement.scrollWidth <= innerWidth")

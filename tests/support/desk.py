@@ -24,6 +24,7 @@ from centralita.api.passwords import Passwords
 from centralita.api.ports import AdmittedPage, ApiPorts, ApiSettings
 from centralita.audit.head import Head
 from centralita.audit.log import AuditLog
+from centralita.channels.postman import Postman
 from centralita.core.bus import Bus
 from centralita.core.clock import ManualClock
 from centralita.core.errors import Conflict, NotFound
@@ -119,6 +120,23 @@ class Floor:
         self.published_flows.append(flow)
 
 
+@dataclass
+class Post:
+    """Somebody who sends on these channels, or seems to, and remembers when to look."""
+
+    channels: set[str] = field(default_factory=set)
+    woken: list[str] = field(default_factory=list)
+    postman: Postman | None = None
+
+    def sends(self, channel: str) -> bool:
+        return channel in self.channels
+
+    def wake(self, channel: str) -> None:
+        self.woken.append(channel)
+        if self.postman is not None:
+            self.postman.wake(channel)
+
+
 class NobodyCalls:
     """No call that an agent makes."""
 
@@ -152,6 +170,7 @@ def healthy() -> s.Health:
         database=fine,
         recordings=fine,
         outbound=fine,
+        messages=fine,
     )
 
 
@@ -194,10 +213,11 @@ class Desk:
     """The API as clients see it, and the parts behind it that a test may need."""
 
     def __init__(
-        self, ports: ApiPorts, floor: Floor, clock: ManualClock, server: TestServer
+        self, ports: ApiPorts, floor: Floor, post: Post, clock: ManualClock, server: TestServer
     ) -> None:
         self.ports = ports
         self.floor = floor
+        self.post = post
         self.clock = clock
         self.store: Store = ports.store
         self.hub = ports.hub
@@ -221,7 +241,7 @@ class Desk:
 async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
     """A centre with the agents ana and leo, the supervisor sol and the admin eva."""
     store = await open_store(f"sqlite:///{folder}/centralita.db")
-    clock, hub = ManualClock(NOON), LiveHub()
+    clock, hub, post = ManualClock(NOON), LiveHub(), Post()
     floor = Floor(hub, healthy())
     keyring = Keyring(folder / "keys")
     (folder / "recordings").mkdir()
@@ -241,13 +261,14 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         flows=floor,
         bans=floor,
         phones=floor,
+        post=post,
         metrics=registry,
         keyring=keyring,
         audit=AuditLog(store.audit, Head(folder / "audit", keyring), clock),
         passwords=Passwords(FAST),
     )
     await _people(store, hub)
-    desk = Desk(ports, floor, clock, TestServer(make_app(ports)))
+    desk = Desk(ports, floor, post, clock, TestServer(make_app(ports)))
     async with desk.client:
         yield desk
     await store.close()

@@ -18,6 +18,7 @@ from centralita.server.config import (
     load_config,
     parse_config,
 )
+from centralita.server.settings import name_of
 from centralita.server.values import PortRange
 
 EXAMPLE = Path(__file__).parents[2] / "sip.conf.example"
@@ -71,7 +72,7 @@ def test_every_setting_is_in_the_example_and_the_other_way_round() -> None:
         elif entry := re.match(r"#([a-z0-9_]+) =", line):
             shown.add((section, entry[1]))
     known = {
-        (section, item.name)
+        (section, name_of(item))
         for section, kind in SECTIONS.items()
         for item in dataclasses.fields(kind)
         if item.metadata

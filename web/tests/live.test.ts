@@ -266,3 +266,18 @@ test("attempts to connect come ever more slowly, but never later than in a quart
   expect(longest).toEqual([500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
   expect(backoff(3, 0)).toBe(1000);
 });
+
+test("a message that has gone is what the histories hear of, and nothing else changes", () => {
+  const before = apply(EMPTY, snapshot);
+  if (before === null) throw new Error("the snapshot was not taken");
+  const moved: LiveMessage = {
+    type: "message",
+    seq: 1,
+    message_id: "msg_1",
+    interaction_id: "int_1",
+    customer_id: "cus_1",
+    status: "sent",
+  };
+  const after = apply(before, moved);
+  expect(after).toEqual({ ...before, seq: 1, moved });
+});

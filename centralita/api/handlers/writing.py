@@ -1,4 +1,4 @@
-"""What agents write to customers: from templates, into the outbox."""
+"""What agents write to customers: from templates, into the outbox, and on its way."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from centralita.api.auditor import Auditor
 from centralita.api.http import Handler, Incoming, Reply, cursor, page
 from centralita.api.ports import ApiPorts
 from centralita.audit.entry import Action
+from centralita.channels.sms import MOST_PARTS, parts
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import (
     CaseId,
@@ -18,6 +19,7 @@ from centralita.core.ids import (
     new_id,
 )
 from centralita.timeline.model import Channel, Customer, Direction, IdentityKind, Interaction
+from centralita.timeline.sending import UNSENT
 from centralita.timeline.templates import (
     OutgoingMessage,
     Template,
@@ -30,12 +32,19 @@ from centralita.timeline.templates import (
 _KIND = {Channel.EMAIL: IdentityKind.EMAIL, Channel.SMS: IdentityKind.PHONE}
 
 
+class TooLong(InvalidInput):
+    """More than an SMS can hold."""
+
+    code = "too_long"
+
+
 class Writing:
-    """Templates and messages. Nothing sends messages yet: they wait, and say so."""
+    """Templates and messages."""
 
     def __init__(self, ports: ApiPorts, auditor: Auditor) -> None:
         self._store = ports.store
         self._clock = ports.clock
+        self._post = ports.post
         self._auditor = auditor
 
     def handlers(self) -> dict[str, Handler]:
@@ -46,6 +55,7 @@ class Writing:
             "draft": self.draft,
             "write_message": self.write,
             "outbox": self.outbox,
+            "retry_message": self.retry,
             "tags": self.tags,
         }
 
@@ -94,6 +104,7 @@ class Writing:
                 subject=fill(text.subject, values),
                 body=fill(text.body, values),
                 to=_addresses(customer, template.channel),
+                will_be_sent=self._post.sends(template.channel.value),
             )
         )
 
@@ -108,6 +119,8 @@ class Writing:
             )
         if channel is Channel.SMS and given.subject:
             raise InvalidInput("an SMS has no subject", place="$.subject")
+        if channel is Channel.SMS and parts(given.body) > MOST_PARTS:
+            raise TooLong(f"is longer than {MOST_PARTS} SMS together", place="$.body")
         if given.case_id is not None:
             case = await self._store.cases.get(CaseId(given.case_id))
             if case is None or case.customer_id != customer.id:
@@ -138,14 +151,24 @@ class Writing:
                 )
             )
             await self._store.outbox.add(message)
+        self._post.wake(channel.value)
         entry = await self._store.interactions.get(message.interaction_id)
         assert entry is not None
         return Reply(views.interaction(entry), 201)
 
     async def outbox(self, incoming: Incoming) -> Reply:
-        query = incoming.query(s.PageQuery)
-        part = await self._store.outbox.list(limit=query.limit, after=cursor(query.cursor))
+        query = incoming.query(s.OutboxQuery)
+        part = await self._store.outbox.list(
+            limit=query.limit,
+            after=cursor(query.cursor),
+            statuses=UNSENT if query.status is None else (query.status,),
+        )
         return Reply(page(part, views.message))
+
+    async def retry(self, incoming: Incoming) -> Reply:
+        message = await self._store.outbox.retry(MessageId(incoming.path("id")), self._clock.now())
+        self._post.wake(message.channel.value)
+        return Reply(views.message(message))
 
     async def tags(self, incoming: Incoming) -> Reply:
         query = incoming.query(s.TagQuery)

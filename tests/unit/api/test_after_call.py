@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from centralita.channels.ledger import Failed
+from centralita.channels.protocol import Trouble
 from centralita.core.ids import CallId
 from centralita.timeline.templates import fill
 from tests.support.desk import NOON, Desk, Json, Person, open_desk
@@ -64,8 +66,11 @@ async def test_a_template_is_for_admins_to_write_and_for_agents_to_use(
     case = await ana.post("/cases", {"customer_id": julia["id"], "subject": "Pedido"}, status=201)
     draft = await ana.get("/templates/hello/draft", customer_id=julia["id"])
     assert draft == {
-        "language": "en", "subject": "", "body": "Hello Julia, this is Ana.", "to": ["+34600111222"]
+        "language": "en", "subject": "", "body": "Hello Julia, this is Ana.",
+        "to": ["+34600111222"], "will_be_sent": False,
     }  # fmt: skip
+    desk.post.channels.add("sms")
+    assert (await ana.get("/templates/hello/draft", customer_id=julia["id"]))["will_be_sent"]
     draft = await ana.get(
         "/templates/hello/draft", customer_id=julia["id"], language="es", case_id=case["id"]
     )
@@ -101,7 +106,10 @@ async def test_a_message_waits_in_the_outbox_and_is_an_entry_that_says_so(
 ) -> None:
     body = {"channel": "sms", "customer_id": julia["id"], "to": "+34600111222", "body": "Mañana."}
     entry = await ana.post("/messages", body, status=201)
-    assert (entry["channel"], entry["direction"], entry["sending"]) == ("sms", "out", "queued")
+    assert (entry["channel"], entry["direction"]) == ("sms", "out")
+    sending = entry["sending"]
+    assert (sending["status"], sending["tries"], sending["trouble"]) == ("queued", 0, None)
+    assert desk.post.woken == ["sms"]
     timeline = await ana.get(f"/customers/{julia['id']}/timeline")
     assert timeline["items"] == [entry]
     sol = await desk.sign_in("sol")
@@ -111,6 +119,33 @@ async def test_a_message_waits_in_the_outbox_and_is_an_entry_that_says_so(
     for change, place in (({"to": "+34911"}, "$.to"), ({"subject": "x"}, "$.subject")):
         answer = await ana.post("/messages", body | change, status=400)
         assert answer["error"]["place"] == place
+    answer = await ana.post("/messages", body | {"body": "ñ" * 1531}, status=400)
+    assert answer["error"]["code"] == "too_long"
+    await ana.post("/messages", body | {"body": "ñ" * 1530}, status=201)
+
+
+async def test_a_message_that_has_failed_is_tried_again_by_an_agent(
+    desk: Desk, ana: Person, julia: Json
+) -> None:
+    body = {"channel": "sms", "customer_id": julia["id"], "to": "+34600111222", "body": "Mañana."}
+    entry = await ana.post("/messages", body, status=201)
+    path = f"/messages/{entry['sending']['message_id']}/retry"
+    taken = await desk.store.outbox.take("sms", NOON)
+    assert taken is not None
+    answer = await ana.post(path, status=409)
+    assert answer["error"]["code"] == "sent_already"
+    no_such_number = Failed(trouble=Trouble.ADDRESS, answer="403 Not routable.")
+    await desk.store.outbox.settle(taken.letter, no_such_number)
+    failed = (await ana.get(f"/interactions/{entry['id']}"))["sending"]
+    assert (failed["status"], failed["trouble"], failed["next_at"]) == ("failed", "address", None)
+    sol = await desk.sign_in("sol")
+    (shown,) = (await sol.get("/messages?status=failed"))["items"]
+    assert shown["answer"] == "403 Not routable."
+    desk.post.woken.clear()
+    assert (await ana.post(path))["status"] == "queued"
+    assert desk.post.woken == ["sms"]
+    assert (await sol.get("/messages?status=failed"))["items"] == []
+    await ana.post("/messages/msg_none/retry", status=404)
 
 
 async def test_a_callback_is_for_a_queue_or_oneself_and_lies_ahead(

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from centralita.api import live_messages as live
 from centralita.api.watcher import Viewer
-from centralita.core.ids import AgentId, CustomerId, OfferId
+from centralita.channels.ledger import Again, Failed, Sent, Verdict
+from centralita.channels.postman import MessageMoved
+from centralita.channels.protocol import Place, Trouble
+from centralita.core.ids import AgentId, CustomerId, InteractionId, MessageId, OfferId
 from centralita.ivr.events import FlowResumed
 from centralita.routing.conversations.events import CallHeld
 from centralita.routing.events import ConsultationTakenOver, OfferMade
 from centralita.timeline.model import CustomerContext
 from tests.support.house import ANA, SALES, House, open_center_house, shown
+
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -127,3 +132,26 @@ async def test_a_flow_that_stands_by_takes_no_call_out_of_an_agents_hands(house:
     house.bus.publish(CallHeld(call_id=caller.call_id, agent_id=ANA, held=True, at=now))
     (call,) = await shown(page, live.CallChanged)
     assert (call.state, call.agent_id) == ("held", ANA)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        (Sent(at=NOON), "sent"),
+        (Again(at=NOON, trouble=Trouble.BUSY, answer="451 <julia@example.org>"), "queued"),
+        (Failed(trouble=Trouble.ADDRESS, answer="550 <julia@example.org>"), "failed"),
+    ],
+)
+async def test_all_agents_hear_how_a_message_went_and_nothing_of_its_words(
+    house: House, verdict: Verdict, status: str
+) -> None:
+    page = house.hub.watch(Viewer(agent_id=ANA, sees_all=False))
+    place = Place(
+        message_id=MessageId("msg_1"),
+        interaction_id=InteractionId("int_1"),
+        customer_id=CustomerId("cus_1"),
+    )
+    house.bus.publish(MessageMoved(place=place, verdict=verdict))
+    (moved,) = await shown(page, live.MessageChanged)
+    assert (moved.interaction_id, moved.customer_id, moved.status) == ("int_1", "cus_1", status)
+    assert "julia" not in str(moved)

@@ -14,7 +14,7 @@ interface Props {
   readonly onDone: () => void;
 }
 
-/** A message from a template: chosen, filled, looked over, and put into the outbox. */
+/** A message from a template: chosen, filled, looked over, and sent. */
 export function WriteTo({ customerId, caseId, onDone }: Props) {
   const { t, language: ours } = useI18n();
   const { data: templates } = useTemplates();
@@ -23,9 +23,6 @@ export function WriteTo({ customerId, caseId, onDone }: Props) {
   const template = templates?.items.find((one) => one.id === templateId);
   return (
     <div className="next-form">
-      <Alert color="yellow" variant="light" icon={<Icon name="info" />} mb="sm" data-testid="not-sent-yet">
-        {t("next.not_sent_yet")}
-      </Alert>
       {templates?.items.length === 0 && <p className="dimmed">{t("next.no_templates")}</p>}
       <div className="sheet-fields">
         <NativeSelect
@@ -105,7 +102,7 @@ function Filled(props: {
         ...(caseId === null ? {} : { case_id: caseId }),
         template_id: template.id,
       });
-      toast(t("next.queued"));
+      toast(t(draft.will_be_sent ? "next.on_its_way" : "next.queued"));
       onDone();
     } catch (error) {
       toast(errorText(t, error), "bad");
@@ -119,6 +116,11 @@ function Filled(props: {
         void send();
       }}
     >
+      {!draft.will_be_sent && (
+        <Alert color="yellow" variant="light" icon={<Icon name="info" />} mt="sm" data-testid="not-sent-yet">
+          {t(`next.not_sent_yet.${template.channel}`)}
+        </Alert>
+      )}
       {address === undefined ? (
         <p className="bad" role="alert">
           {t(template.channel === "email" ? "next.no_address" : "next.no_phone")}
@@ -166,9 +168,10 @@ function Filled(props: {
           size="xs"
           loading={write.isPending}
           disabled={address === undefined || body.trim() === ""}
+          leftSection={draft.will_be_sent ? <Icon name="send" size={14} /> : undefined}
           data-testid="message-save"
         >
-          {t("next.message_save")}
+          {t(draft.will_be_sent ? "next.message_send" : "next.message_save")}
         </Button>
       </Group>
     </form>

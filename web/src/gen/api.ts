@@ -802,11 +802,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What waits to be sent, oldest first. */
+        /** What was written and not sent, oldest first. */
         get: operations["outbox"];
         put?: never;
-        /** Write to a customer. The message waits in the outbox: nothing sends it yet. */
+        /** Write to a customer. It is sent at once if there is a mail server or gateway for it. */
         post: operations["write_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try a message again at once that has failed or waits. */
+        post: operations["retry_message"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1456,12 +1473,16 @@ export interface components {
          * @enum {unknown}
          */
         Direction: "in" | "internal" | "out";
-        /** @description A template filled for a customer, and where it may go. */
+        /**
+         * @description A template filled for a customer, and where it may go. `will_be_sent` says whether there is a
+         *     mail server or gateway for it; if not, what is written waits until there is one.
+         */
         Draft: {
             body: string;
             language: string;
             subject: string;
             to: string[];
+            will_be_sent: boolean;
         };
         /** @description What an erasure took out of everything, by number. */
         Erased: {
@@ -1540,12 +1561,13 @@ export interface components {
         /**
          * @description `ok` when everything works, `degraded` when calls can be taken but something is missing,
          *     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-         *     outbound (calls to the outside, and what they cost today).
+         *     outbound (calls to the outside, and what they cost today), messages (emails and SMS).
          */
         Health: {
             asr: components["schemas"]["Part"];
             database: components["schemas"]["Part"];
             edge: components["schemas"]["Part"];
+            messages: components["schemas"]["Part"];
             outbound: components["schemas"]["Part"];
             recordings: components["schemas"]["Part"];
             /** @enum {unknown} */
@@ -1573,7 +1595,7 @@ export interface components {
         /**
          * @description One entry of a timeline. `candidates` are customers who share the number or address, until
          *     somebody says which one it was (`POST /interactions/{id}/customer`). `sending` says how far a
-         *     message is that was written here (`queued` is not sent), and is null for all others.
+         *     message is that was written here, and is null for all others.
          */
         Interaction: {
             agent_id: string | null;
@@ -1591,7 +1613,7 @@ export interface components {
             notes: string;
             queue_id: string | null;
             recording_ids: string[];
-            sending: "queued" | null;
+            sending: components["schemas"]["Sending"] | null;
             /** Format: date-time */
             started_at: string;
             subject: string;
@@ -1619,7 +1641,7 @@ export interface components {
             /** @enum {unknown} */
             type: "live_hearing";
         };
-        LiveMessage: components["schemas"]["Snapshot"] | components["schemas"]["AgentChanged"] | components["schemas"]["AgentGone"] | components["schemas"]["QueueChanged"] | components["schemas"]["CallChanged"] | components["schemas"]["CallGone"] | components["schemas"]["OfferMade"] | components["schemas"]["OfferGone"] | components["schemas"]["Conversation"] | components["schemas"]["ConversationGone"] | components["schemas"]["Parked"] | components["schemas"]["ParkedGone"] | components["schemas"]["LiveTranscript"] | components["schemas"]["LiveSaid"] | components["schemas"]["LiveHearing"] | components["schemas"]["LiveTranscriptGone"] | components["schemas"]["WrapUpStarted"] | components["schemas"]["WrapUpEnded"] | components["schemas"]["TaskChanged"];
+        LiveMessage: components["schemas"]["Snapshot"] | components["schemas"]["AgentChanged"] | components["schemas"]["AgentGone"] | components["schemas"]["QueueChanged"] | components["schemas"]["CallChanged"] | components["schemas"]["CallGone"] | components["schemas"]["OfferMade"] | components["schemas"]["OfferGone"] | components["schemas"]["Conversation"] | components["schemas"]["ConversationGone"] | components["schemas"]["Parked"] | components["schemas"]["ParkedGone"] | components["schemas"]["LiveTranscript"] | components["schemas"]["LiveSaid"] | components["schemas"]["LiveHearing"] | components["schemas"]["LiveTranscriptGone"] | components["schemas"]["WrapUpStarted"] | components["schemas"]["WrapUpEnded"] | components["schemas"]["TaskChanged"] | components["schemas"]["MessageChanged"];
         /**
          * @description A saying is new or has changed. A final one without text is to be taken away.
          *
@@ -1709,8 +1731,12 @@ export interface components {
         MergeRequest: {
             into: string;
         };
-        /** @description A message that waits to be sent; its text is the interaction's. */
+        /**
+         * @description A message to a customer, and how far it is; its text is the interaction's. `answer` is what
+         *     the mail server or gateway said to the last try, in its own words.
+         */
         Message: {
+            answer: string;
             channel: components["schemas"]["Channel"];
             /** Format: date-time */
             created_at: string;
@@ -1718,11 +1744,34 @@ export interface components {
             customer_id: string;
             id: string;
             interaction_id: string;
-            /** @enum {unknown} */
-            status: "queued";
+            next_at: string | null;
+            sent_at: string | null;
+            status: components["schemas"]["MessageStatus"];
             template_id: string | null;
             to: string;
+            tries: number;
+            trouble: components["schemas"]["Trouble"] | null;
         };
+        /**
+         * @description A message to a customer has gone, has failed, or waits for another try. For all agents: it
+         *     says nothing but which entry of which customer is another one now.
+         */
+        MessageChanged: {
+            customer_id: string;
+            interaction_id: string;
+            message_id: string;
+            /** @default 0 */
+            seq: number;
+            status: components["schemas"]["MessageStatus"];
+            /** @enum {unknown} */
+            type: "message";
+        };
+        /**
+         * @description `queued` waits for its first try or another one, `sending` is being tried just now, `sent`
+         *     has been taken by the mail server or gateway, `failed` is not tried again by itself.
+         * @enum {unknown}
+         */
+        MessageStatus: "failed" | "queued" | "sending" | "sent";
         /** @description The agent's own figures, each with the list behind it. */
         MyDay: {
             calls: number;
@@ -1796,7 +1845,7 @@ export interface components {
             /** @default  */
             subject?: string;
         };
-        /** @description A message to a customer. It waits in the outbox: nothing sends messages yet. */
+        /** @description A message to a customer, to be sent at once. An SMS is no longer than ten together. */
         NewMessage: {
             body: string;
             /** @default null */
@@ -2156,6 +2205,20 @@ export interface components {
             interaction: components["schemas"]["Interaction"];
         };
         /**
+         * @description How far a message is. It is `queued` for its first try or, at `next_at`, another one; what
+         *     has `failed` is not tried again unless somebody asks for it (`POST /messages/{id}/retry`).
+         *     `trouble` is why the last try did not succeed. `sent` means that the mail server or gateway has
+         *     it.
+         */
+        Sending: {
+            message_id: string;
+            next_at: string | null;
+            sent_at: string | null;
+            status: components["schemas"]["MessageStatus"];
+            tries: number;
+            trouble: components["schemas"]["Trouble"] | null;
+        };
+        /**
          * @description A signed-in session. `token` goes into `Authorization: Bearer`, `csrf` into `X-CSRF-Token`
          *     where the page's cookie is used instead. `token` is null when asked for later.
          */
@@ -2352,6 +2415,11 @@ export interface components {
         TransferRequest: {
             to: components["schemas"]["ToQueue"] | components["schemas"]["ToAgent"] | components["schemas"]["ToNumber"] | components["schemas"]["ToVoicemail"] | components["schemas"]["ToFlow"];
         };
+        /**
+         * @description Why a message has not gone. Stable: they are kept, and the page has words for each.
+         * @enum {unknown}
+         */
+        Trouble: "address" | "busy" | "fault" | "insecure" | "login" | "rejected" | "setup" | "unclear" | "unreachable";
         /** @description Somebody who can sign in; agents and many supervisors are also an agent of the centre. */
         User: {
             /** @default null */
@@ -7568,6 +7636,7 @@ export interface operations {
             query?: {
                 cursor?: string | null;
                 limit?: number;
+                status?: components["schemas"]["MessageStatus"] | null;
             };
             header?: never;
             path?: never;
@@ -7678,6 +7747,100 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Interaction"];
+                };
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    retry_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
                 };
             };
             /** @description The request is malformed, or a value in it; `place` says where. */

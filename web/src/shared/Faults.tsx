@@ -15,13 +15,17 @@ export function Faults() {
     retry: false,
   });
   const parts = health.data;
-  if (parts === undefined || (parts.database.ok && parts.recordings.ok)) return null;
+  if (parts === undefined) return null;
+  const faults = [
+    parts.database.ok ? "" : t("fault.database"),
+    parts.recordings.ok ? "" : t("fault.recordings"),
+    parts.messages.ok ? "" : t("fault.messages"),
+  ].filter((fault) => fault !== "");
+  if (faults.length === 0) return null;
   return (
     <div className="disconnected" role="status" data-testid="faults">
       <Icon name="alert" />
-      <span>
-        {parts.database.ok ? "" : t("fault.database")} {parts.recordings.ok ? "" : t("fault.recordings")}
-      </span>
+      <span>{faults.join(" ")}</span>
     </div>
   );
 }

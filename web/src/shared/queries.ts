@@ -354,6 +354,15 @@ export function useWriteMessage() {
   });
 }
 
+/** Tries a message again that has not gone. */
+export function useRetryMessage() {
+  const stale = useStale();
+  return useMutation({
+    mutationFn: (messageId: string) => body(api.POST("/api/v1/messages/{id}/retry", { params: path(messageId) })),
+    onSettled: () => stale("customer"),
+  });
+}
+
 /** The agent's own figures since the last midnight of this desk. */
 export function useMyDay() {
   return useQuery({

@@ -10,6 +10,7 @@ import type { IconName } from "../icons";
 import { agentsQuery, queuesQuery, useCall } from "../queries";
 import type { Place } from "../route";
 import { CallSound } from "./CallSound";
+import { HowFar, WhyNotSent } from "./Sending";
 import { Path, readable } from "./Path";
 import { CHANNEL_ICONS } from "./channels";
 
@@ -77,17 +78,7 @@ export const Entry = memo(function Entry({ entry, place = null, said = "", open,
               {tag}
             </Badge>
           ))}
-          {entry.sending !== null && (
-            <Badge
-              variant="outline"
-              size="sm"
-              className="warn-badge"
-              leftSection={<Icon name="hourglass" size={11} />}
-              data-testid="entry-not-sent"
-            >
-              {t(`sending.${entry.sending}`)}
-            </Badge>
-          )}
+          {entry.sending !== null && <HowFar sending={entry.sending} />}
           <time dateTime={entry.started_at} title={fullMoment(entry.started_at, language)}>
             {moment(entry.started_at, language, now)}
           </time>
@@ -109,6 +100,7 @@ export const Entry = memo(function Entry({ entry, place = null, said = "", open,
             {t("timeline.whole")}
           </Button>
         )}
+        {entry.sending !== null && <WhyNotSent sending={entry.sending} />}
         {said !== "" && !open && (
           <p className="entry-body entry-said">
             <span className="dimmed">{t("transcript.title")}:</span> {said}

@@ -13,6 +13,7 @@ import { AddNote } from "./AddNote";
 import { CHANNEL_ICONS } from "./channels";
 import { Entries } from "./Entries";
 import { SearchHits } from "./SearchHits";
+import { WatchMessages } from "./Sending";
 
 const FILTERS: readonly Channel[] = ["call", "sms", "email", "chat", "voicemail", "note"];
 
@@ -45,6 +46,7 @@ export function Timeline({ customerId, first = [], said = {}, except = null, pla
 
   return (
     <section className="card timeline" aria-labelledby="timeline-title" data-testid="timeline">
+      <WatchMessages customerId={customerId} />
       <Group justify="space-between" mb="sm" gap="xs">
         <Title order={2} size="h4" id="timeline-title">
           {t("timeline.title")}

@@ -33,6 +33,8 @@ export interface LiveState {
   readonly accepted: Table<Offer>;
   /** The last call of each agent's own making that reached nobody, and why. */
   readonly unreached: Table<Of<"conversation_gone">>;
+  /** The last message to a customer that has gone, or has not. */
+  readonly moved: Of<"message"> | null;
   /** The last offer that ended in another way than accepted. */
   readonly missed: { readonly offer: Offer; readonly how: OfferEnd } | null;
 }
@@ -50,6 +52,7 @@ export const EMPTY: LiveState = {
   tasks: {},
   accepted: {},
   unreached: {},
+  moved: null,
   missed: null,
 };
 
@@ -151,6 +154,8 @@ export function apply(state: LiveState, message: LiveMessage): LiveState | null 
             ? without(next.tasks, message.task.id)
             : put(next.tasks, message.task.id, message.task),
       };
+    case "message":
+      return { ...next, moved: message };
     default:
       return assertNever(message);
   }
