@@ -94,6 +94,9 @@ class Refusal(StrEnum):
     NO_SUCH_CASE = "not_found.case"
     CASE_OF_ANOTHER = "invalid_input.case"
 
+    # Messages.
+    SENT_ALREADY = "sent_already"
+
     # What is heard.
     NOT_TO_BE_HEARD = "forbidden.recording"
     RECORDING_GONE = "recording_gone"

@@ -12,6 +12,7 @@ from centralita.channels.ledger import Again, Failed, Sent, Taken, Verdict
 from centralita.channels.protocol import OF_SERVER, Letter, Place
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import CustomerId, InteractionId, MessageId, TemplateId
+from centralita.core.refusals import Refusal
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
 from centralita.store.redirects import current
@@ -84,7 +85,9 @@ class Outbox:
             if row is None:
                 raise NotFound(f"no message {message_id}")
             if row.status in (_SENT, _SENDING):
-                raise Conflict("this message has been sent, or is being sent", code="sent_already")
+                raise Conflict(
+                    "this message has been sent, or is being sent", code=Refusal.SENT_ALREADY
+                )
             row.status, row.next_at = _QUEUED, now
             row.tries, row.tried_since, row.trouble, row.answer = 0, None, "", ""
             await session.flush()

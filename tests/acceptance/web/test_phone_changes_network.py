@@ -221,7 +221,9 @@ async def test_a_machine_that_wakes_up_too_late_is_a_phone_again_by_itself(here:
             assert not call.ended.is_set()
         await page.sees_no("phone-hang-up")
         await page.sees('.phone-state[data-link="registered"]')
-        # Her next caller is heard; the colleague is still with the first one.
+        # Nobody knew whether she was there: she says so. The colleague is with the first caller.
+        await page.click("status-select")
+        await page.click("status-available")
         second = await here.center.calls()
         await page.sees("phone-answer")
         await page.click("phone-answer")

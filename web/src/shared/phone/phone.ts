@@ -93,11 +93,16 @@ export class PagePhone {
     this.callId = callId;
     const { talk } = this.state;
     if (talk.kind === "none") void this.comeBack();
-    // It was given to somebody else while this page was away.
-    else if (talk.kind === "talking" && !talk.flows && talk.callId !== callId) {
-      this.sip?.hangUp(talk.session);
-    }
+    else this.letGo();
   };
+
+  /** Was our call given to somebody else while this page was away? Says whether it is let go. */
+  private letGo(): boolean {
+    const { talk } = this.state;
+    if (talk.kind !== "talking" || talk.flows || talk.callId === this.callId) return false;
+    this.sip?.hangUp(talk.session);
+    return true;
+  }
 
   private get leads(): boolean {
     return this.tabs?.leads === true;
@@ -311,7 +316,9 @@ export class PagePhone {
   private async comeBack(): Promise<void> {
     const { link, talk } = this.state;
     const missing = talk.kind === "none" || (talk.kind === "talking" && !talk.flows);
-    if (!this.leads || link.kind !== "registered" || this.callId === null || !missing) return;
+    if (!this.leads || link.kind !== "registered" || !missing) return;
+    // A page that has slept may hear so before it notices that nobody speaks any more.
+    if (this.letGo() || this.callId === null) return;
     const now = performance.now();
     if (now - this.askedAt < ASKED_MS) return;
     this.askedAt = now;
