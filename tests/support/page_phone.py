@@ -158,4 +158,6 @@ async def center(
         try:
             yield Center(server, browser, heard, caller)
         finally:
+            # A server that is stopped waits for its calls.
+            await caller.hang_up()
             await caller.close()
