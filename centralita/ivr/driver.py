@@ -295,7 +295,7 @@ class CallDriver:
             await self._transferred("interrupted")
         elif other is not None:
             if not self._transfer.answered:  # whether it has been meanwhile is told by its event
-                self._transfer.limit_again(other.leg_id)
+                self._transfer.limit(other.leg_id)
             elif other.ended is None and other.other != self.arrived.leg_id:
                 await self._ports.control.bridge(self.arrived.leg_id, other.leg_id)
         elif self._run is not None and not self._queued:

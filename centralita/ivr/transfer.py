@@ -82,7 +82,7 @@ class Transfer:
                 raise
             return str(exc)
         self._ports.control.remember(leg_id, NOTE, self._arrived.leg_id)
-        self._limit(leg_id, order.timeout)
+        self.limit(leg_id, order.timeout)
         return ""
 
     def stay_with(self, onward: StayWith) -> None:
@@ -95,9 +95,12 @@ class Transfer:
         """A driver before this one began it."""
         self.leg_id, self.answered = leg_id, answered
 
-    def limit_again(self, leg_id: LegId) -> None:
-        """It was ringing when another driver took over, for nobody knows how long."""
-        self._limit(leg_id, AGENT_TRANSFER)
+    def limit(self, leg_id: LegId, after: timedelta = AGENT_TRANSFER) -> None:
+        """Let the target ring for so long from now on."""
+        self._timer = asyncio.get_running_loop().call_later(
+            after.total_seconds(),
+            lambda: self._tasks.spawn(self._give_up(leg_id), name="transfer timeout"),
+        )
 
     async def take(self, event: LegEvent) -> str:
         """An event of its leg. Returns why the caller is without it again, empty while not so."""
@@ -143,12 +146,6 @@ class Transfer:
         # It hung up in the instant in which the agent left the two alone.
         at = self._left_alone_at
         return at is not None and self._ports.clock.now() - at < _CROSSING
-
-    def _limit(self, leg_id: LegId, after: timedelta) -> None:
-        self._timer = asyncio.get_running_loop().call_later(
-            after.total_seconds(),
-            lambda: self._tasks.spawn(self._give_up(leg_id), name="transfer timeout"),
-        )
 
     async def _give_up(self, leg_id: LegId) -> None:
         if not self.answered:

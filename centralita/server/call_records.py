@@ -219,14 +219,15 @@ def shortened(event: Event, steps: Sequence[PathStep]) -> Event:
     """
     if not isinstance(event, NodeEntered) or not steps:
         return event
-    path, newest = event.path, _which(steps[-1])
+    path, newest = event.path, which(steps[-1])
     place = len(path) - 1
-    while place > 0 and _which(path[place]) != newest:
+    while place > 0 and which(path[place]) != newest:
         place -= 1
     return replace(event, path=path[place:])
 
 
-def _which(step: PathStep) -> tuple[str, str, datetime]:
+def which(step: PathStep) -> tuple[str, str, datetime]:
+    """What tells a step of the way from all others, whatever is known of it by now."""
     return step.flow, step.node, step.at
 
 

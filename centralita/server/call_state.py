@@ -53,6 +53,7 @@ from centralita.server.call_records import (
     encode,
     queue_of,
     voicemail_task_id,
+    which,
 )
 from centralita.telephony.call import CallArrived, EndReason, LegAnswered, LegEnded
 from centralita.timeline.directory import Caller
@@ -306,12 +307,9 @@ def _walk(state: CallState, path: Iterable[run.PathStep]) -> None:
     """Take in the newest steps of the way; a step that is known may have its result by now."""
     path = tuple(path)
     first = max(len(state.steps) - max(_RECENT, len(path)), 0)
-    known = {
-        (step.flow, step.node, step.at): place
-        for place, step in enumerate(state.steps[first:], start=first)
-    }
+    known = {which(step): place for place, step in enumerate(state.steps[first:], start=first)}
     for taken in path:
-        place = known.get((taken.flow, taken.node, taken.at))
+        place = known.get(which(taken))
         if place is None:
             state.steps.append(taken)
         else:
@@ -358,7 +356,8 @@ def _task(state: CallState, kind: TaskKind, queue_id: QueueId, at: datetime) -> 
 
 
 def _closed(state: CallState, ended: FlowEnded, at: datetime) -> CallClosed:
-    state.steps = list(ended.path)
+    # A flow that another server had begun knows the end of a long way only.
+    _walk(state, ended.path)
     state.language = ended.variables.get("language", "")
     summary = _summary(
         state,
@@ -411,8 +410,8 @@ def _path(steps: Iterable[run.PathStep]) -> tuple[PathStep, ...]:
 
 def _outcome(state: CallState, ended: FlowEnded) -> Outcome:
     """What the call was for the caller."""
-    kinds = [step.kind for step in ended.path]
-    results = {step.note for step in ended.path if step.kind == "voicemail"}
+    kinds = [step.kind for step in state.steps]
+    results = {step.note for step in state.steps if step.kind == "voicemail"}
     if any(talk.talked > timedelta(0) for talk in state.talks):
         return Outcome.CONVERSATION
     if state.voicemail or state.messages or "saved" in results:

@@ -72,7 +72,7 @@ class MediaConfig:
     page_return: timedelta = setting(timedelta(seconds=3), values.duration)
     ice_servers: tuple[str, ...] = setting((), values.ice_servers)
     turn_secret_file: Path | None = setting(None, values.optional(values.path))
-    rtpengine: tuple[str, int] | None = setting(None, values.optional(values.ng_address))
+    rtpengine: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(2223)))
     rtpengine_for: str = setting("outside", values.choice("outside", "all"))
     pjproject: Path | None = setting(None, values.optional(values.path))
 
@@ -83,9 +83,9 @@ class TrunkConfig:
 
     name: str
     addresses: tuple[str, ...] = setting((), values.networks)
-    proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port))
+    proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(5060)))
     transport: str = setting("udp", values.choice("udp", "tcp", "tls"))
-    registrar: tuple[str, int] | None = setting(None, values.optional(values.host_and_port))
+    registrar: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(5060)))
     username: str = setting("", values.text)
     password_file: Path | None = setting(None, values.optional(values.path))
     expires: timedelta = setting(timedelta(minutes=10), values.duration)

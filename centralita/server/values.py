@@ -175,22 +175,20 @@ def host(value: str) -> str:
         return value.lower()
 
 
-def host_and_port(value: str) -> tuple[str, int]:
-    """`host` or `host:port`; without a port it is SIP's 5060."""
-    name, colon, digits = value.partition(":") if value.count(":") == 1 else (value, "", "")
-    return host(name), port(digits) if colon else 5060
-
-
-def ng_address(value: str) -> tuple[str, int]:
-    """Where rtpengine takes commands: `host:port`; without a port it is 2223, its own default."""
-    name, _, digits = value.partition(":") if value.count(":") == 1 else (value, "", "")
-    return host(name), port(digits or "2223")
-
-
 def server_address(value: str) -> tuple[str, int | None]:
     """`host` or `host:port`; without a port it is the one that goes with the rest."""
     name, colon, digits = value.partition(":") if value.count(":") == 1 else (value, "", "")
     return host(name), port(digits) if colon else None
+
+
+def host_and_port(usual: int) -> Parser[tuple[str, int]]:
+    """`host` or `host:port`; without a port it is the `usual` one."""
+
+    def parse(value: str) -> tuple[str, int]:
+        name, number = server_address(value)
+        return name, number or usual
+
+    return parse
 
 
 def mailbox(value: str) -> Mailbox:

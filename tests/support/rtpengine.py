@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.server import ROOT, free_port
+from tests.support.story import eventually
 
 PROFILE = ROOT / "deploy" / "rtpengine" / "rtpengine.conf"
 
@@ -37,9 +38,11 @@ class RtpEngine:
 
     async def calls_become(self, number: int) -> None:
         """Return when it carries so many."""
-        async with asyncio.timeout(10):
-            while await self.calls() != number:
-                await asyncio.sleep(0.05)  # another process: nothing to await but its answer
+
+        async def so_many() -> bool | None:
+            return await self.calls() == number or None
+
+        await eventually(so_many, f"rtpengine carries {number} calls")
 
     async def _ask(self, command: bytes, after: bytes) -> bytes:
         """One command (bencoded): what stands in the answer from `after` to the end of its list."""

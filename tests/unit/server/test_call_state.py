@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from centralita.core.events import Event
 from centralita.core.ids import CallId, InteractionId, LegId
-from centralita.ivr.events import NodeEntered
+from centralita.ivr.events import FlowEnded, NodeEntered
 from centralita.ivr.run import PathStep
-from centralita.server.call_records import call_began, encode, shortened
+from centralita.server.call_records import CallClosed, call_began, encode, shortened
 from centralita.server.call_state import CallState, begin, remember, replay, step
 from centralita.telephony.call import CallArrived, LegAnswered
 from centralita.timeline.directory import Unidentified
@@ -77,3 +77,18 @@ def test_what_is_written_and_what_is_carried_grow_with_the_way_and_no_faster() -
     assert caller.written < 11 * written
     assert sum(map(len, caller.state.history)) < 11 * carried
     assert carried < written
+
+
+def test_a_flow_that_was_taken_over_ends_with_its_whole_way() -> None:
+    caller = Caller()
+    caller.walks(100)
+    last = _with_result(caller.path[-1])
+    ended = FlowEnded(
+        call_id=CALL, flow="main", version=1, outcome="self_service",
+        path=(*caller.path[-32:-1], last), variables={},
+    )  # fmt: skip
+    (closed,) = step(caller.state, ended, NOON + timedelta(minutes=3))
+    assert isinstance(closed, CallClosed)
+    assert len(closed.summary.path) == 100
+    assert closed.summary.path[0].at == caller.path[0].at
+    assert closed.summary.path[-1].result == "key 1"
