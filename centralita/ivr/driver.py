@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -97,7 +97,7 @@ class _Due(Event):
 class CallDriver:
     """One call, from the answer to the end of its caller's leg.
 
-    `lookup` adds to the variables what may be known of the caller only after the answer.
+    `lookup` is asked after the answer, and adds to the variables what is known of the caller.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class CallDriver:
         ports: IvrPorts,
         *,
         default_queue: str,
-        lookup: Awaitable[Mapping[str, str]] | None = None,
+        lookup: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
     ) -> None:
         self.arrived = arrived
         self._lookup = lookup
@@ -145,7 +145,7 @@ class CallDriver:
             if self._run is None:
                 await self._ports.control.answer(self.arrived.leg_id)
                 if self._lookup is not None:
-                    self.variables = {**self.variables, **await self._lookup}
+                    self.variables = {**self.variables, **await self._lookup()}
                 await self._take(_Answered())
             while not self._hung_up:
                 await self._take(await self._events.get())

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Protocol
 
 from centralita.core.bus import Bus
@@ -252,7 +252,8 @@ class Switch:
                 self._empty.set()
 
     async def _begin(self, arrived: CallArrived, flow: Flow) -> CallDriver:
-        """The driver of a call that is on disk; who is calling is looked up meanwhile."""
+        """The driver of a call that is on disk. Who is calling is asked after the answer: the one
+        thing that must not wait is the journal, and whatever else runs here delays it."""
         known = self._calls.calls.get(arrived.call_id)
         if known is not None:  # it arrived just before the last server was killed
             return self._driver(arrived, flow, known.caller)
@@ -262,23 +263,21 @@ class Switch:
         ended = self._early_ends.get(arrived.leg_id)
         if ended is not None:  # in the same breath; from now on the log hears by itself
             self._calls.hears_late(ended)
-        found: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
 
-        async def look_up() -> None:
+        async def look_up() -> Mapping[str, str]:
             caller = await self._calls.who_calls(arrived.call_id, arrived.caller, region)
-            found.set_result(_customer_variables(caller))
+            return _customer_variables(caller)
 
         remembered = self._calls.calls[arrived.call_id].caller
-        self._tasks.spawn(look_up(), name=f"who calls {arrived.call_id}")
         await self._calls.is_on_disk(arrived.call_id)
-        return self._driver(arrived, flow, remembered, found)
+        return self._driver(arrived, flow, remembered, look_up)
 
     def _driver(
         self,
         arrived: CallArrived,
         flow: Flow,
         caller: Caller,
-        lookup: Awaitable[Mapping[str, str]] | None = None,
+        lookup: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
     ) -> CallDriver:
         variables = {
             "caller": arrived.caller,

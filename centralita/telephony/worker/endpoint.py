@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import ipaddress
 import logging
@@ -22,6 +23,7 @@ _OUR_BUILD_CALLS = 1024
 _TO_REFUSE = 16
 
 
+@functools.cache
 def build_limit() -> int:
     """How many legs the installed pjsua2 can hold."""
     try:
