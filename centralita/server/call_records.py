@@ -43,8 +43,7 @@ from centralita.timeline.directory import (
     Provisional,
     Unidentified,
 )
-from centralita.timeline.journal import CallSummary
-from centralita.timeline.model import Customer, Task
+from centralita.timeline.model import CallSummary, Customer, Task
 
 log = logging.getLogger(__name__)
 

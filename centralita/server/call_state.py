@@ -57,8 +57,16 @@ from centralita.server.call_records import (
 )
 from centralita.telephony.call import CallArrived, EndReason, LegAnswered, LegEnded
 from centralita.timeline.directory import Caller
-from centralita.timeline.journal import CallSummary
-from centralita.timeline.model import Outcome, PathStep, QueueWait, Talk, Task, TaskKind, TaskState
+from centralita.timeline.model import (
+    CallSummary,
+    Outcome,
+    PathStep,
+    QueueWait,
+    Talk,
+    Task,
+    TaskKind,
+    TaskState,
+)
 
 INTERRUPTED = "interrupted"
 # Among so many of the last steps a result may still be missing.

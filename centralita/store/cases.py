@@ -28,11 +28,6 @@ _OF_CUSTOMER = (
     )
     .limit(bindparam("most"))
 )
-_OPEN_TASKS = (
-    select(func.count())
-    .select_from(TaskRow)
-    .where(TaskRow.customer_id == bindparam("customer"), TaskRow.state == TaskState.OPEN.value)
-)
 
 
 class Cases:
@@ -219,10 +214,6 @@ class Tasks:
                 .limit(1)
             )
             return _task(row) if row is not None else None
-
-    async def open_for(self, customer_id: CustomerId) -> int:
-        async with self._database.read() as session:
-            return await session.scalar(_OPEN_TASKS, {"customer": customer_id}) or 0
 
 
 def _case(row: CaseRow) -> Case:

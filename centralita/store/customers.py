@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import Row, Table, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import Conflict, NotFound
@@ -19,19 +21,31 @@ from centralita.store.tables import CustomerRow, IdentityRow, MergeRow
 from centralita.timeline.model import Customer, Identity, IdentityKind, new_provisional
 from centralita.timeline.words import folded
 
-# Asked for each call, and made once: to make a statement takes longer than to execute it.
-_BY_IDENTITY = (
-    select(CustomerRow)
-    .join(IdentityRow, IdentityRow.customer_id == CustomerRow.id)
-    .where(IdentityRow.kind == bindparam("kind"), IdentityRow.value == bindparam("value"))
-    .order_by(CustomerRow.created_at, CustomerRow.id)
+_CUSTOMERS = cast(Table, CustomerRow.__table__)
+_IDENTITIES = cast(Table, IdentityRow.__table__)
+# Asked for each call, and made once: to make a statement takes longer than to execute it. A row for
+# each identity.
+_WHOLE = (
+    select(
+        *_CUSTOMERS.c,
+        _IDENTITIES.c.id.label("identity_id"),
+        _IDENTITIES.c.kind,
+        _IDENTITIES.c.value,
+    )
+    .outerjoin_from(_CUSTOMERS, _IDENTITIES)
+    .order_by(
+        _CUSTOMERS.c.created_at,
+        _CUSTOMERS.c.id,
+        _IDENTITIES.c.kind.desc(),
+        _IDENTITIES.c.value,
+    )
 )
-_BY_ID = select(CustomerRow).where(CustomerRow.id == bindparam("customer"))
-_IDENTITIES = (
-    select(IdentityRow.id, IdentityRow.customer_id, IdentityRow.kind, IdentityRow.value)
-    .where(IdentityRow.customer_id.in_(bindparam("customers", expanding=True)))
-    .order_by(IdentityRow.kind.desc(), IdentityRow.value)
+_BY_ID = _WHOLE.where(_CUSTOMERS.c.id == bindparam("customer"))
+_WITH_IDENTITY = select(IdentityRow.customer_id).where(
+    IdentityRow.kind == bindparam("kind"), IdentityRow.value == bindparam("value")
 )
+_BY_IDENTITY = _WHOLE.where(_CUSTOMERS.c.id.in_(_WITH_IDENTITY))
+_OF_CUSTOMERS = _WHOLE.where(_CUSTOMERS.c.id.in_(bindparam("customers", expanding=True)))
 
 
 class Customers:
@@ -42,8 +56,7 @@ class Customers:
 
     async def get(self, customer_id: CustomerId) -> Customer | None:
         async with self._database.read() as session:
-            rows = await session.scalars(_BY_ID, {"customer": customer_id})
-            found = await customers_of(session, rows)
+            found = _customers(await session.execute(_BY_ID, {"customer": customer_id}))
         # One who is not there may have been merged into another.
         found = found or list(await self.get_many((customer_id,)))
         return found[0] if found else None
@@ -63,8 +76,8 @@ class Customers:
 
     async def by_identity(self, kind: IdentityKind, value: str) -> tuple[Customer, ...]:
         async with self._database.read() as session:
-            rows = await session.scalars(_BY_IDENTITY, {"kind": kind.value, "value": value})
-            return tuple(await customers_of(session, rows))
+            asked = {"kind": kind.value, "value": value}
+            return tuple(_customers(await session.execute(_BY_IDENTITY, asked)))
 
     async def by_external_id(self, external_id: str) -> Customer | None:
         async with self._database.read() as session:
@@ -181,31 +194,37 @@ async def _add_identities(session: AsyncSession, customer: Customer) -> None:
 
 async def customers_of(session: AsyncSession, rows: Iterable[CustomerRow]) -> list[Customer]:
     """Rows as customers with their identities."""
-    found = list(rows)
-    identities: dict[str, list[Identity]] = {row.id: [] for row in found}
-    if found:
-        for ident, customer_id, kind, value in await session.execute(
-            _IDENTITIES, {"customers": list(identities)}
-        ):
-            identities[customer_id].append(
-                Identity(
-                    id=IdentityId(ident),
-                    customer_id=CustomerId(customer_id),
-                    kind=IdentityKind(kind),
-                    value=value,
-                )
-            )
+    ids = [row.id for row in rows]
+    if not ids:
+        return []
+    whole = _customers(await session.execute(_OF_CUSTOMERS, {"customers": ids}))
+    found = {customer.id: customer for customer in whole}
+    return [found[CustomerId(ident)] for ident in ids]
+
+
+def _customers(rows: Iterable[Row[Any]]) -> list[Customer]:
+    """What `_WHOLE` finds."""
+    by_customer = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row.id)]
     return [
         Customer(
-            id=CustomerId(row.id),
-            name=row.name,
-            created_at=row.created_at,
-            segment=row.segment,
-            language=row.language,
-            notes=row.notes,
-            provisional=row.provisional,
-            external_id=row.external_id,
-            identities=tuple(identities[row.id]),
+            id=CustomerId(own[0].id),
+            name=own[0].name,
+            created_at=own[0].created_at,
+            segment=own[0].segment,
+            language=own[0].language,
+            notes=own[0].notes,
+            provisional=own[0].provisional,
+            external_id=own[0].external_id,
+            identities=tuple(
+                Identity(
+                    id=IdentityId(row.identity_id),
+                    customer_id=CustomerId(row.id),
+                    kind=IdentityKind(row.kind),
+                    value=row.value,
+                )
+                for row in own
+                if row.identity_id is not None
+            ),
         )
-        for row in found
+        for own in by_customer
     ]

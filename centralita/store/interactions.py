@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, and_, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import NotFound
@@ -29,11 +29,20 @@ from centralita.store.records import Cursor, Part
 from centralita.store.redirects import current
 from centralita.store.search import index_entry
 from centralita.store.sql import insert_new, part
-from centralita.store.tables import Id, InteractionRow, JsonObject, RecordingRow, TranscriptRow
+from centralita.store.tables import (
+    CaseRow,
+    Id,
+    InteractionRow,
+    JsonObject,
+    RecordingRow,
+    TaskRow,
+    TranscriptRow,
+)
 from centralita.store.writing import write_tags
 from centralita.timeline.model import (
     SPOKEN,
     CallDetails,
+    CallSummary,
     Channel,
     Direction,
     Interaction,
@@ -41,17 +50,26 @@ from centralita.timeline.model import (
     PathStep,
     QueueWait,
     Talk,
+    TaskState,
 )
 from centralita.timeline.repositories import Annotation, CallFilter, Tally
 from centralita.timeline.sending import Sending
 
-_COMPLETED = ("ended_at", "agent_id", "queue_id", "subject", "body", "outcome", "details")
 _TABLE = cast(Table, InteractionRow.__table__)
 # Executed for each call, and made once: to make a statement takes longer than to execute it.
-_COMPLETE = (
+_END_CALL = (
     update(_TABLE)
-    .where(_TABLE.c.id == bindparam("entry"), _TABLE.c.ended_at.is_(None))
-    .values({name: bindparam(name) for name in _COMPLETED})
+    .where(_TABLE.c.call_id == bindparam("call"), _TABLE.c.ended_at.is_(None))
+    .values(
+        ended_at=bindparam("ended_at"),
+        agent_id=func.coalesce(bindparam("agent", type_=Id), _TABLE.c.agent_id),
+        queue_id=func.coalesce(bindparam("queue", type_=Id), _TABLE.c.queue_id),
+        subject=func.coalesce(func.nullif(bindparam("subject"), ""), _TABLE.c.subject),
+        body=func.coalesce(func.nullif(bindparam("body"), ""), _TABLE.c.body),
+        outcome=bindparam("outcome"),
+        details=bindparam("details"),
+    )
+    .returning(_TABLE.c.id)
 )
 _TOUCH = (
     update(_TABLE)
@@ -61,6 +79,7 @@ _TOUCH = (
         agent_id=func.coalesce(bindparam("agent", type_=Id), _TABLE.c.agent_id),
     )
 )
+_ENTRY_OF = select(_TABLE.c.id).where(_TABLE.c.call_id == bindparam("call"))
 _BY_CALL = select(InteractionRow).where(InteractionRow.call_id == bindparam("call"))
 _RECORDINGS = (
     select(RecordingRow.call_id, RecordingRow.id)
@@ -69,9 +88,9 @@ _RECORDINGS = (
 )
 # Read for each pop.
 _RECENT = (
-    select(InteractionRow)
-    .where(InteractionRow.customer_id == bindparam("customer"))
-    .order_by(InteractionRow.started_at.desc(), InteractionRow.id.desc())
+    select(_TABLE)
+    .where(_TABLE.c.customer_id == bindparam("customer"))
+    .order_by(_TABLE.c.started_at.desc(), _TABLE.c.id.desc())
     .limit(bindparam("most"))
 )
 _TALLY = select(
@@ -91,6 +110,14 @@ _TALLY = select(
         )
     ),
     func.max(case((_TABLE.c.disposition != "", 1), else_=0)),
+    select(func.count())
+    .select_from(CaseRow)
+    .where(CaseRow.customer_id == bindparam("customer"))
+    .scalar_subquery(),
+    select(func.count())
+    .select_from(TaskRow)
+    .where(TaskRow.customer_id == bindparam("customer"), TaskRow.state == TaskState.OPEN.value)
+    .scalar_subquery(),
 ).where(_TABLE.c.customer_id == bindparam("customer"))
 _LAST_DISPOSITION = (
     select(_TABLE.c.disposition, _TABLE.c.started_at)
@@ -145,14 +172,24 @@ class Interactions:
                 raise NotFound(f"interaction {interaction.id} clashes with one that is not there")
             return there, False
 
-    async def complete(self, interaction: Interaction) -> None:
-        values = _values(interaction)
+    async def end_call(self, summary: CallSummary) -> None:
+        values = {
+            "call": summary.call_id,
+            "ended_at": summary.ended_at,
+            "agent": summary.agent_id,
+            "queue": summary.queue_id,
+            "subject": summary.subject,
+            "body": summary.body,
+            "outcome": summary.outcome.value,
+            "details": _kept(summary),
+        }
         async with self._database.write() as session:
-            await session.execute(
-                _COMPLETE, {"entry": interaction.id} | {name: values[name] for name in _COMPLETED}
-            )
-            if interaction.subject or interaction.body:
-                await index_entry(session, interaction.id)
+            ended = (await session.execute(_END_CALL, values)).scalar()
+            if ended is None:
+                if await session.scalar(_ENTRY_OF, {"call": summary.call_id}) is None:
+                    raise NotFound(f"no call {summary.call_id} in the timeline")
+            elif summary.subject or summary.body:
+                await index_entry(session, ended)
 
     async def touch(
         self, call_id: CallId, *, queue_id: QueueId | None, agent_id: AgentId | None
@@ -192,7 +229,7 @@ class Interactions:
 
     async def recent(self, customer_id: CustomerId, limit: int) -> tuple[Interaction, ...]:
         async with self._database.read() as session:
-            rows = await session.scalars(_RECENT, {"customer": customer_id, "most": limit})
+            rows = await session.execute(_RECENT, {"customer": customer_id, "most": limit})
             return tuple(await interactions_of(session, rows))
 
     async def timeline(
@@ -276,7 +313,7 @@ class Interactions:
         asked = {"customer": customer_id}
         async with self._database.read() as session:
             found = (await session.execute(_TALLY, {**asked, "since": since})).one()
-            entries, calls, contacts, disposed = (count or 0 for count in found)
+            entries, calls, contacts, disposed, cases, tasks = (count or 0 for count in found)
             disposition, at = "", None
             if disposed:
                 disposition, at = (await session.execute(_LAST_DISPOSITION, asked)).one()
@@ -284,6 +321,8 @@ class Interactions:
             calls=calls,
             messages=entries - calls,
             contacts=contacts,
+            cases=cases,
+            open_tasks=tasks,
             disposition=disposition,
             disposition_at=at,
         )
@@ -300,18 +339,6 @@ class Interactions:
 
 def _values(entry: Interaction) -> dict[str, object]:
     call = entry.call
-    details: dict[str, object] = {}
-    if call is not None:
-        details = {
-            "answered_at": to_plain(call.answered_at),
-            "ended_by": call.ended_by,
-            "ended_at_place": call.ended_at_place,
-            "language": call.language,
-            "path": msgspec.to_builtins(call.path),
-            "waits": msgspec.to_builtins(call.waits),
-            "talks": msgspec.to_builtins(call.talks),
-            "learned": to_plain(call.learned),
-        }
     return {
         "id": entry.id,
         "channel": entry.channel.value,
@@ -333,7 +360,21 @@ def _values(entry: Interaction) -> dict[str, object]:
         "outcome": call.outcome.value if call is not None and call.outcome is not None else None,
         "candidates": list(entry.candidates),
         "tags": list(entry.tags),
-        "details": details,
+        "details": _kept(call) if call is not None else {},
+    }
+
+
+def _kept(call: CallDetails | CallSummary) -> dict[str, object]:
+    """What `_details` reads again."""
+    return {
+        "answered_at": to_plain(call.answered_at),
+        "ended_by": call.ended_by,
+        "ended_at_place": call.ended_at_place,
+        "language": call.language,
+        "path": msgspec.to_builtins(call.path),
+        "waits": msgspec.to_builtins(call.waits),
+        "talks": msgspec.to_builtins(call.talks),
+        "learned": to_plain(call.learned),
     }
 
 
@@ -350,8 +391,9 @@ async def _existing(session: AsyncSession, interaction_id: InteractionId) -> Int
 
 
 async def interactions_of(
-    session: AsyncSession, rows: Iterable[InteractionRow]
+    session: AsyncSession, rows: Iterable[InteractionRow | Row[Any]]
 ) -> Sequence[Interaction]:
+    """Rows of the table, as objects or as they are, with what belongs to them elsewhere."""
     found = list(rows)
     recordings: dict[str, list[RecordingId]] = {}
     calls = [row.call_id for row in found if row.call_id is not None]
@@ -371,7 +413,7 @@ async def interactions_of(
 
 
 def _interaction(
-    row: InteractionRow, recordings: tuple[RecordingId, ...], sending: Sending | None
+    row: InteractionRow | Row[Any], recordings: tuple[RecordingId, ...], sending: Sending | None
 ) -> Interaction:
     return Interaction(
         id=InteractionId(row.id),
@@ -408,7 +450,7 @@ class _Kept(msgspec.Struct, kw_only=True):
     talks: tuple[Talk, ...] = ()
 
 
-def _details(row: InteractionRow, details: JsonObject) -> CallDetails:
+def _details(row: InteractionRow | Row[Any], details: JsonObject) -> CallDetails:
     kept = msgspec.convert(details, _Kept)
     return CallDetails(
         call_id=CallId(row.call_id or ""),

@@ -53,7 +53,7 @@ class Store:
         self.outbound = OutboundCalls(database)
         self.journal = CallJournal(self.interactions, self.call_events)
         self.context = ContextReader(
-            self.customers, self.interactions, self.cases, self.tasks, database.snapshot
+            self.customers, self.interactions, self.cases, database.snapshot
         )
 
     def transaction(self) -> AbstractAsyncContextManager[object]:

@@ -14,7 +14,6 @@ from centralita.timeline.repositories import (
     CaseRepository,
     CustomerRepository,
     InteractionRepository,
-    TaskRepository,
 )
 
 RECENT = 10
@@ -30,13 +29,11 @@ class ContextReader:
         customers: CustomerRepository,
         interactions: InteractionRepository,
         cases: CaseRepository,
-        tasks: TaskRepository,
         together: Callable[[], AbstractAsyncContextManager[object]],
     ) -> None:
         self._customers = customers
         self._interactions = interactions
         self._cases = cases
-        self._tasks = tasks
         self._together = together
 
     async def context_for(self, customer_id: CustomerId, now: datetime) -> CustomerContext:
@@ -46,17 +43,16 @@ class ContextReader:
             if customer is None:
                 raise NotFound(f"no customer {customer_id}", code=Refusal.NO_SUCH_CUSTOMER)
             recent = await self._interactions.recent(customer_id, RECENT)
-            cases = await self._cases.of_customer(customer_id, CASES)
             said = await self._interactions.said_in(recent)
             tally = await self._interactions.tally(customer_id, now - WEEK)
-            open_tasks = await self._tasks.open_for(customer_id)
+            cases = await self._cases.of_customer(customer_id, CASES) if tally.cases else ()
         return CustomerContext(
             customer=customer,
             cases=cases,
             recent=recent,
             calls=tally.calls,
             messages=tally.messages,
-            open_tasks=open_tasks,
+            open_tasks=tally.open_tasks,
             said=said,
             contacts_last_week=tally.contacts,
             last_disposition=tally.disposition,

@@ -4,50 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId, CallId, InteractionId, QueueId, new_id
 from centralita.core.wire import Plain
 from centralita.timeline.directory import Caller, candidates_of, customer_of
 from centralita.timeline.model import (
     CallDetails,
+    CallSummary,
     Channel,
     Direction,
     Interaction,
     Outcome,
-    PathStep,
-    QueueWait,
-    Talk,
 )
 from centralita.timeline.repositories import CallEventRepository, InteractionRepository
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallSummary:
-    """What a call was, known when it has ended.
-
-    `agent_id` and `queue_id` are the last ones; `talks` and `waits` have them all.
-    """
-
-    call_id: CallId
-    ended_at: datetime
-    outcome: Outcome
-    ended_by: str
-    ended_at_place: str = ""
-    answered_at: datetime | None = None
-    language: str = ""
-    agent_id: AgentId | None = None
-    queue_id: QueueId | None = None
-    subject: str = ""
-    body: str = ""
-    path: tuple[PathStep, ...] = ()
-    waits: tuple[QueueWait, ...] = ()
-    talks: tuple[Talk, ...] = ()
-    learned: Mapping[str, str] = field(default_factory=dict)
 
 
 class CallJournal:
@@ -98,37 +70,10 @@ class CallJournal:
         """Add a line to the journal of the call."""
         await self._events.append(call_id, at, type, data or {})
 
-    async def end_call(self, summary: CallSummary) -> Interaction:
+    async def end_call(self, summary: CallSummary) -> None:
         """Complete the entry. What an agent wrote in the meantime (customer, case, notes,
         disposition) stays. Raises NotFound for a call that was never begun."""
-        entry = await self._interactions.by_call(summary.call_id)
-        if entry is None or entry.call is None:
-            raise NotFound(f"no call {summary.call_id} in the timeline")
-        if entry.ended_at is not None:
-            return entry
-        call = replace(
-            entry.call,
-            answered_at=summary.answered_at,
-            outcome=summary.outcome,
-            ended_by=summary.ended_by,
-            ended_at_place=summary.ended_at_place,
-            language=summary.language,
-            path=summary.path,
-            waits=summary.waits,
-            talks=summary.talks,
-            learned=summary.learned,
-        )
-        completed = replace(
-            entry,
-            ended_at=summary.ended_at,
-            agent_id=summary.agent_id or entry.agent_id,
-            queue_id=summary.queue_id or entry.queue_id,
-            subject=summary.subject or entry.subject,
-            body=summary.body or entry.body,
-            call=call,
-        )
-        await self._interactions.complete(completed)
-        return completed
+        await self._interactions.end_call(summary)
 
     async def close_unfinished(self, *, keep: frozenset[CallId] = frozenset()) -> int:
         """After a crash: end the calls that nobody ended, at the time of their last journal line.

@@ -194,6 +194,30 @@ class CallDetails:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallSummary:
+    """What a call was, known when it has ended.
+
+    `agent_id` and `queue_id` are the last ones; `talks` and `waits` have them all.
+    """
+
+    call_id: CallId
+    ended_at: datetime
+    outcome: Outcome
+    ended_by: str
+    ended_at_place: str = ""
+    answered_at: datetime | None = None
+    language: str = ""
+    agent_id: AgentId | None = None
+    queue_id: QueueId | None = None
+    subject: str = ""
+    body: str = ""
+    path: tuple[PathStep, ...] = ()
+    waits: tuple[QueueWait, ...] = ()
+    talks: tuple[Talk, ...] = ()
+    learned: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
     """One entry of a timeline. `call` is there for calls and voicemails that came by phone.
 

@@ -11,6 +11,7 @@ from centralita.core.ids import AgentId, CallId, CaseId, CustomerId, Interaction
 from centralita.core.wire import Plain
 from centralita.timeline.model import (
     CallEvent,
+    CallSummary,
     Case,
     Customer,
     Direction,
@@ -95,6 +96,8 @@ class Tally:
     calls: int
     messages: int
     contacts: int
+    cases: int
+    open_tasks: int
     disposition: str
     disposition_at: datetime | None
 
@@ -114,8 +117,8 @@ class InteractionRepository(Protocol):
         """Keep an entry; False and what is there if its external_id or call id is known."""
         ...
 
-    async def complete(self, interaction: Interaction) -> None:
-        """Write end, agent, queue, subject, body and call details, once: later ones change nothing.
+    async def end_call(self, summary: CallSummary) -> None:
+        """Write what a call was, once: later ones change nothing. Raises NotFound.
 
         What agents write (customer, case, notes, disposition) is not touched.
         """
@@ -185,10 +188,6 @@ class TaskRepository(Protocol):
 
     async def set_state(self, task_id: TaskId, state: TaskState, at: datetime, by: str) -> Task:
         """Mark as done or open; raises NotFound."""
-        ...
-
-    async def open_for(self, customer_id: CustomerId) -> int:
-        """How many tasks are open for the customer."""
         ...
 
 

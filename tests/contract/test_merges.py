@@ -111,7 +111,7 @@ async def test_all_that_a_customer_has_goes_along(store: Store) -> None:
     assert (ana.name, ana.segment, ana.notes) == ("Ana Núñez", "VIP", "Paga al mes\n\nLlama tarde")
     timeline = await store.interactions.timeline(ANA, limit=9)
     assert {entry.id for entry in timeline.items} == {"int_cus_ana", "int_cus_leo"}
-    assert await store.tasks.open_for(ANA) == 2
+    assert (await store.interactions.tally(ANA, NOON)).open_tasks == 2
     assert len(await store.cases.of_customer(ANA, 9)) == 2
     # Who asks for the former one by an old link, or from another system, finds the one there is.
     assert await store.customers.get(LEO) == ana

@@ -49,8 +49,8 @@ from centralita.store.records import (
 from centralita.store.store import Store, open_store
 from centralita.store.tables import Base
 from centralita.timeline.directory import Anonymous, Choice, Directory, Known, Provisional
-from centralita.timeline.journal import CallSummary
 from centralita.timeline.model import (
+    CallSummary,
     Case,
     CaseState,
     Channel,
@@ -384,6 +384,14 @@ def summary(call_id: CallId = CALL) -> CallSummary:
     )
 
 
+async def end(store: Store, ended: CallSummary) -> Interaction:
+    """End a call; its entry."""
+    await store.journal.end_call(ended)
+    entry = await store.interactions.by_call(ended.call_id)
+    assert entry is not None
+    return entry
+
+
 async def test_a_call_is_in_the_timeline_from_its_arrival_and_complete_at_its_end(
     store: Store,
 ) -> None:
@@ -391,8 +399,7 @@ async def test_a_call_is_in_the_timeline_from_its_arrival_and_complete_at_its_en
     arrived = await begin(store)
     assert (await store.interactions.timeline(ANA, limit=5)).items == (arrived,)
     assert arrived.ended_at is None
-    ended = await store.journal.end_call(summary())
-    assert ended == await store.interactions.by_call(CALL)
+    ended = await end(store, summary())
     assert ended.call is not None
     assert ended.call.waits == summary().waits
     assert ended.call.talks == summary().talks
@@ -404,9 +411,9 @@ async def test_a_call_is_in_the_timeline_from_its_arrival_and_complete_at_its_en
 async def test_beginning_and_ending_a_call_twice_changes_nothing(store: Store) -> None:
     first = await begin(store)
     assert await begin(store) == first
-    ended = await store.journal.end_call(summary())
+    ended = await end(store, summary())
     late = replace(summary(), outcome=Outcome.FAILED, ended_at=NOON + timedelta(hours=1))
-    assert await store.journal.end_call(late) == ended
+    assert await end(store, late) == ended
     with pytest.raises(NotFound):
         await store.journal.end_call(summary(CallId("call_x")))
 
@@ -416,7 +423,7 @@ async def test_what_an_agent_wrote_during_the_call_survives_its_end(store: Store
     entry = await begin(store)
     await store.journal.with_agent(CALL, queue_id=QueueId("sales"), agent_id=AgentId("leo"))
     await store.interactions.annotate(entry.id, Annotation(notes="calls back", disposition="sale"))
-    ended = await store.journal.end_call(summary())
+    ended = await end(store, summary())
     assert (ended.notes, ended.disposition) == ("calls back", "sale")
     assert ended.agent_id == "ana"
 
@@ -429,7 +436,7 @@ async def test_an_agent_resolves_a_choice(store: Store) -> None:
     assert set(entry.candidates) == {"cus_ana", "cus_leo"}
     assigned = await store.interactions.assign(entry.id, ANA)
     assert assigned.customer_id == ANA
-    ended = await store.journal.end_call(summary())
+    ended = await end(store, summary())
     assert ended.customer_id == ANA
     assert ended.candidates == ()
 

@@ -10,8 +10,7 @@ import pytest
 
 from centralita.core.ids import CallId, RecordingId
 from centralita.store.records import RecordingRecord
-from centralita.timeline.journal import CallSummary
-from centralita.timeline.model import Outcome
+from centralita.timeline.model import CallSummary, Outcome
 from tests.support.desk import Desk, open_desk
 
 CALL = CallId("call_1")

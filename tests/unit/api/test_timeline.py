@@ -19,8 +19,7 @@ from aiohttp import ClientError
 from centralita.api import schemas as s
 from centralita.core.ids import AgentId, CallId, LegId, QueueId, RecordingId
 from centralita.store.records import RecordingRecord, TranscriptChannel, TranscriptRecord
-from centralita.timeline.journal import CallSummary
-from centralita.timeline.model import Outcome, Talk
+from centralita.timeline.model import CallSummary, Outcome, Talk
 from centralita.vault.sealed import seal
 from tests.support.desk import NOON, Desk, Json, Person, open_desk
 
