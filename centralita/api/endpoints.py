@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from centralita.api import oncall_schemas as o
 from centralita.api import schemas as s
+from centralita.api.schemas import oncall as o
 
 PREFIX = "/api/v1"
 

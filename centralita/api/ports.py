@@ -11,10 +11,10 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
-from centralita.api import oncall_schemas as o
 from centralita.api import schemas as s
 from centralita.api.live import LiveHub
 from centralita.api.passwords import Passwords
+from centralita.api.schemas import oncall as o
 from centralita.audit.log import AuditLog
 from centralita.core.clock import Clock
 from centralita.core.ids import AgentId, CallId, FlowId

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 from centralita.api import live_messages as live
-from centralita.api import oncall_schemas as o
+from centralita.api.schemas import oncall as o
 from centralita.core.errors import Unavailable
 from centralita.core.ids import AgentId, CallId, QueueId
 from centralita.core.refusals import Refusal

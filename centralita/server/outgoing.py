@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from centralita.api.oncall_schemas import StartedCall
+from centralita.api.schemas.oncall import StartedCall
 from centralita.core.bus import Bus
 from centralita.core.clock import Clock
 from centralita.core.errors import CentralitaError, Conflict, NotFound

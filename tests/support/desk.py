@@ -19,9 +19,9 @@ from centralita.api import schemas as s
 from centralita.api.app import make_app
 from centralita.api.live import LiveHub
 from centralita.api.live_messages import AgentChanged
-from centralita.api.oncall_schemas import StartedCall
 from centralita.api.passwords import Passwords
 from centralita.api.ports import AdmittedPage, ApiPorts, ApiSettings
+from centralita.api.schemas.oncall import StartedCall
 from centralita.audit.head import Head
 from centralita.audit.log import AuditLog
 from centralita.channels.postman import Postman

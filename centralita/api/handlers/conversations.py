@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from centralita.api import oncall_schemas as o
 from centralita.api import schemas as s
 from centralita.api.auditor import Auditor
 from centralita.api.http import Forbidden, Handler, Incoming, Reply
 from centralita.api.ports import ApiPorts, ConversationControl
+from centralita.api.schemas import oncall as o
 from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, CallId, TaskId

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from centralita.api import live_messages as live
-from centralita.api import oncall_schemas as o
+from centralita.api.schemas import oncall as o
 from centralita.api.watcher import Viewer
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, FlowId, TaskId

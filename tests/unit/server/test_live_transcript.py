@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from centralita.api import live_messages as live
-from centralita.api import oncall_schemas as o
+from centralita.api.schemas import oncall as o
 from centralita.api.watcher import Viewer, Watcher
 from centralita.asr.fake import FakeRecognition
 from centralita.asr.recognizer import Partial, SpeechStarted

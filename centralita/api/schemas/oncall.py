@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from centralita.api.schemas import Answer, Body, Time
+from centralita.api.schemas.basics import Answer, Body, Time
 
 Ident = Annotated[str, Meta(min_length=1, max_length=200)]
 Number = Annotated[str, Meta(min_length=1, max_length=200)]

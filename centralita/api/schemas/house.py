@@ -1,0 +1,78 @@
+"""What keeps the house: bans, the audit log, health."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from centralita.api.schemas.basics import Answer, JsonObject, NonEmpty, PageQuery, Time
+
+
+class Ban(Answer, kw_only=True):
+    """An address that the edge ignores: for too many requests, or too many guesses at passwords."""
+
+    address: str
+    reason: Literal["requests", "guesses"]
+    since: Time
+    until: Time
+
+
+class AuditQuery(PageQuery, kw_only=True):
+    """Which entries of the audit log, newest first; `since` included, `until` not."""
+
+    who: NonEmpty | None = None
+    action: NonEmpty | None = None
+    object: NonEmpty | None = None
+    outcome: Literal["done", "refused"] | None = None
+    since: Time | None = None
+    until: Time | None = None
+
+
+class AuditEntry(Answer, kw_only=True):
+    """Who did what to what. `prev` is the hash of the entry before, `hash` covers it and all of
+    this entry; `details` is the text that is hashed, read as JSON."""
+
+    seq: int
+    at: Time
+    who: str
+    name: str
+    address: str
+    action: str
+    object: str
+    outcome: str
+    details: JsonObject
+    prev: str
+    hash: str
+
+
+class Part(Answer, kw_only=True):
+    """One part of the house. `detail` holds what that part can tell."""
+
+    ok: bool
+    message: str = ""
+    detail: JsonObject = msgspec.field(default_factory=dict)
+
+
+class WorkerPart(Part, kw_only=True):
+    """The media workers together. `max_calls` is the limit of their pjsua2 build."""
+
+    max_calls: int = 0
+    calls: int = 0
+    version: str = ""
+
+
+class Health(Answer, kw_only=True):
+    """`ok` when everything works, `degraded` when calls can be taken but something is missing,
+    `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
+    outbound (calls to the outside, and what they cost today), messages (emails and SMS)."""
+
+    status: Literal["ok", "degraded", "down"]
+    version: str
+    worker: WorkerPart
+    asr: Part
+    edge: Part
+    database: Part
+    recordings: Part
+    outbound: Part
+    messages: Part
