@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import ipaddress
 import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from centralita import __version__
-from centralita.api.app import make_app
-from centralita.api.door import Door, GuardedSite
 from centralita.api.live import LiveHub
-from centralita.api.ports import ApiPorts, ApiSettings
+from centralita.api.ports import ApiPorts
 from centralita.asr.vosk.models import resolve_models
 from centralita.asr.vosk.pool import PoolSettings, VoskPool
 from centralita.audit.entry import SERVER, Action
@@ -54,6 +48,7 @@ from centralita.server.conversations import Conversations
 from centralita.server.disk_watch import DiskWatch
 from centralita.server.farewell import SpokenFarewell
 from centralita.server.health import HealthCheck, HouseMetrics
+from centralita.server.house_edge import HouseEdge
 from centralita.server.inside import Inside
 from centralita.server.live_feed import LiveFeed
 from centralita.server.live_transcript.transcripts import LiveTranscripts
@@ -70,14 +65,10 @@ from centralita.server.switch import Switch
 from centralita.server.takeover import TakeOver
 from centralita.server.telephony import edge_config, worker_settings
 from centralita.server.transcriber import Transcriber
-from centralita.store.records import AgentRecord
+from centralita.server.website import Website, api_settings
 from centralita.store.store import Store, open_store
 from centralita.telephony.call import KeptLeg
-from centralita.telephony.edge.config import EdgePhone
-from centralita.telephony.edge.control import EdgeControl, Registration
-from centralita.telephony.edge.doorman import Doorman
-from centralita.telephony.edge.edge import Edge
-from centralita.telephony.edge.watch import RegistrationWatch
+from centralita.telephony.edge.control import Registration
 from centralita.telephony.link import WorkerLink
 from centralita.timeline.directory import Directory
 from centralita.vault.keyring import Keyring
@@ -85,8 +76,6 @@ from centralita.vault.keyring import Keyring
 log = logging.getLogger(__name__)
 
 _START_WITHIN = 30.0
-# How long the edge may take to say which phones are there when calls are taken over, in seconds.
-_FIRST_LOOK = 2.0
 # How long the next brain waits for a message that is just being sent, in seconds.
 _LAST_LETTER = 1.0
 
@@ -113,17 +102,14 @@ class House:
         )
         workers, retiring = worker_settings(config), retiring_workers(config, supervisor)
         self.link = WorkerLink(workers, retiring=retiring, on_hung=self.supervisor.kill)
-        self.edge: Edge | None = None
-        self.watch: RegistrationWatch | None = None
-        self.doorman: Doorman | None = None
-        self.edge_control: EdgeControl | None = None
-        if config.sip.edge == "kamailio":
-            self.edge = Edge(edge_config(config, retiring))
-            self.edge_control = EdgeControl(self.edge.config.control_pipe)
-            self.watch = RegistrationWatch(self.edge_control, self.bus.publish)
-            self.doorman = Doorman(self.edge_control, self.edge.config)
+        self.edge = (
+            HouseEdge(edge_config(config, retiring), supervisor, self.bus.publish)
+            if config.sip.edge == "kamailio"
+            else None
+        )
+        edge_control = self.edge.control if self.edge is not None else None
         self.media_workers = MediaWorkers(
-            workers, retiring, self.link, supervisor, self.edge_control, self.bus
+            workers, retiring, self.link, supervisor, edge_control, self.bus
         )
         voices = {"es": config.tts.voice_es, "en": config.tts.voice_en}
         self.prompts = PromptCache(
@@ -185,7 +171,7 @@ class House:
         )
         self.agents = Agents(self.dispatcher, store, self.bus, phone_grace=config.sip.phone_grace)
         self.page_phones = PagePhones(
-            config, self.edge_control, self._registered, self.link, self.bus, self.clock
+            config, edge_control, self._registered, self.link, self.bus, self.clock
         )
         ports = IvrPorts(
             control=self.link,
@@ -231,7 +217,7 @@ class House:
             self.link,
             self.pool,
             self.models.values(),
-            self.watch,
+            self.edge.watch if self.edge is not None else None,
             store,
             self.calls,
             self.recorder,
@@ -239,8 +225,9 @@ class House:
             self.postman,
         )
         self._web_dir = web_dir
+        self._bans = Bans(edge_control, config.limits.ban)
+        self._website: Website | None = None
         self._tasks = Tasks("house")
-        self._runner: web.AppRunner | None = None
         self.recordings = Recordings(self.recorder, self.dispatcher.desk, self.bus, self._tasks)
 
     # --- life -------------------------------------------------------------------------------
@@ -281,7 +268,8 @@ class House:
         self.retention.start()
         self.postman.start()
         self.disk.start()
-        await self._serve_http()
+        self._website = Website(self.config, self._api_ports())
+        await self._website.open()
         await self._wait_until_ready()
         self._tasks.spawn(self._warm_prompts(), name="warm prompts")
         log.info("ready for calls", extra={"seconds": round(time.monotonic() - began, 2)})
@@ -293,12 +281,10 @@ class House:
         await self.recorder.close()
         await self.calls.close()
         await self.transcriber.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self.watch is not None:
-            await self.watch.close()
-        if self.doorman is not None:
-            await self.doorman.close()
+        if self._website is not None:
+            await self._website.close()
+        if self.edge is not None:
+            await self.edge.close()
         await self.inside.close()
         await self.outgoing.close()
         await self.page_phones.close()
@@ -326,8 +312,8 @@ class House:
         The process must end at once, without a word of farewell to anything.
         """
         await self.link.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._website is not None:
+            await self._website.close()
         await self.postman.close(within=_LAST_LETTER)
         await self.agents.close()
         await self.outbound.close()
@@ -343,11 +329,9 @@ class House:
             self.center.queues.values(), self.center.profiles(), self.clock.now()
         )
         self.dispatcher.carry_out(actions)
-        if self.edge is not None and self.edge_control is not None:
-            self.edge.write_phones(edge_phones(self.center.agents))
-            await self.edge_control.reload_phones()
-            for extension in before - {agent.extension for agent in self.center.agents}:
-                await self.edge_control.forget_phone(extension, self.config.sip.domain)
+        if self.edge is not None:
+            gone = before - {agent.extension for agent in self.center.agents}
+            await self.edge.change_phones(self.center.agents, gone=gone)
 
     def reload_soon(self) -> None:
         """As `reload`, from a signal handler."""
@@ -372,27 +356,15 @@ class House:
         for spec in self.pool.specs():
             self.supervisor.keep(spec)
         if self.edge is not None:
-            phones = edge_phones(self.center.agents)
-            spec = self.edge.spec()
-            if self.supervisor.pid(spec.name) is None:
-                await self.edge.prepare(phones)
-            elif self.edge_control is not None:
-                self.edge.write_phones(phones)
-                self.edge.write_workers()
-                with contextlib.suppress(Unavailable):  # it reads them when it has started again
-                    await self.edge_control.reload_phones()
-                    await self.edge_control.reload_workers()
-            self.supervisor.keep(spec)
+            await self.edge.start(self.center.agents)
         await self.pool.start_pool()
-        if self.watch is not None:
-            self.watch.start()
-        if self.doorman is not None:
-            self.doorman.start()
+        if self.edge is not None:
+            self.edge.look()
 
     async def _take_over(self, kept: Sequence[KeptLeg]) -> None:
-        if self.watch is not None:
+        if self.edge is not None:
             # Agents whose phones seem to be away would leave their queues empty.
-            await self.watch.looked(within=_FIRST_LOOK)
+            await self.edge.looked()
         await TakeOver(
             kept,
             control=self.link,
@@ -404,10 +376,9 @@ class House:
         ).run()
         await self.recordings.take_over(self.board)
 
-    async def _serve_http(self) -> None:
-        config = self.config
-        registry = CollectorRegistry()
-        registry.register(
+    def _api_ports(self) -> ApiPorts:
+        metrics = CollectorRegistry()
+        metrics.register(
             HouseMetrics(
                 self.link,
                 self.pool,
@@ -418,20 +389,8 @@ class House:
                 self.postman,
             )
         )
-        settings = ApiSettings(
-            region=config.sip.region,
-            version=__version__,
-            recordings_dir=config.recordings_dir,
-            web_dir=self._web_dir,
-            cookie_secure=config.http.cookie_secure,
-            metrics_from=tuple(map(ipaddress.ip_network, config.http.metrics_from)),
-            ws_port=config.sip.ws_port if self.edge is not None else 0,
-            wss_port=config.sip.wss_port if "tls" in config.sip.transports else 0,
-            ws_url=config.sip.ws_url,
-            origins=(config.http.public_url.rstrip("/"),) if config.http.public_url else (),
-        )
-        ports = ApiPorts(
-            settings=settings,
+        return ApiPorts(
+            settings=api_settings(self.config, self._web_dir),
             store=self.store,
             clock=self.clock,
             directory=self.directory,
@@ -440,24 +399,13 @@ class House:
             conversations=self.conversations,
             health=self.health,
             flows=self.center,
-            bans=Bans(self.edge_control, config.limits.ban),
+            bans=self._bans,
             phones=self.page_phones,
             post=self.postman,
-            metrics=registry,
+            metrics=metrics,
             keyring=self.keyring,
             audit=self.audit,
         )
-        # Who was too slow with a body is not listened to for long after the answer.
-        self._runner = web.AppRunner(make_app(ports), access_log=None, lingering_time=2.0)
-        await self._runner.setup()
-        site = GuardedSite(self._runner, config.http.host, config.http.port, Door(settings))
-        try:
-            await site.start()
-        except OSError as exc:
-            raise Unavailable(
-                f"port {config.http.port} of {config.http.host} cannot be used: {exc.strerror}; "
-                "choose another one with --http-port"
-            ) from exc
 
     async def _wait_until_ready(self) -> None:
         """Until calls can be taken; says what is missing when that takes too long."""
@@ -488,7 +436,7 @@ class House:
             await make()
 
     def _registered(self) -> dict[str, Registration]:
-        return dict(self.watch.registered) if self.watch is not None else {}
+        return dict(self.edge.watch.registered) if self.edge is not None else {}
 
     def _queue_title(self, queue_id: QueueId) -> str:
         queue = self.center.queues.get(queue_id)
@@ -512,15 +460,6 @@ async def open_house(
         await house.close(grace=0)
         raise
     return house
-
-
-def edge_phones(agents: tuple[AgentRecord, ...]) -> list[EdgePhone]:
-    """The agents' phones for the edge."""
-    return [
-        EdgePhone(extension=agent.extension, ha1=agent.ha1)
-        for agent in agents
-        if agent.extension and agent.ha1
-    ]
 
 
 def _configured_models(config: Config) -> dict[str, Path]:
