@@ -13,6 +13,7 @@ from centralita.telephony.phone.phone import Phone, PhoneCall
 from centralita.telephony.worker.addresses import route_to
 from tests.support.browser import BrowserPage, why_skip
 from tests.support.page_phone import CALLER_HZ, Center, both_hear, center, hears, long_enough
+from tests.support.peer_connection import kept, used
 from tests.support.phones import tone
 from tests.support.rtpengine import RtpEngine, missing_rtpengine, rtpengine
 from tests.support.server import ServerProcess
@@ -23,21 +24,6 @@ pytestmark = [
 ]
 
 DESK_HZ = 1000
-# The page's connection, and the port that its audio goes to.
-_SHOWS = """
-(() => {
-  const Plain = RTCPeerConnection;
-  window.RTCPeerConnection = class extends Plain {
-    constructor(how) { super(how); window.connection = this; }
-  };
-})()
-"""
-_SENDS_TO = """
-connection.getStats().then((stats) => {
-  const pair = [...stats.values()].find((one) => one.type === "candidate-pair" && one.nominated);
-  return stats.get(pair.remoteCandidateId).port;
-})
-"""
 
 
 @asynccontextmanager
@@ -58,7 +44,7 @@ async def relayed(
 
 async def _talk(here: Center) -> tuple[BrowserPage, PhoneCall]:
     page = await here.agent()
-    await page.evaluate(_SHOWS)
+    await page.evaluate(kept())
     return page, await here.talk(page)
 
 
@@ -71,7 +57,7 @@ async def both(desk: PhoneCall, call: PhoneCall) -> None:
 async def test_a_page_talks_through_rtpengine_is_held_and_leaves_nothing(tmp_path: Path) -> None:
     async with relayed(tmp_path) as (engine, here):
         page, call = await _talk(here)
-        assert await page.evaluate(_SENDS_TO) in engine.ports
+        assert await page.evaluate(used("remote", "port")) in engine.ports
         assert await engine.calls() == 1
         await long_enough(page)
         # Elsewhere than at the desk the page's phone holds by itself, in a re-INVITE.
@@ -141,14 +127,14 @@ async def test_a_page_mends_its_call_when_rtpengine_has_died(tmp_path: Path) -> 
         async with rtpengine(tmp_path, route_to("192.0.2.99"), port=engine.port) as another:
             await page.until(hears(0))
             await both_hear(page, call)
-            assert await page.evaluate(_SENDS_TO) in another.ports
+            assert await page.evaluate(used("remote", "port")) in another.ports
             assert await another.calls() == 1
 
 
 async def test_agents_inside_talk_without_it(tmp_path: Path) -> None:
     async with relayed(tmp_path, "outside") as (engine, here):
         page, _ = await _talk(here)
-        assert await page.evaluate(_SENDS_TO) not in engine.ports
+        assert await page.evaluate(used("remote", "port")) not in engine.ports
         assert await engine.calls() == 0
 
 

@@ -16,7 +16,7 @@ from centralita.telephony.phone.phone import PhoneCall
 from tests.support.browser import Browser, BrowserPage, why_skip
 from tests.support.cable import Cable, cable
 from tests.support.detour import Detour, detour
-from tests.support.page_phone import AGENT_HZ, Center, both_hear, center, hears, long_enough
+from tests.support.page_phone import AGENT_HZ, CALLER_HZ, Center, both_hear, center, hears, long_enough
 from tests.support.server import ServerProcess
 
 pytestmark = [
@@ -156,6 +156,35 @@ async def test_a_page_that_changes_its_network_has_its_call_again(here: House) -
         await _back("network changed", began, page, call, _ALL_GOAL)
         await page.sees('.phone-state[data-link="registered"]')
         assert here.times_rung() == rung
+
+
+@pytest.mark.parametrize("seen_by", ["the connection", "the audio alone"])
+async def test_a_call_on_hold_finds_its_way_before_it_is_resumed(here: House, seen_by: str) -> None:
+    async with detour() as before, detour() as after:
+        page, call = await _talk(here, before)
+        rung = here.times_rung()
+        # Elsewhere than at the desk the page's phone holds by itself: no voice comes that could be
+        # missed.
+        await page.press("2")
+        await page.click("phone-hold")
+        await _apart(page, call)
+        await after.lead(page)
+        if seen_by == "the connection":
+            here.cable.unplug()
+            here.cable.plug_in()
+        before.cut()
+        async with asyncio.timeout(15):
+            while after.page.peer is None:  # the page asks by the new way
+                await asyncio.sleep(0.05)  # packets of another process: nothing to await
+        await page.sees('.phone-state[data-link="registered"]')
+        await page.sees_no("phone-no-audio")
+        assert not await page.evaluate(hears(CALLER_HZ))
+        began = time.monotonic()
+        await page.click("phone-hold")
+        await _back("resumed", began, page, call, _MEDIA_GOAL)
+        assert here.times_rung() == rung
+        assert after.page.passed > 0
+        await page.press("1")
 
 
 async def test_a_page_that_is_without_a_network_for_three_seconds_has_its_call_again(
