@@ -12,7 +12,10 @@ from centralita.ivr.run import PathStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowEnded(Event):
-    """The caller's way through the house is over; the leg is being ended or has ended."""
+    """The caller's way through the house is over; the leg is being ended or has ended.
+
+    `path` is the whole way, or its end only when another server began it.
+    """
 
     call_id: CallId
     flow: str
