@@ -45,6 +45,7 @@ _WITH_IDENTITY = select(IdentityRow.customer_id).where(
     IdentityRow.kind == bindparam("kind"), IdentityRow.value == bindparam("value")
 )
 _BY_IDENTITY = _WHOLE.where(_CUSTOMERS.c.id.in_(_WITH_IDENTITY))
+_BY_EXTERNAL_ID = _WHOLE.where(_CUSTOMERS.c.external_id == bindparam("external_id"))
 _OF_CUSTOMERS = _WHOLE.where(_CUSTOMERS.c.id.in_(bindparam("customers", expanding=True)))
 
 
@@ -63,14 +64,10 @@ class Customers:
 
     async def get_many(self, ids: Sequence[CustomerId]) -> tuple[Customer, ...]:
         async with self._database.read() as session:
-            rows = await session.scalars(select(CustomerRow).where(CustomerRow.id.in_(ids)))
-            found = {customer.id: customer for customer in await customers_of(session, rows)}
+            found = {customer.id: customer for customer in await customers_of(session, ids)}
             went = {one: await redirected(session, one) for one in ids if one not in found}
-            if any(one != into for one, into in went.items()):
-                rows = await session.scalars(
-                    select(CustomerRow).where(CustomerRow.id.in_(went.values()))
-                )
-                found |= {customer.id: customer for customer in await customers_of(session, rows)}
+            into = [one for former, one in went.items() if one != former]
+            found |= {customer.id: customer for customer in await customers_of(session, into)}
         wanted = dict.fromkeys(CustomerId(went.get(ident, ident)) for ident in ids)
         return tuple(found[ident] for ident in wanted if ident in found)
 
@@ -81,12 +78,10 @@ class Customers:
 
     async def by_external_id(self, external_id: str) -> Customer | None:
         async with self._database.read() as session:
-            rows = await session.scalars(
-                select(CustomerRow).where(CustomerRow.external_id == external_id)
-            )
-            found = next(iter(await customers_of(session, rows)), None)
-            if found is not None:
-                return found
+            asked = {"external_id": external_id}
+            found = _customers(await session.execute(_BY_EXTERNAL_ID, asked))
+            if found:
+                return found[0]
             # Who was merged into somebody with another id is still known by the own one.
             former = await session.scalar(
                 select(MergeRow.former_id).where(
@@ -96,10 +91,8 @@ class Customers:
             )
             if former is None:
                 return None
-            rows = await session.scalars(
-                select(CustomerRow).where(CustomerRow.id == await redirected(session, former))
-            )
-            return next(iter(await customers_of(session, rows)), None)
+            into = await redirected(session, former)
+            return next(iter(await customers_of(session, (into,))), None)
 
     async def search(
         self, text: str | None, *, limit: int, after: Cursor | None = None
@@ -121,7 +114,8 @@ class Customers:
                 session, statement, CustomerRow.created_at, CustomerRow.id,
                 limit=limit, after=after,
             )  # fmt: skip
-            return Part(tuple(await customers_of(session, rows)), following)
+            found = await customers_of(session, [row.id for row in rows])
+            return Part(tuple(found), following)
 
     async def add(self, customer: Customer) -> Customer:
         async with self._database.write() as session:
@@ -146,12 +140,12 @@ class Customers:
                 await _add_identities(session, customer)
                 return customer
             # Somebody else made one for this identity, or this very one was stored before.
-            rows = await session.scalars(
-                select(CustomerRow)
+            there = await session.scalars(
+                select(CustomerRow.id)
                 .where(or_(CustomerRow.provisional_for == key, CustomerRow.id == customer.id))
                 .order_by(CustomerRow.provisional_for.is_(None))
             )
-            return next(iter(await customers_of(session, rows)))
+            return (await customers_of(session, there.all()))[0]
 
     async def save(self, customer: Customer) -> Customer:
         async with self._database.write() as session:
@@ -165,7 +159,7 @@ class Customers:
                 row.provisional_for = None
             await session.flush()
             await _add_identities(session, customer)
-            return next(iter(await customers_of(session, (row,))))
+            return (await customers_of(session, (customer.id,)))[0]
 
 
 def row_values(customer: Customer) -> dict[str, object]:
@@ -192,14 +186,14 @@ async def _add_identities(session: AsyncSession, customer: Customer) -> None:
         )  # fmt: skip
 
 
-async def customers_of(session: AsyncSession, rows: Iterable[CustomerRow]) -> list[Customer]:
-    """Rows as customers with their identities."""
-    ids = [row.id for row in rows]
-    if not ids:
+async def customers_of(session: AsyncSession, ids: Iterable[str]) -> list[Customer]:
+    """Those of them that there are, in that order, as the database has them."""
+    wanted = list(ids)
+    if not wanted:
         return []
-    whole = _customers(await session.execute(_OF_CUSTOMERS, {"customers": ids}))
-    found = {customer.id: customer for customer in whole}
-    return [found[CustomerId(ident)] for ident in ids]
+    there = _customers(await session.execute(_OF_CUSTOMERS, {"customers": wanted}))
+    found = {customer.id: customer for customer in there}
+    return [found[CustomerId(ident)] for ident in wanted if ident in found]
 
 
 def _customers(rows: Iterable[Row[Any]]) -> list[Customer]:

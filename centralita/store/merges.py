@@ -59,7 +59,7 @@ class Merges:
         async with self._database.write() as session:
             rows = await _locked(session, former, into)
             gone, target = rows[former], rows[into]
-            before_gone, before = await customers_of(session, (gone, target))
+            before_gone, before = await customers_of(session, (former, into))
             after = merged(before, before_gone)
             merge_id = new_id("merge")
             session.add(
@@ -96,7 +96,7 @@ class Merges:
                     "undo that merge first",
                     code=Refusal.MERGED_ON,
                 )
-            (now,) = await customers_of(session, (target,))
+            (now,) = await customers_of(session, (row.into_id,))
             former = _customer(row.former)
             restored = unmerged(now, _customer(row.before), _customer(row.after), former)
             _write(target, restored)

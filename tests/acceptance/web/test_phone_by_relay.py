@@ -1,4 +1,4 @@
-"""A page whose network lets nothing else through talks by a TURN server: coturn, on this machine."""
+"""A page whose network lets nothing else through talks by a TURN server, coturn on this machine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.support.browser import why_skip
 from tests.support.page_phone import Center, both_hear, center, hears, long_enough
 from tests.support.peer_connection import kept, used
 from tests.support.server import free_port
+from tests.support.story import eventually
 
 pytestmark = [
     pytest.mark.skipif(why_skip() != "", reason=why_skip()),
@@ -29,6 +30,11 @@ SECRET = "between us and the relay"
 async def relay(folder: Path, host: str, port: int = 0) -> AsyncIterator[int]:
     """coturn with our shared secret; its port."""
     port = port or free_port()
+
+    async def listens() -> bool | None:
+        with socket.socket() as probe:
+            return probe.connect_ex((host, port)) == 0 or None
+
     process = await asyncio.create_subprocess_exec(
         *("turnserver", "-n", "--listening-ip", host, "--relay-ip", host),
         *("--listening-port", str(port), "--realm", "centralita"),
@@ -40,12 +46,7 @@ async def relay(folder: Path, host: str, port: int = 0) -> AsyncIterator[int]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(10):
-            while True:
-                with socket.socket() as probe:
-                    if probe.connect_ex((host, port)) == 0:
-                        break
-                await asyncio.sleep(0.05)  # another process: nothing to await but its port
+        await eventually(listens, "coturn listens")
         yield port
     finally:
         process.kill()  # without a word to the page

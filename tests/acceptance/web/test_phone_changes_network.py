@@ -16,8 +16,17 @@ from centralita.telephony.phone.phone import PhoneCall
 from tests.support.browser import Browser, BrowserPage, why_skip
 from tests.support.cable import Cable, cable
 from tests.support.detour import Detour, detour
-from tests.support.page_phone import AGENT_HZ, CALLER_HZ, Center, both_hear, center, hears, long_enough
+from tests.support.page_phone import (
+    AGENT_HZ,
+    CALLER_HZ,
+    Center,
+    both_hear,
+    center,
+    hears,
+    long_enough,
+)
 from tests.support.server import ServerProcess
+from tests.support.story import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -57,7 +66,8 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     async with cable() as wire:
         server = ServerProcess(folder, sip=f"ws_url = ws://127.0.0.1:{wire.port}")
         async with center(folder, server=server) as opened:
-            assert (port := server.config().sip.ws_port) is not None
+            port = server.config().sip.ws_port
+            assert port is not None
             wire.server = "127.0.0.1", port
             yield House(opened, wire)
 
@@ -116,9 +126,7 @@ async def test_a_call_whose_audio_has_lost_its_way_finds_another_one(here: House
         await _apart(page, call)
         await _back("way of the audio cut", began, page, call, _MEDIA_GOAL)
         await page.sees_no("phone-no-audio")
-        assert await page.evaluate("said") == [
-            "No llega la voz: se busca otro camino por la red…"
-        ]
+        assert await page.evaluate("said") == ["No llega la voz: se busca otro camino por la red…"]
         # In the same dialog, by an ICE restart.
         assert here.times_rung() == rung
         assert after.page.passed > 0
@@ -173,9 +181,11 @@ async def test_a_call_on_hold_finds_its_way_before_it_is_resumed(here: House, se
             here.cable.unplug()
             here.cable.plug_in()
         before.cut()
-        async with asyncio.timeout(15):
-            while after.page.peer is None:  # the page asks by the new way
-                await asyncio.sleep(0.05)  # packets of another process: nothing to await
+
+        async def asks() -> object:
+            return after.page.peer
+
+        await eventually(asks, "the page asks by the new way", within=15)
         await page.sees('.phone-state[data-link="registered"]')
         await page.sees_no("phone-no-audio")
         assert not await page.evaluate(hears(CALLER_HZ))

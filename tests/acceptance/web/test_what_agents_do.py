@@ -1,10 +1,9 @@
-"""What an agent does with a call in the page: real browser, real phones, the server as a process."""
+"""What an agent does with a call in the page: a real browser, real phones, a server of its own."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,14 +11,11 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from centralita.telephony.phone.phone import Phone, PhoneCall
+from centralita.telephony.phone.phone import PhoneCall
 from tests.support.browser import Browser, BrowserPage, open_browser, why_skip
 from tests.support.hearing import ANA, CALLER, LUIS, OUTSIDE, answers, hears, music, steadily
 from tests.support.office import OUTSIDE_NUMBER, SHOWN, Office, open_office
-from tests.support.server import ServerProcess
 from tests.support.speech import speak
-from tests.support.story import Watcher, set_queues, watcher
-from tests.support.telephony import tone
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
