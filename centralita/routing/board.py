@@ -278,6 +278,13 @@ class Board:
         actions.append(started(conversation, queue.record, now))
         return [*actions, self._floor.figures(call.queue_id)]
 
+    def not_rung(self, offer_id: OfferId, now: datetime) -> list[Action]:
+        """The agent's phone was not rung, and nobody there is to blame; `match_all` tries again."""
+        offer = self.offers.get(offer_id)
+        if offer is None or offer.state is not OfferState.RINGING:
+            return []
+        return self._moves.not_rung(offer, now)
+
     def agent_leg_ended(
         self, offer_id: OfferId, how: OfferState, now: datetime, *, broken: bool = False
     ) -> list[Action]:

@@ -46,6 +46,7 @@ from centralita.routing.ordered import Deadlines
 from centralita.routing.queue import QueuedCall
 from centralita.telephony.call import (
     CallControl,
+    DialError,
     DigitReceived,
     EndReason,
     KeptLeg,
@@ -66,11 +67,14 @@ log = logging.getLogger(__name__)
 _REFUSALS = {
     EndReason.UNREACHABLE: OfferState.UNREACHABLE,
     EndReason.REJECTED: OfferState.UNREACHABLE,
-    EndReason.WORKER_LOST: OfferState.UNREACHABLE,
     EndReason.BUSY: OfferState.DECLINED,
     EndReason.DECLINED: OfferState.DECLINED,
 }
-_BROKEN = frozenset({EndReason.MEDIA_TIMEOUT, EndReason.WORKER_LOST})
+_BROKEN = frozenset({EndReason.MEDIA_TIMEOUT, EndReason.WORKER_LOST, EndReason.FAULT})
+# No phone said no: the agent has nothing to do with it.
+_OURS = frozenset({EndReason.WORKER_LOST, EndReason.FAULT})
+# How long a call that could not be offered waits for the next try.
+_TRY_AGAIN = timedelta(seconds=2)
 # After these a caller's note is written anew.
 _NOTED = CallParked | CallQueued | CallRequeued | OfferMade | OfferSettled | ConversationStarted
 
@@ -147,6 +151,7 @@ class Dispatcher:
         self._offer_legs: dict[OfferId, LegId] = {}
         # When callers are told their place. Who has left is taken out when that time comes.
         self._announcements: Deadlines[CallId] = Deadlines()
+        self._retry_at: datetime | None = None
         self._changed = asyncio.Event()
         self._stops: list[Callable[[], None]] = []
 
@@ -303,6 +308,9 @@ class Dispatcher:
                 talk = self.board.conversation_of(offer_id)
                 if talk is not None and self.desk.agent_gone(talk.call.call_id):
                     return
+                if reason in _OURS and talk is None:
+                    self._not_rung(offer_id)
+                    return
                 how = _REFUSALS.get(reason, OfferState.NO_ANSWER)
                 self.carry_out(
                     self.board.agent_leg_ended(offer_id, how, now, broken=reason in _BROKEN)
@@ -431,18 +439,16 @@ class Dispatcher:
 
     async def _ring(self, action: RingAgent, leg_id: LegId) -> None:
         call, offer = action.call, action.offer
-        uri, peer = self._phones.find(action.extension)
         try:
-            await self._control.dial(
-                call.call_id,
-                leg_id,
-                uri,
-                beside=call.leg_id,
-                caller=call.caller,
-                caller_name=call.caller_name,
-                headers={"X-Centralita-Call": call.call_id},
-                peer=peer,
-            )
+            try:
+                await self._dial(action, leg_id, call.caller, call.caller_name)
+            except DialError as exc:
+                # What a caller says of himself must not keep him from being served.
+                log.error(
+                    "agent could not be rung in the caller's name, trying without",
+                    extra={"offer_id": offer.offer_id, "error": str(exc)},
+                )
+                await self._dial(action, leg_id, "", "")
             # With a note its end is told to whoever takes over, too.
             self._control.remember(leg_id, NOTE, offer.offer_id)
         except NoSuchLeg:
@@ -452,16 +458,13 @@ class Dispatcher:
             self._offer_legs.pop(offer.offer_id, None)
             return
         except TelephonyError as exc:
-            log.warning(
-                "agent could not be rung", extra={"offer_id": offer.offer_id, "error": str(exc)}
+            log.error(
+                "agent could not be rung, the call is offered again soon",
+                extra={"offer_id": offer.offer_id, "call_id": call.call_id, "error": str(exc)},
             )
             self._legs.pop(leg_id, None)
             self._offer_legs.pop(offer.offer_id, None)
-            self.carry_out(
-                self.board.agent_leg_ended(
-                    offer.offer_id, OfferState.UNREACHABLE, self._clock.now()
-                )
-            )
+            self._not_rung(offer.offer_id)
             return
         if (
             offer.offer_id not in self.board.offers
@@ -469,6 +472,25 @@ class Dispatcher:
         ):
             # Withdrawn while the INVITE was on its way to the worker.
             await self._end_leg(offer.offer_id)
+
+    async def _dial(self, action: RingAgent, leg_id: LegId, caller: str, name: str) -> None:
+        uri, peer = self._phones.find(action.extension)
+        await self._control.dial(
+            action.call.call_id,
+            leg_id,
+            uri,
+            beside=action.call.leg_id,
+            caller=caller,
+            caller_name=name,
+            headers={"X-Centralita-Call": action.call.call_id},
+            peer=peer,
+        )
+
+    def _not_rung(self, offer_id: OfferId) -> None:
+        """No phone rang, by a fault of ours: nobody's break, and another try in a moment."""
+        self.carry_out(self.board.not_rung(offer_id, self._clock.now()))
+        self._retry_at = self._retry_at or self._clock.now() + _TRY_AGAIN
+        self._changed.set()
 
     async def _end_leg(self, offer_id: OfferId) -> None:
         leg_id = self._offer_legs.get(offer_id)
@@ -525,6 +547,9 @@ class Dispatcher:
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
             now = self._clock.now()
+            if self._retry_at is not None and self._retry_at <= now:
+                self._retry_at = None
+                self.carry_out(self.board.match_all(now))
             deadline = self.board.next_deadline()
             if deadline is not None and deadline <= now:
                 self.carry_out(self.board.expire(now))
@@ -542,7 +567,7 @@ class Dispatcher:
         self._announcements.put(caller.call.call_id, caller.announced_at + every)
 
     def _seconds_to_next(self) -> float | None:
-        times = (self.board.next_deadline(), self._announcements.next())
+        times = (self.board.next_deadline(), self._announcements.next(), self._retry_at)
         first = min((time for time in times if time is not None), default=None)
         if first is None:
             return None

@@ -156,6 +156,20 @@ class Moves:
             actions += self.offer(call.call_id, now)
         return actions + self.leave_empty_queues(now)
 
+    def not_rung(self, offer: Offer, now: datetime) -> list[Action]:
+        """The phone was never asked, by a fault of our own: the agent is not to blame and goes on
+        idle, at the end of the line, so that another one is tried next. The caller waits on;
+        whoever calls this sees to the next try, which at once would most likely fail again."""
+        actions = self.settle(offer, OfferState.WITHDRAWN, now)
+        call = self._floor.calls.get(offer.call_id)
+        if call is not None:
+            self._floor.put_call(replace(call, offer_id=None))
+        agent = self._floor.agents[offer.agent_id]
+        idle = replace(
+            agent, state=AgentState.IDLE, since=now, idle_since=now, offer_id=None, call_id=None
+        )
+        return actions + self.put(idle)
+
     def withdraw(self, call: QueuedCall, now: datetime) -> list[Action]:
         """The caller is about to leave; a ringing agent is free at once, and not to blame."""
         # First, for the agent must not be given the same call again.

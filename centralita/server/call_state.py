@@ -428,6 +428,6 @@ def _outcome(state: CallState, ended: FlowEnded) -> Outcome:
         return Outcome.TRANSFERRED
     if ended.outcome == "self_service":
         return Outcome.SELF_SERVICE
-    if "fault" in kinds or state.reason is EndReason.WORKER_LOST:
+    if "fault" in kinds or state.reason in (EndReason.WORKER_LOST, EndReason.FAULT):
         return Outcome.FAILED
     return Outcome.ABANDONED

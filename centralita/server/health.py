@@ -61,11 +61,12 @@ class HealthCheck:
             self._edge(),
             await self._database(),
         )
-        takes_calls = worker.ok and edge.ok and not self.draining
+        takes_calls = bool(self._link.workers) and edge.ok and not self.draining
         recordings, outbound = self._recordings(), self._calls_out()
         messages = messages_out(self._postman)
         good = (
             takes_calls
+            and worker.ok
             and asr.ok
             and database.ok
             and recordings.ok
@@ -107,8 +108,14 @@ class HealthCheck:
         message = "" if workers else "no media worker is connected"
         if workers and capacity < _TOO_FEW_CALLS:
             message = f"pjsua2 is the ready-made wheel, limited to {capacity} calls"
+        astray = self._link.astray_lately
+        if workers and astray:
+            message = (
+                f"{astray} legs were known to a media worker or to the brain alone, and ended; "
+                "the log names them"
+            )
         return s.WorkerPart(
-            ok=bool(workers),
+            ok=bool(workers) and not astray,
             message=message,
             max_calls=capacity,
             calls=self._link.leg_count,
@@ -205,6 +212,11 @@ class HouseMetrics(Collector):
         for worker_id in self._link.workers:
             legs.add_metric([worker_id], self._link.legs_of(worker_id))
         yield legs
+        yield CounterMetricFamily(
+            "centralita_legs_astray",
+            "legs that a media worker or the brain alone knew of",
+            value=self._link.legs_astray,
+        )
         yield _gauge("centralita_calls", "calls in the house", len(self._calls.calls))
         yield _gauge("centralita_journal_pending", "lines to be written", self._calls.pending)
         streams = sum(status.streams for status in self._pool.status())

@@ -138,7 +138,11 @@ class Switch:
             self._early_ends[event.leg_id] = event
         if isinstance(event, CallArrived):
             self._early_ends[event.leg_id] = None
-            self._tasks.spawn(self._serve(event), name=f"call {event.call_id}")
+            self._tasks.spawn(
+                self._serve(event),
+                name=f"call {event.call_id}",
+                on_error=lambda _: self._give_up(event),
+            )
         self._bus.publish(event)
 
     def take_over(
@@ -296,6 +300,10 @@ class Switch:
             default_queue=self._center.default_queue,
             lookup=lookup,
         )
+
+    def _give_up(self, arrived: CallArrived) -> None:
+        """Serving this call has failed in a way that nobody foresaw: no caller waits for it."""
+        self._tasks.spawn(self._refuse(arrived, EndReason.FAULT), name=f"give up {arrived.call_id}")
 
     async def _refuse(self, arrived: CallArrived, reason: EndReason) -> None:
         self._early_ends.pop(arrived.leg_id, None)

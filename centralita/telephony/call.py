@@ -33,7 +33,7 @@ class NoSuchLeg(TelephonyError):
 
 
 class EndReason(StrEnum):
-    """Why a leg ended. The first seven are ours to choose; the others are observed."""
+    """Why a leg ended. The first eight are ours to choose; the others are observed."""
 
     FLOW_ENDED = "flow_ended"
     CONVERSATION_ENDED = "conversation_ended"
@@ -42,6 +42,7 @@ class EndReason(StrEnum):
     TRANSFERRED = "transferred"
     NOT_ACCEPTED = "not_accepted"
     SHUTDOWN = "shutdown"
+    FAULT = "fault"
     REMOTE_HANGUP = "remote_hangup"
     CANCELLED = "cancelled"
     BUSY = "busy"

@@ -76,6 +76,7 @@ class FakeCallControl:
         self.legs: dict[LegId, FakeLeg] = {}
         self.ended: dict[LegId, EndReason] = {}
         self.unreachable: set[str] = set()
+        self.unspeakable: set[str] = set()
         self.history: list[FakeLeg] = []
         self._prompts_end_at_once = prompts_end_at_once
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -249,7 +250,7 @@ class FakeCallControl:
     ) -> None:
         if beside is not None:
             self._at(beside)
-        if target in self.unreachable:
+        if target in self.unreachable or caller in self.unspeakable:
             raise DialError(f"cannot call {target}")
         leg = self._new_leg(leg_id, call_id, LegDirection.OUT)
         leg.target, leg.caller, leg.headers = target, caller, dict(headers or {})

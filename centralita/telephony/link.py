@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from centralita.telephony.protocol import (
     Done,
     Drain,
     HangUp,
+    HeldLegs,
     Hello,
     Join,
     Listen,
@@ -64,6 +66,8 @@ _RECONNECT = 0.05
 # A worker answers in microseconds; one that needs seconds is hung.
 _COMMAND_TIMEOUT = 5.0
 _PING_EVERY = 2.0
+# How long an operator is told of legs that only one side knew of, in seconds.
+_LATELY = 300.0
 # How long a worker that runs may take to greet us before its calls are given up, in seconds.
 _GREETING = 3.0
 
@@ -75,6 +79,7 @@ class _Connection:
         self.worker_id = worker_id
         self.hello = hello
         self.legs: dict[LegId, CallId] = {}
+        self.differing: frozenset[LegId] = frozenset()
         self._writer = writer
         self._seq = 0
         self._out = bytearray()
@@ -157,6 +162,9 @@ class WorkerLink:
         self._kept: list[KeptLeg] = []
         self._taken_over = False
         self._closed = False
+        # How many legs worker and brain did not agree about, since the start.
+        self.legs_astray = 0
+        self._astray: deque[float] = deque(maxlen=1000)
 
     def specs(self, folder: Path) -> list[ProcessSpec]:
         """The worker processes, whose settings files are written to `folder`."""
@@ -229,6 +237,12 @@ class WorkerLink:
         if conn is None:
             raise TelephonyError(f"worker {worker_id} is not connected")
         await conn.send(Drain(seq=conn.next_seq(), leave=leave))
+
+    @property
+    def astray_lately(self) -> int:
+        """How many of them in the last minutes."""
+        since = asyncio.get_running_loop().time() - _LATELY
+        return sum(at > since for at in self._astray)
 
     def legs_of(self, worker_id: WorkerId) -> int:
         """How many legs are alive in one worker."""
@@ -451,6 +465,8 @@ class WorkerLink:
                         self._greeted(conn, kept)
                     case Done() if conn is not None:
                         conn.settle(message)
+                    case HeldLegs() if conn is not None:
+                        self._compare(conn, message)
                     case LegEvent() if conn is not None:
                         self._took_place(conn, message)
                     case _:
@@ -491,6 +507,31 @@ class WorkerLink:
         elif isinstance(event, LegEnded):
             self._forget(event.leg_id)
         self._events.put_nowait(event)
+
+    def _compare(self, conn: _Connection, held: HeldLegs) -> None:
+        """End what one of us holds without the other.
+
+        For a moment that is normal, while news is on its way: only what differed at the question
+        before, too, is a fault.
+        """
+        differing = conn.legs.keys() ^ set(held.legs)
+        for leg_id in differing & conn.differing:
+            self.legs_astray += 1
+            self._astray.append(asyncio.get_running_loop().time())
+            call_id = conn.legs.get(leg_id)
+            log.error(
+                "leg is unknown to its media worker, it is over"
+                if call_id is not None
+                else "media worker has a leg that nobody serves, it is ended",
+                extra={"worker": conn.worker_id, "leg_id": leg_id},
+            )
+            if call_id is None:
+                conn.post(HangUp(seq=conn.next_seq(), leg_id=leg_id, reason=EndReason.FAULT))
+            else:
+                self._took_place(
+                    conn, LegEnded(leg_id=leg_id, call_id=call_id, reason=EndReason.FAULT)
+                )
+        conn.differing = frozenset(differing)
 
     def _lost(self, worker_id: WorkerId) -> None:
         conn = self._connections.pop(worker_id, None)

@@ -167,7 +167,7 @@ class Drain(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping(Command):
-    """Nothing to do: whoever answers is alive."""
+    """Whoever answers is alive; the answer comes after a `HeldLegs`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +180,13 @@ class Hello:
     version: str
     max_calls: int
     arrivals: tuple[CallArrived, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLegs:
+    """The legs that the worker has and does not end already: the brain should know the same."""
+
+    legs: tuple[LegId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +226,7 @@ EVENTS = Wire(
     (
         KeptLeg,
         Hello,
+        HeldLegs,
         Done,
         CallArrived,
         LegRinging,

@@ -9,11 +9,19 @@ mkdir -p "$3"
 output=$(cd "$3" && pwd)
 cd "$source"
 
+# Without these a call can stall or be silent, a stranger be heard, or the process crash.
+required="02 03 07 08 09"
 for patch in "$here"/patches/*.patch; do
     if patch -p1 --forward --dry-run <"$patch" >/dev/null; then
         patch -p1 <"$patch"
+    elif patch -p1 --reverse --dry-run <"$patch" >/dev/null; then
+        echo "NOTE: $(basename "$patch") is part of this version already"
     else
-        # A later release may have mended it; the build is good either way, so only say it.
+        case " $required " in *" $(basename "$patch" | cut -d- -f1) "*)
+            echo "ERROR: $(basename "$patch") does not apply to this version of pjproject, and the" \
+                "server must not do without it; name another version (CENTRALITA_PJPROJECT=FILE)" >&2
+            exit 1 ;;
+        esac
         echo "NOTE: $(basename "$patch") does not apply to this version and is left out"
     fi
 done

@@ -21,7 +21,10 @@
 #define PJSIP_MAX_TRANSPORTS           2048
 #define PJSIP_UDP_SO_SNDBUF_SIZE       (4*1024*1024)
 #define PJSIP_UDP_SO_RCVBUF_SIZE       (4*1024*1024)
-#define PJSIP_MAX_PKT_LEN              8000
+/* Offers of video phones and forwarded INVITEs; the edge refuses longer ones with 513. */
+#define PJSIP_MAX_PKT_LEN              20000
+/* What Python sees of an SDP: one that is longer would be empty. */
+#define PJSUA2_MAX_SDP_BUF_LEN         20000
 #define PJSIP_TCP_KEEP_ALIVE_INTERVAL  90
 /* A browser's offer is larger than 1300 bytes; towards the edge on loopback UDP still serves. */
 #define PJSIP_DONT_SWITCH_TO_TCP       1

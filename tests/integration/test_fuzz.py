@@ -1,6 +1,7 @@
 """Twenty thousand mutations of SIP messages against a running server, while people talk.
 
-CENTRALITA_MUTANTS and CENTRALITA_FUZZ_SEED make it longer, and other.
+CENTRALITA_MUTANTS and CENTRALITA_FUZZ_SEED make it longer, and other; CENTRALITA_LIVE_MUTANTS is
+for those that know a live dialog.
 """
 
 from __future__ import annotations
@@ -19,20 +20,37 @@ import pytest_asyncio
 
 from centralita.telephony.phone.phone import PhoneCall
 from tests.support.fuzz import Fuzzer, Mutant
+from tests.support.live_fuzz import LiveFuzzer
 from tests.support.phones import tone
 from tests.support.server import ServerProcess, lives
-from tests.support.story import set_queues, watcher
+from tests.support.story import publish_flow, set_queues, watcher
 from tests.support.wire import status_of, wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MUTANTS = int(os.environ.get("CENTRALITA_MUTANTS", "20000"))
+LIVE_MUTANTS = int(os.environ.get("CENTRALITA_LIVE_MUTANTS", "1200"))
 SEED = int(os.environ.get("CENTRALITA_FUZZ_SEED", "4475"))
 _BATCH = 50
+_LIVE_BATCH = 25
+# Each request within a dialog is a transaction, which is kept for 32 s with a buffer of 20 kB and
+# more: a run of less than a minute only grows. 100,000 that leak a kilobyte each are 100 MB.
+_LIVE_GROWTH = 48 << 20
 # What a process may hold more at the end than after the first quarter, in bytes: pools that grow to
 # their largest use are no leak, and 15,000 messages that leak one kilobyte each are 15 MB.
 _GROWTH = 12 << 20
 _HUM = 700.0
+_SHORT = "998"
+# Ends by itself soon: whoever loses a call does not fill the house with it.
+_SHORT_CALL = """
+flow: short
+language: es
+start: wait
+nodes:
+  wait: {type: gather, prompt: "¿Sí?", variable: d, turn: {timeout: 2s, tries: 1}, next: bye,
+         on_failure: bye}
+  bye: {type: hangup}
+"""
 _TRUNK, _STRANGER = "127.0.0.2", "127.0.0.77"
 
 
@@ -41,10 +59,11 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     running = ServerProcess(
         tmp_path_factory.mktemp("fuzz"),
         trunk=f"127.0.0.1, {_TRUNK}",
-        extra=f"[limits]\nexempt = {_STRANGER}\n",
+        extra=f"[limits]\nexempt = {_STRANGER}\nstop_grace = 2s\n",
     )
     await running.prepare()
     await set_queues(running, wrap_up="0s", announce_recording=False, record=False)
+    await publish_flow(running, _SHORT, _SHORT_CALL)
     await running.start()
     before = lives(running)
     yield running
@@ -180,3 +199,37 @@ async def test_a_media_worker_bears_what_the_edge_would_keep_away(server: Server
     assert any(400 <= status < 500 for status in attack.answers)
     grown = {name: now - memory[name] for name, now in _memory(server).items()}
     assert all(size < _GROWTH for size in grown.values()), grown
+
+
+@pytest.mark.parametrize("where", ["edge", "worker"])
+async def test_nobody_is_confused_by_requests_that_know_a_live_dialog(
+    server: ServerProcess, where: str
+) -> None:
+    """Replaces, Join, REFER, re-INVITE, UPDATE, CANCEL and BYE with right and nearly right tags."""
+    target = server.sip
+    if where == "worker":
+        target = ("127.0.0.1", server.config().sip.worker_port)
+    before = lives(server)
+    memory: dict[str, int] = {}
+    rounds = LIVE_MUTANTS // _LIVE_BATCH
+    began = called = time.monotonic()
+    async with wire(target, local=_TRUNK if where == "edge" else "127.0.0.1") as line:
+        fuzzer = LiveFuzzer(line, SEED + len(where), dialled=_SHORT)
+        for number in range(rounds):
+            await fuzzer.batch(_LIVE_BATCH)
+            if time.monotonic() - called > 10 or number % (rounds // 4) == 0:
+                called = time.monotonic()
+                await _new_call_works(server)
+                assert lives(server) == before, server.tail()
+            if number == rounds // 2:
+                memory = _memory(server)
+        await fuzzer.leave()
+    await _new_call_works(server)
+    grown = {name: now - memory[name] for name, now in _memory(server).items()}
+    took = time.monotonic() - began
+    print(f"{rounds * _LIVE_BATCH} requests, seed {SEED}, {took:.0f} s: {dict(fuzzer.sent)}")
+    print("grown (KiB):", {name: size >> 10 for name, size in grown.items()})
+    assert lives(server) == before, server.tail()
+    assert all(size < _LIVE_GROWTH for size in grown.values()), grown
+    said = server.log.read_text(errors="replace")
+    assert "nobody serves" not in said and "Traceback" not in said

@@ -7,6 +7,7 @@ import base64
 import re
 import secrets
 import socket
+import struct
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from centralita.telephony.call import (
     LegEnded,
     LegHeld,
     LegsBridged,
+    PlaybackEnd,
     PlaybackEnded,
     RecordingStopped,
     TelephonyError,
@@ -34,6 +36,7 @@ from centralita.telephony.call import (
     WorkerLost,
     WorkerUp,
 )
+from centralita.telephony.link import WorkerLink
 from tests.support.telephony import RealOutside, RealStage, real_stage, tone, write_wav
 
 SILENCE = np.zeros(160, dtype=np.int16)
@@ -108,6 +111,20 @@ async def test_a_prompt_is_heard_and_silence_follows_the_stop(
     assert quiet.at - stopped < 0.25
 
 
+@pytest.mark.parametrize("files", [1, 2])
+async def test_a_loop_is_heard_round_after_round(
+    stage: RealStage, tmp_path: Path, files: int
+) -> None:
+    music = write_wav(tmp_path / "music.wav", tone(450, 0.3))
+    caller = await answered(stage)
+    await stage.control.play(caller.leg_id, [music] * files, loop=True)
+    for _ in range(200):  # four seconds of it
+        await caller.call.audio.until(lambda frame: frame.has_tone(450))
+    assert not [e for e in stage.log.of(caller.leg_id) if isinstance(e, PlaybackEnded)]
+    await stage.control.stop_playing(caller.leg_id)
+    assert (await stage.log.next(PlaybackEnded, caller.leg_id)).how is PlaybackEnd.STOPPED
+
+
 async def test_early_media_is_heard_before_the_answer(stage: RealStage, tmp_path: Path) -> None:
     notice = write_wav(tmp_path / "notice.wav", tone(440, 0.5))
     caller = await stage.calls("100")
@@ -128,6 +145,80 @@ async def test_keys_by_sip_info_count_as_well(stage: RealStage) -> None:
     caller = await answered(stage)
     assert await caller.call.info_digit("7") == 200
     assert (await stage.log.next(DigitReceived, caller.leg_id)).digit == "7"
+
+
+def _event(key: str, duration: int, *, end: bool = False) -> bytes:
+    return struct.pack(">BBH", "0123456789*#".index(key), 0x8A if end else 10, duration)
+
+
+Packets = list[tuple[bytes, int | None]]
+_PAUSE: Packets = [(b"", None)] * 5
+
+
+def _only_ends(keys: str) -> Packets:
+    """Gear that sends nothing but the three last packets of each key."""
+    return [
+        packet
+        for number, key in enumerate(keys)
+        for packet in [(_event(key, 800, end=True), number * 1600)] * 3 + _PAUSE
+    ]
+
+
+def _lost_between() -> Packets:
+    """Of the first key only the first packet comes, of the second not the first two."""
+    return [
+        (_event("1", 160), 0),
+        *_PAUSE,
+        (_event("1", 480), 960),
+        (_event("1", 800, end=True), 960),
+    ]
+
+
+def _held_for_nine_seconds() -> Packets:
+    """RFC 4733 2.5.1.3: beyond 65535 units an event goes on as another segment."""
+    first = [(_event("5", min(0xFFFF, 1600 * step)), 0) for step in range(1, 42)]
+    second = [(_event("5", 1600 * step), 0xFFFF) for step in range(1, 5)]
+    return [
+        *first,
+        *second,
+        *[(_event("5", 6400, end=True), 0xFFFF)] * 3,
+        *_PAUSE,
+        *[(_event("7", 800, end=True), 0xFFFF + 9000)] * 3,
+    ]
+
+
+def _moving_time() -> Packets:
+    """A relay that moves the time of each packet on."""
+    moving: Packets = []
+    for number, key in enumerate("113"):
+        begin = number * 2400
+        steps = [(_event(key, 160 * step), begin + 160 * (step - 1)) for step in range(1, 6)]
+        ends = [(_event(key, 800, end=True), begin + 640 + 160 * more) for more in range(3)]
+        moving += [*steps, *ends, *_PAUSE]
+    return moving
+
+
+@pytest.mark.parametrize(
+    ("packets", "keys"),
+    [
+        (_only_ends("4711"), "4711"),
+        (_lost_between(), "11"),
+        (_held_for_nine_seconds(), "57"),
+        (_moving_time(), "113"),
+    ],
+    ids=["only ends", "lost between", "nine seconds", "moving time"],
+)
+async def test_keys_are_told_apart_by_their_time(
+    stage: RealStage, packets: Packets, keys: str
+) -> None:
+    caller = await answered(stage)
+    caller.call.audio.press_by_hand(packets)
+    caller.call.audio.press_by_hand(_PAUSE)
+    heard = [(await stage.log.next(DigitReceived, caller.leg_id)).digit for _ in keys]
+    assert "".join(heard) == keys
+    await caller.call.audio.until(lambda _: not caller.call.audio.by_hand_left)
+    await caller.presses("#")
+    assert (await stage.log.next(DigitReceived, caller.leg_id)).digit == "#"  # and nothing between
 
 
 async def test_keys_that_we_press_are_heard(stage: RealStage) -> None:
@@ -477,3 +568,17 @@ async def test_thirty_calls_in_a_row_leave_nothing_behind(stage: RealStage, tmp_
         await caller.hangs_up()
         await stage.log.next(LegEnded, caller.leg_id)
     assert stage.link.leg_count == 0
+
+
+async def test_a_leg_that_nobody_serves_is_ended_and_told_of(
+    stage: RealStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as lost:
+        # The news of the call is lost between worker and brain, by whatever fault.
+        lost.setattr(WorkerLink, "_took_place", lambda *_: None)
+        call = await stage.caller.call("100")
+        await asyncio.wait_for(call.settled.wait(), 15)
+    assert call.status == 500
+    assert (stage.link.legs_astray, stage.link.astray_lately, stage.link.leg_count) == (1, 1, 0)
+    caller = await answered(stage)  # others are served
+    await caller.hangs_up()

@@ -11,16 +11,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import yaml
 
-from centralita.core.clock import SteadyClock
-from centralita.core.ids import FlowId
 from centralita.store.store import open_store
 from centralita.store.tables import OutboundCallRow
 from centralita.telephony.phone.phone import Phone, PhoneCall
 from tests.support.busy import is_healthy
 from tests.support.server import ApiClient, ServerProcess
-from tests.support.story import Watcher, eventually, set_queues, watcher
+from tests.support.story import Watcher, eventually, publish_flow, set_queues, watcher
 from tests.support.telephony import tone
 
 FLOW = """
@@ -78,13 +75,8 @@ async def house(tmp_path: Path) -> AsyncIterator[tuple[ServerProcess, Provider]]
     running.extra = SETTINGS.format(proxy=phone.address)
     await running.prepare()
     await set_queues(running, announce_recording=False)
-    store = await open_store(running.config().database_url)
     for number, text in FLOWS.items():
-        document = yaml.safe_load(text)
-        flow_id = FlowId(document["flow"])
-        record = await store.flows.add_version(flow_id, document, at=SteadyClock().now(), by="t")
-        await store.flows.publish(flow_id, record.version, numbers=(number,))
-    await store.close()
+        await publish_flow(running, number, text)
     async with running:
         yield running, phone
     await phone.close()

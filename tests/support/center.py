@@ -224,14 +224,14 @@ class Center:
                 return agent.profile.name
         return leg.target.removeprefix("sip:").partition("@")[0]
 
-    async def dial(self, queue: str = "sales") -> Caller:
+    async def dial(self, queue: str = "sales", *, caller: str = "+34600111222") -> Caller:
         """A caller whom the flow has sent to a queue."""
         leg = self.control.arrives("100")
         await self.until(
             lambda: any(isinstance(e, CallArrived) and e.leg_id == leg.leg_id for e in self.told)
         )
         await self.control.answer(leg.leg_id)
-        caller = Caller(self, leg)
+        calls = Caller(self, leg)
         config = self.board.queues.get(QueueId(queue))
         now = self.clock.now()
         call = QueuedCall(
@@ -240,10 +240,10 @@ class Center:
             queue_id=QueueId(queue),
             queued_at=now,
             give_up_at=now + (config.max_wait if config else timedelta(0)),
-            caller="+34600111222",
+            caller=caller,
         )
-        self.dispatcher.enqueue(call, caller.returned.append)
-        return caller
+        self.dispatcher.enqueue(call, calls.returned.append)
+        return calls
 
     async def passes(self, seconds: float) -> None:
         """Time goes by; it takes none."""

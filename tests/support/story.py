@@ -13,8 +13,10 @@ from urllib.parse import quote
 
 import numpy as np
 import soundfile
+import yaml
 
-from centralita.core.ids import QueueId
+from centralita.core.ids import FlowId, QueueId
+from centralita.ivr.loader import load
 from centralita.store.store import open_store
 from centralita.telephony.phone.g711 import Samples
 from centralita.telephony.phone.phone import Phone, PhoneCall
@@ -64,6 +66,17 @@ async def set_queues(
         queue = await store.queues.get(QueueId(name))
         assert queue is not None
         await store.queues.put(replace(queue, settings={**queue.settings, **settings}))
+    await store.close()
+
+
+async def publish_flow(server: ServerProcess, number: str, text: str) -> None:
+    """Let a flow, written as YAML, answer a number; before the server starts."""
+    document = yaml.safe_load(text)
+    load(document)  # a mistake in the test is told here, and not by a refused call
+    flow_id = FlowId(document["flow"])
+    store = await open_store(server.config().database_url)
+    record = await store.flows.add_version(flow_id, document, at=datetime.now(UTC), by="test")
+    await store.flows.publish(flow_id, record.version, numbers=(number,))
     await store.close()
 
 

@@ -56,9 +56,13 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 while not self._finals():
-                    self._came.clear()
-                    await self._came.wait()
+                    await self.came()
         return next(iter(self._finals()), 0)
+
+    async def came(self) -> None:
+        """Wait for the next message."""
+        self._came.clear()
+        await self._came.wait()
 
     @property
     def statuses(self) -> set[int]:

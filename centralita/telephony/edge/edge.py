@@ -82,7 +82,7 @@ class Edge:
                 *("-P", str(folder / "kamailio.pid")),
                 # Shared memory is taken as it is used: this is room for all the connections that
                 # kamailio.cfg allows.
-                *("-m", "256", "-M", "8"),
+                *("-m", "512", "-M", "8"),
             ),
             # The launcher is found wherever the server's own modules are.
             env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

@@ -10,6 +10,8 @@ from pathlib import Path
 from centralita.core.errors import InvalidInput
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
 
+# In bytes: what a worker can read (PJSIP_MAX_PKT_LEN of its build), less room for our own headers.
+LONGEST_MESSAGE = 18_000
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 # Flags of a destination in the dispatcher's list.
 _TAKES_CALLS, _DISABLED = 0, 4
@@ -39,6 +41,7 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
         "EDGE_FLOOD_INTERVAL": str(max(1, round(config.flood_interval.total_seconds()))),
         "EDGE_FLOOD_MEMORY": str(max(10, round(3 * config.flood_interval.total_seconds()))),
         "EDGE_BAN": str(max(1, round(config.ban.total_seconds()))),
+        "EDGE_LONGEST_MESSAGE": str(LONGEST_MESSAGE),
         "EDGE_UNPROVEN": str(max(1, round(config.unproven.total_seconds()))),
         "EDGE_GUESSES": str(config.guesses),
         # An HA1 that no password can give, since one is 32 hexadecimal digits.

@@ -7,7 +7,7 @@ import secrets
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,8 @@ class RtpAudio(asyncio.DatagramProtocol):
         self._hum: list[bytes] = []
         self._hum_position = 0
         self._keys: deque[tuple[bytes, bool]] = deque()
+        self._by_hand: deque[tuple[bytes, int | None]] = deque()
+        self._by_hand_start: int | None = None
         self._key_start = 0
         self._key_heard: int | None = None
         self._sequence = secrets.randbelow(1 << 15)
@@ -120,6 +122,16 @@ class RtpAudio(asyncio.DatagramProtocol):
             self._keys.append((struct.pack(">BBH", event, 10, (step + 1) * FRAME), step == 0))
         for _ in range(3):
             self._keys.append((struct.pack(">BBH", event, 0x80 | 10, 5 * FRAME), False))
+
+    def press_by_hand(self, packets: Iterable[tuple[bytes, int | None]]) -> None:
+        """Send events of RFC 4733 as other gear does: payloads, each with its time after the
+        first, in units of the clock. None lets one frame pass without a packet."""
+        self._by_hand.extend(packets)
+
+    @property
+    def by_hand_left(self) -> int:
+        """How many of these are still to be sent."""
+        return len(self._by_hand)
 
     # --- hearing ----------------------------------------------------------------------------
 
@@ -202,7 +214,16 @@ class RtpAudio(asyncio.DatagramProtocol):
         if self._peer is None or self._transport is None:
             return
         marker, kind, timestamp = 0, PCMA, self._timestamp
-        if self._keys:
+        if self._by_hand:
+            if self._by_hand_start is None:
+                self._by_hand_start = self._timestamp
+            payload, after = self._by_hand.popleft()
+            if after is None:
+                kind, payload = PCMA, SILENCE * FRAME
+            else:
+                kind = self._dtmf_type
+                timestamp = (self._by_hand_start + after) & 0xFFFFFFFF
+        elif self._keys:
             payload, first = self._keys.popleft()
             if first:
                 self._key_start = self._timestamp

@@ -7,7 +7,8 @@ import re
 import socket
 
 _CONNECTION = re.compile(r"^c=IN IP[46] (?P<address>\S+)", re.MULTILINE)
-_ORIGIN_OR_CONNECTION = re.compile(r"^(?P<head>o=.* |c=)IN IP[46] \S+", re.MULTILINE)
+# The address stands at the end of these lines; a=rtcp (RFC 3605) is where RTCP is to be sent.
+_OUR_ADDRESS = re.compile(r"^(?P<head>o=.{0,200} |c=|a=rtcp:\d{1,5} )IN IP[46] \S+", re.MULTILINE)
 
 
 def route_to(peer: str) -> str:
@@ -45,6 +46,6 @@ def choose(peer: str, *, pinned: str, public: str) -> str:
 
 
 def rewrite(sdp: str, address: str) -> str:
-    """`sdp` with `address` in its `o=` and `c=` lines."""
+    """`sdp` with `address` in its `o=`, `c=` and `a=rtcp` lines."""
     version = 6 if ":" in address else 4
-    return _ORIGIN_OR_CONNECTION.sub(lambda match: f"{match['head']}IN IP{version} {address}", sdp)
+    return _OUR_ADDRESS.sub(lambda match: f"{match['head']}IN IP{version} {address}", sdp)

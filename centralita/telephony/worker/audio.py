@@ -85,15 +85,16 @@ class TapPool:
 
 
 class _FilePlayer(pj.AudioMediaPlayer):
-    """A player that tells when its last file has been read."""
+    """A player that tells when its last file has been read, unless it begins again."""
 
-    def __init__(self, at_end: Callable[[], None]) -> None:
+    def __init__(self, at_end: Callable[[], None] | None) -> None:
         super().__init__()
         self._at_end = at_end
 
     def onEof2(self) -> None:  # noqa: N802  pjsua2's name
-        """Called by the media clock thread."""
-        self._at_end()
+        """Called by the media clock thread, at the end of each round of a loop, too."""
+        if self._at_end is not None:
+            self._at_end()
 
 
 class Playback:
@@ -109,7 +110,7 @@ class Playback:
     ) -> None:
         self.id = playback_id
         self.how = PlaybackEnd.STOPPED
-        self._player = _FilePlayer(lambda: at_end(playback_id))
+        self._player = _FilePlayer(None if loop else lambda: at_end(playback_id))
         option = 0 if loop else pj.PJMEDIA_FILE_NO_LOOP
         if len(files) == 1:
             self._player.createPlayer(files[0], option)

@@ -11,6 +11,7 @@ import pjsua2 as pj
 
 from centralita.telephony.call import TelephonyError
 from centralita.telephony.worker.settings import WorkerSettings
+from centralita.telephony.worker.wire_text import wire_text
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class LogToPython(pj.LogWriter):
     def write(self, entry: pj.LogEntry) -> None:
         """Called by any pj thread."""
         level = logging.WARNING if entry.level <= 2 else logging.DEBUG
-        log.log(level, "pjsip", extra={"pii_message": entry.msg.strip()})
+        log.log(level, "pjsip", extra={"pii_message": wire_text(entry.msg.strip())})
 
 
 def start_endpoint(settings: WorkerSettings, log_writer: LogToPython) -> pj.Endpoint:

@@ -30,6 +30,7 @@ from centralita.telephony.call import (
 from centralita.telephony.worker import addresses, page_sdp, refer
 from centralita.telephony.worker.audio import LegRecorder, Playback, Tap
 from centralita.telephony.worker.settings import WorkerSettings
+from centralita.telephony.worker.wire_text import wire_text
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ _REFUSAL = {
     EndReason.SHUTDOWN: 503,
     EndReason.UNREACHABLE: 404,
     EndReason.NOT_ACCEPTED: 488,
+    EndReason.FAULT: 500,
 }
 
 
@@ -143,6 +145,7 @@ class PjLeg(pj.Call):
         self._ringing = False
         self._refer = Refer.NONE
         self._joined = False
+        self._lingers = False
         self._packets = self._lost = 0
         self._jitter_ms = 0.0
         self._silent = False
@@ -168,6 +171,24 @@ class PjLeg(pj.Call):
             else:
                 rival.end(reason)
         self.end(reason)
+
+    def free(self) -> bool:
+        """Destroy the object, unless pjsua may still call it; then it has to be tried again.
+
+        A call of pjsua's that still refers to us would go on with freed memory. And when another
+        leg has got our old place in pjsua's table, our destructor would take that call for ours.
+        """
+        place = self.getId()
+        holder = pj.Call.lookup(place) if place >= 0 else None
+        if holder is not None:
+            if holder is self and not self._lingers:
+                self._lingers = True
+                log.error("pjsua still has a call that is over", extra={"leg_id": self.leg_id})
+                self._guarded(lambda: self.hangup(call_param()))
+            return False
+        self.thisown = False
+        pj.Call.__swig_destroy__(self)
+        return True
 
     def lose(self) -> None:
         """Another phone is the leg: end without a word."""
@@ -362,9 +383,17 @@ class PjLeg(pj.Call):
         index = prm.streamIdx
         self._guarded(lambda: self._read_statistics(index))
 
+    def onCallReplaceRequest(self, prm: pj.OnCallReplaceRequestParam) -> None:  # noqa: N802
+        """INVITE with Replaces (RFC 3891): refused, or pjsua would swap our calls by itself.
+
+        Who wants to pick up a call asks the brain: by the page, the API or REFER.
+        """
+        prm.statusCode = 603
+        log.warning("INVITE with Replaces refused", extra={"leg_id": self.leg_id})
+
     def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
         """REFER: the brain decides; pjsua2 itself calls nobody."""
-        target, dialog = refer.wanted(prm.dstUri)
+        target, dialog = refer.wanted(wire_text(prm.dstUri))
         # Who talks with nobody has nobody to transfer; whom a held one is with, the brain knows.
         prm.statusCode = 202 if self._joined else 603
         # With a 202 pjsua would call the target, too, and report on it. Our patch leaves both to
@@ -477,7 +506,7 @@ class PjLeg(pj.Call):
             if held or media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 self.audio = self.getAudioMedia(media.index)
                 stream = self.getStreamInfo(media.index)
-                self._codec = f"{stream.codecName}/{stream.codecClockRate}"
+                self._codec = wire_text(f"{stream.codecName}/{stream.codecClockRate}")
                 self._encrypted = stream.proto in (
                     pj.PJMEDIA_TP_PROTO_RTP_SAVP,
                     pj.PJMEDIA_TP_PROTO_RTP_SAVPF,

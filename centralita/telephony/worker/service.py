@@ -36,6 +36,7 @@ from centralita.telephony.protocol import (
     Done,
     Drain,
     HangUp,
+    HeldLegs,
     Hello,
     Join,
     Listen,
@@ -68,7 +69,9 @@ from centralita.telephony.worker.memory import SpareMemory
 from centralita.telephony.worker.room import room_for
 from centralita.telephony.worker.settings import WorkerSettings
 from centralita.telephony.worker.sip_message import invite_facts
+from centralita.telephony.worker.sip_uri import header_value, name_addr, sip_uri
 from centralita.telephony.worker.targets import Target, targets_of
+from centralita.telephony.worker.wire_text import wire_text
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +96,10 @@ class _Account(pj.Account):
         self._worker = worker
 
     def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
-        """An INVITE. Its text is read here: the message is gone when this returns."""
+        """An INVITE. Its text is read here: the message is gone when this returns.
+
+        One that never became a leg is ended by pjsua2 with 500.
+        """
         try:
             self._worker.arrived(self, prm.callId, prm.rdata.wholeMsg)
         except pj.Error as exc:
@@ -190,10 +196,7 @@ class Worker:
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
-        for leg in self._dead:
-            leg.thisown = False
-            pj.Call.__swig_destroy__(leg)
-        self._dead.clear()
+        self._dead = [leg for leg in self._dead if not leg.free()]
 
     def _shut_down(self) -> None:
         for leg in tuple(self._legs.values()):
@@ -229,7 +232,7 @@ class Worker:
     def of_dialog(self, sip_call_id: str) -> PjLeg | None:
         """The leg whose dialog has this Call-ID."""
         for leg in self._legs.values():
-            if not leg.ended and leg.getInfo().callIdString == sip_call_id:
+            if not leg.ended and wire_text(leg.getInfo().callIdString) == sip_call_id:
                 return leg
         return None
 
@@ -262,7 +265,6 @@ class Worker:
 
     def arrived(self, account: pj.Account, pj_call: int, message: str) -> None:
         """A new INVITE; the brain decides what becomes of it."""
-        facts = invite_facts(message, behind_edge=bool(self.settings.edge))
         leg = PjLeg(
             self,
             account,
@@ -272,10 +274,20 @@ class Worker:
             pj_call=pj_call,
         )
         self._legs[leg.leg_id] = leg
+        try:
+            self._take(leg, message)
+        except Exception:
+            # Nobody will hear of it any more: the caller must not wait, nor the place be taken.
+            log.exception("INVITE could not be taken", extra={"leg_id": leg.leg_id})
+            self._arrivals.pop(leg.leg_id, None)
+            leg.end(EndReason.FAULT)
+
+    def _take(self, leg: PjLeg, message: str) -> None:
         if self._draining or self._room_taken() > self.capacity:
             log.warning("call refused with 503", extra={"legs": len(self._legs)})
             leg.end(EndReason.SHUTDOWN)
             return
+        facts = invite_facts(message, behind_edge=bool(self.settings.edge))
         arrived = CallArrived(
             leg_id=leg.leg_id,
             call_id=leg.call_id,
@@ -399,7 +411,8 @@ class Worker:
             case Drain(leave=leave):
                 self.drain(leave=leave)
             case Ping():
-                pass
+                alive = (leg_id for leg_id, leg in self._legs.items() if leg.end_reason is None)
+                self._brain.send(HeldLegs(legs=tuple(alive)))
             case _:
                 raise TelephonyError(f"{type(command).__name__} is not implemented")
 
@@ -425,8 +438,7 @@ class Worker:
         if self._room_taken(command.call_id) > self.capacity:
             raise DialError(f"worker {self.settings.worker_id} is full with {len(self._legs)} legs")
         legs: list[PjLeg] = []
-        name = command.caller_name.replace("\\", "").replace('"', "")
-        local = f'"{name}" <sip:{command.caller or "anonymous"}@{self.settings.domain}>'
+        local = name_addr(command.caller_name, sip_uri(command.caller, self.settings.domain))
         refused = ""
         for target in targets_of(command.target):
             leg = self._leg_to(target, command.leg_id, command.call_id, command.peer)
@@ -517,6 +529,6 @@ def _offer(local: str, headers: Mapping[str, str]) -> pj.CallOpParam:
     param.txOption.localUri = local
     for key, value in headers.items():
         header = pj.SipHeader()
-        header.hName, header.hValue = key, value
+        header.hName, header.hValue = key, header_value(value)
         param.txOption.headers.append(header)
     return param

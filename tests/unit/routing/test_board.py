@@ -174,6 +174,16 @@ class House(RuleBasedStateMachine):
         offer_id = data.draw(st.sampled_from(self.offers))
         self.take(self.board.agent_leg_ended(offer_id, how, self.now, broken=broken))
 
+    @precondition(lambda self: self.offers)
+    @rule(data=st.data())
+    def a_phone_could_not_be_rung(self, data: st.DataObject) -> None:
+        """A fault of our own; the dispatcher tries again after a moment."""
+        offer_id = data.draw(st.sampled_from(self.offers))
+        before = {agent_id: agent.status for agent_id, agent in self.board.agents.items()}
+        self.take([*self.board.not_rung(offer_id, self.now), *self.board.match_all(self.now)])
+        after = {agent_id: agent.status for agent_id, agent in self.board.agents.items()}
+        assert after == before
+
     @precondition(lambda self: self.talking)
     @rule(data=st.data())
     def an_agent_transfers(self, data: st.DataObject) -> None:

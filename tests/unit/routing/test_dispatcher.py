@@ -178,7 +178,6 @@ async def test_a_phone_that_nobody_answers_sends_its_agent_on_a_break(center: Ce
         (EndReason.DECLINED, OfferState.DECLINED, "declined"),
         (EndReason.BUSY, OfferState.DECLINED, "declined"),
         (EndReason.UNREACHABLE, OfferState.UNREACHABLE, "unreachable"),
-        (EndReason.WORKER_LOST, OfferState.UNREACHABLE, "unreachable"),
     ],
 )
 async def test_each_refusal_is_called_by_its_name(
@@ -193,15 +192,46 @@ async def test_each_refusal_is_called_by_its_name(
     assert (ana.now.status, ana.now.reason) == (AgentStatus.ON_BREAK, said)
 
 
-async def test_a_phone_that_cannot_be_dialled_does_not_hold_the_caller_up(center: Center) -> None:
+async def test_a_phone_that_we_cannot_dial_blames_nobody_and_the_next_one_is_tried(
+    center: Center,
+) -> None:
     ana, bea = center.agent("ana"), center.agent("bea")
     ana.signs_in()
     await center.passes(1)
     bea.signs_in()
     center.control.unreachable.add("sip:201@phones")
     await center.dial()
+    await center.passes(2)
     await bea.rings()
-    assert (ana.now.status, ana.now.reason) == (AgentStatus.ON_BREAK, "unreachable")
+    assert (ana.now.status, ana.now.state) == (AgentStatus.AVAILABLE, AgentState.IDLE)
+    assert center.of(OfferSettled)[0].state is OfferState.WITHDRAWN
+
+
+async def test_a_caller_whose_name_cannot_be_written_is_announced_without_one(
+    center: Center,
+) -> None:
+    ana = center.agent("ana")
+    ana.signs_in()
+    center.control.unspeakable.add("Juan Perez")
+    caller = await center.dial("patient", caller="Juan Perez")
+    await ana.answers()
+    await center.until(lambda: caller.hears == "ana")
+    assert center.of(OfferSettled)[0].state is OfferState.ACCEPTED
+
+
+@pytest.mark.parametrize("reason", [EndReason.WORKER_LOST, EndReason.FAULT])
+async def test_what_fails_on_our_side_sends_no_agent_on_a_break(
+    center: Center, reason: EndReason
+) -> None:
+    ana = center.agent("ana")
+    ana.signs_in()
+    caller = await center.dial("patient")
+    center.control.refuses(await ana.rings(), reason)
+    await center.until(lambda: bool(center.of(OfferSettled)))
+    assert ana.now.status is AgentStatus.AVAILABLE
+    await center.passes(2)
+    await ana.answers()  # offered again, without anybody's doing
+    await center.until(lambda: caller.hears == "ana")
 
 
 async def test_hanging_up_while_an_agent_rings_frees_the_agent(center: Center) -> None:

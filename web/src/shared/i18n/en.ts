@@ -483,6 +483,7 @@ export const en: Dictionary = {
   "ended.cancelled": "Hung up before it began",
   "ended.media_timeout": "The sound was lost",
   "ended.worker_lost": "The line was lost by a failure of the switchboard",
+  "ended.fault": "Ended by a fault of the switchboard",
   "ended.shutdown": "The switchboard was stopped",
 
   "player.play": "Play",

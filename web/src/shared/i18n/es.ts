@@ -481,6 +481,7 @@ export const es = {
   "ended.cancelled": "Colgó antes de entrar",
   "ended.media_timeout": "Se perdió el sonido",
   "ended.worker_lost": "Se perdió la línea por un fallo de la centralita",
+  "ended.fault": "Terminó por un fallo de la centralita",
   "ended.shutdown": "La centralita se detuvo",
 
   "player.play": "Reproducir",
