@@ -30,6 +30,7 @@ from centralita.telephony.edge.events import (
     PhoneUnregistered,
 )
 from centralita.telephony.edge.render import (
+    accounts_table,
     contact_address,
     escaped,
     listen_lines,
@@ -92,7 +93,8 @@ def test_passwords_stand_in_the_table_and_not_in_the_configuration() -> None:
     peers = peers_cfg(config, {"acme": "acme-token"}, {"acme": ["198.51.100.7"]})
     assert "a:b" not in peers
     assert "src_ip == 198.51.100.7" in peers
-    assert r"trunk/acme/password:0:0:a\:b\\c$d:0" in phones_table([], [trunk])
+    assert r"acme/password:0:0:a\:b\\c$d:0" in accounts_table([trunk])
+    assert "acme" not in phones_table([])
     assert "a:b" not in repr(trunk)
 
 

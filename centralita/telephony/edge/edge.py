@@ -56,7 +56,7 @@ class Edge:
 
     def write_phones(self, phones: Iterable[EdgePhone]) -> None:
         """Write the table of phones; a running Kamailio reads it at `EdgeControl.reload_phones`."""
-        table = render.phones_table(phones, self.config.trunks)
+        table = render.phones_table(phones)
         file = self.config.folder / "db" / "phones"
         before = int(file.stat().st_mtime) if file.exists() else 0
         write_private(file, table.encode(), durable=False)
@@ -113,8 +113,9 @@ class Edge:
         }
         files = {
             "kamailio.cfg": Path(__file__).with_name("kamailio.cfg").read_text(encoding="utf-8"),
-            "settings.cfg": render.settings_cfg(config, interfaces),
+            "settings.cfg": render.settings_cfg(config, interfaces, secrets.token_hex(16)),
             "peers.cfg": render.peers_cfg(config, tokens, resolved),
+            "db/accounts": render.accounts_table(config.trunks),
         }
         if "tls" in config.transports:
             if config.tls_certificate is not None and config.tls_key is not None:

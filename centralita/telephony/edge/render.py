@@ -20,15 +20,16 @@ PRIVATE = (
     "|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))[.]"
     "|^[^0-9a-z]?(::1|f[cd][0-9a-f][0-9a-f]:|fe[89ab][0-9a-f]:)"
 )
-PHONES_HEADER = (
+SECRETS_HEADER = (
     "id(int,auto) key_name(string) key_type(int) value_type(int) key_value(string) expires(int)"
 )
 
 
-def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
+def settings_cfg(config: EdgeConfig, interfaces: Sequence[str], nobodys: str) -> str:
     """settings.cfg: names that kamailio.cfg uses, and where to listen.
 
     `interfaces` are this machine's addresses: Kamailio must know each one it answers from.
+    `nobodys` is an HA1 that stands for users whom there are not, new at each start.
     """
     names = {
         "EDGE_DIR": str(config.folder),
@@ -41,8 +42,7 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
         "EDGE_BAN": str(max(1, round(config.ban.total_seconds()))),
         "EDGE_UNPROVEN": str(max(1, round(config.unproven.total_seconds()))),
         "EDGE_GUESSES": str(config.guesses),
-        # An HA1 that no password can give, since one is 32 hexadecimal digits.
-        "EDGE_NO_PASSWORD": "x" * 32,
+        "EDGE_NO_PASSWORD": nobodys,
         "EDGE_CONTACT": contact_address(config, interfaces),
         "EDGE_PAGE_SECRET": str(round(config.page_secret.total_seconds())),
         "EDGE_WS_PORT": str(config.ws_port),
@@ -205,8 +205,8 @@ def _proxy_block(trunk: EdgeTrunk) -> list[str]:
     if trunk.registration is not None:
         lines += [
             '        $avp(trunk_realm) = "";',
-            f"        $avp(trunk_user) = $sht(phones=>trunk/{trunk.name}/username);",
-            f"        $avp(trunk_password) = $sht(phones=>trunk/{trunk.name}/password);",
+            f"        $avp(trunk_user) = $sht(accounts=>{trunk.name}/username);",
+            f"        $avp(trunk_password) = $sht(accounts=>{trunk.name}/password);",
         ]
     return [*lines, "        return;", "    }"]
 
@@ -252,21 +252,30 @@ def tls_cfg(certificate: Path, key: Path, *, trunks: bool) -> str:
     )
 
 
-def phones_table(phones: Iterable[EdgePhone], trunks: Iterable[EdgeTrunk]) -> str:
-    """The table of secrets: extensions with HA1, and the accounts of trunks.
+def phones_table(phones: Iterable[EdgePhone]) -> str:
+    """The table of phones: HA1 by extension."""
+    return _secrets_table((phone.extension, phone.ha1) for phone in phones)
 
-    A name of a trunk's entry has slashes, which no extension can have.
+
+def accounts_table(trunks: Iterable[EdgeTrunk]) -> str:
+    """The table of our accounts at trunks.
+
+    Not in the table of phones: whoever signs in names the entry that he is compared with.
     """
-    pairs = [(phone.extension, phone.ha1) for phone in phones]
+    pairs = []
     for trunk in trunks:
         if trunk.registration is not None:
-            pairs.append((f"trunk/{trunk.name}/username", trunk.registration.username))
-            pairs.append((f"trunk/{trunk.name}/password", trunk.registration.password))
+            pairs.append((f"{trunk.name}/username", trunk.registration.username))
+            pairs.append((f"{trunk.name}/password", trunk.registration.password))
+    return _secrets_table(pairs)
+
+
+def _secrets_table(pairs: Iterable[tuple[str, str]]) -> str:
     rows = [
         ":".join((str(number), escaped(key), "0", "0", escaped(value), "0"))
         for number, (key, value) in enumerate(pairs, start=1)
     ]
-    return "\n".join([PHONES_HEADER, *rows]) + "\n"
+    return "\n".join([SECRETS_HEADER, *rows]) + "\n"
 
 
 def registrations_table(
