@@ -235,6 +235,14 @@ def test_of_one_address_the_youngest_connections_may_stay() -> None:
     assert [connection.id for connection in doomed] == [1, 2]
 
 
+def test_a_reverse_proxy_that_is_exempt_may_have_everybodys_connections() -> None:
+    connections = [Connection(id=n, src_ip="127.0.0.1", lifetime=20) for n in range(9)]
+    seen = dict.fromkeys(range(9), 0.0)
+    exempt = ["127.0.0.0/30", "::1"]
+    assert not to_close(connections, seen, 1.0, patience=20, per_address=4, exempt=exempt)
+    assert len(to_close(connections, seen, 21.0, patience=20, per_address=4, exempt=exempt)) == 9
+
+
 async def test_hundreds_of_half_open_connections_are_closed_and_phones_go_on(
     tmp_path: Path,
 ) -> None:

@@ -141,14 +141,16 @@ def peers_cfg(config: EdgeConfig, tokens: dict[str, str], resolved: dict[str, li
         "        return;",
         "    }",
     ]
+    if config.exempt:
+        conditions = " || ".join(f"src_ip == {_network(source)}" for source in config.exempt)
+        who += [f"    if ({conditions}) {{", "        $var(exempt) = 1;", "    }"]
+    # A page comes from where its reverse proxy stands, which may be a trunk's address.
+    who += ['    if ($proto =~ "^wss?$") {', "        return;", "    }"]
     for trunk in config.trunks:
         sources = [*trunk.addresses, *resolved.get(trunk.name, [])]
         who += _trunk_block(trunk, [f"src_ip == {_network(source)}" for source in sources])
         if trunk.name in tokens:
             who += _trunk_block(trunk, [f'$rU == "{tokens[trunk.name]}"'])
-    if config.exempt:
-        conditions = " || ".join(f"src_ip == {_network(source)}" for source in config.exempt)
-        who += [f"    if ({conditions}) {{", "        $var(exempt) = 1;", "    }"]
     who += ["    return;", "}", ""]
 
     to_worker = [
