@@ -43,6 +43,7 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runnin
             origins=(ORIGIN,),
             flood_requests=100_000,
             guesses=100_000,
+            guesses_of_address=100_000,
         )
         async with running_edge(config, PHONES) as running:
             await running.control.admit_page("201", ha1("201", "centralita", "of the page"))

@@ -127,7 +127,9 @@ async def _times(edge: RunningEdge, attacker: Party, pairs: int) -> tuple[list[f
 
 
 async def test_users_cannot_be_told_by_the_time_of_the_answer(tmp_path: Path) -> None:
-    async with _edge(tmp_path, guesses=100_000, flood_requests=100_000) as (edge, _):
+    async with _edge(
+        tmp_path, guesses=100_000, guesses_of_address=100_000, flood_requests=100_000
+    ) as (edge, _):
         async with udp_party("127.0.0.66") as attacker:
             known, unknown = await _times(edge, attacker, 400)
     share = told_apart(known, unknown)
@@ -147,7 +149,10 @@ async def test_a_door_that_is_slower_for_users_is_noticed(tmp_path: Path) -> Non
     """The test above can fail: a password that is looked up for users only would show."""
     async with udp_party() as worker:
         config = replace(
-            edge_config(tmp_path, [worker.local]), guesses=100_000, flood_requests=100_000
+            edge_config(tmp_path, [worker.local]),
+            guesses=100_000,
+            guesses_of_address=100_000,
+            flood_requests=100_000,
         )
         async with running_edge(config, PHONES, change=_slow_for_users) as edge:
             async with udp_party("127.0.0.66") as attacker:

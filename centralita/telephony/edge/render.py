@@ -41,7 +41,10 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str], nobodys: str) ->
         "EDGE_FLOOD_MEMORY": str(max(10, round(3 * config.flood_interval.total_seconds()))),
         "EDGE_BAN": str(max(1, round(config.ban.total_seconds()))),
         "EDGE_UNPROVEN": str(max(1, round(config.unproven.total_seconds()))),
+        # The longer name first: each is replaced wherever it stands.
+        "EDGE_GUESSES_OF_ADDRESS": str(config.guesses_of_address),
         "EDGE_GUESSES": str(config.guesses),
+        "EDGE_NONCE": str(max(1, round(config.nonce.total_seconds()))),
         "EDGE_NO_PASSWORD": nobodys,
         "EDGE_CONTACT": contact_address(config, interfaces),
         "EDGE_PAGE_SECRET": str(round(config.page_secret.total_seconds())),
