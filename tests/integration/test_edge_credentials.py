@@ -31,13 +31,22 @@ NO_PASSWORD = b"x" * 32
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningEdge]:
+async def calls() -> AsyncIterator[Party]:
+    """The media worker, whom calls reach."""
+    async with udp_party() as party:
+        yield party
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def edge(
+    tmp_path_factory: pytest.TempPathFactory, calls: Party
+) -> AsyncIterator[RunningEdge]:
     """An edge with two phones, a page, and a trunk where we have an account."""
-    async with udp_party() as worker, udp_party("127.0.0.3") as provider:
+    async with udp_party("127.0.0.3") as provider:
         host, port = provider.local
         account = EdgeRegistration(registrar=host, port=port, username=ACCOUNT, password="p")
         config = replace(
-            edge_config(tmp_path_factory.mktemp("edge"), [worker.local]),
+            edge_config(tmp_path_factory.mktemp("edge"), [calls.local]),
             trunks=(EdgeTrunk(name="acme", registration=account),),
             ws_port=free_port(),
             origins=(ORIGIN,),
@@ -149,3 +158,96 @@ async def test_a_page_and_a_phone_come_in_by_their_own_ways(
     assert (await caller.asks("REGISTER", "201", right)).status == 200
     for name in await edge.control.registrations():
         await edge.control.forget_phone(name, "centralita")
+
+
+# ---- credentials that somebody has seen on the wire ------------------------------------------
+
+
+def _register(party: Party, line: str, *, contact: str = "", more: str = "") -> str:
+    text = party.request(
+        "REGISTER",
+        "sip:centralita",
+        user="201",
+        to="sip:201@centralita",
+        extra=f"{more}Authorization: {line}" if line else "",
+        expires=60,
+    )
+    if contact:
+        text = re.sub(r"(?m)^Contact: .*\r$", f"Contact: <{contact}>\r", text)
+    return text
+
+
+async def _challenge(edge: RunningEdge, party: Party, method: str) -> str:
+    party.send(party.request(method, "sip:centralita", body=""), edge.address)
+    answer = await party.receive()
+    kind = "www-authenticate" if answer.status == 401 else "proxy-authenticate"
+    return answer[kind]
+
+
+async def test_a_registration_that_was_seen_cannot_be_sent_again_by_others(
+    edge: RunningEdge,
+) -> None:
+    async with udp_party("127.0.0.21") as desk, udp_party("127.0.0.88") as thief:
+        challenge = await _challenge(edge, desk, "REGISTER")
+        line = authorization(challenge, "REGISTER", "sip:centralita", "201", "secret")
+        seen = _register(desk, line)
+        desk.send(seen, edge.address)
+        assert (await desk.receive()).status == 200
+        # from elsewhere, and, forged, from the same address with a contact of the thief's
+        for party in (thief, desk):
+            party.send(_register(party, line, contact="sip:201@127.0.0.88"), edge.address)
+            answer = await party.receive()
+            assert answer.status == 401
+            assert "stale=true" in answer["www-authenticate"]
+        # what is looked at is what is checked: other credentials before them do not help
+        other = line.replace('realm="centralita"', 'realm="other"').replace("nonce=", "nonce_=")
+        for more, status in (
+            (f"Authorization: {other}\r\n", 401),
+            (f"Proxy-Authorization: {other}\r\n", 400),
+            (f"Authorization: {line.replace('response=', 'opaque=')}\r\n", 401),
+        ):
+            text = _register(desk, line, contact="sip:201@127.0.0.88", more=more)
+            desk.send(text, edge.address)
+            assert (await desk.receive()).status == status
+        # a phone whose answer was lost says the same again, and one that counts needs no challenge
+        desk.send(seen, edge.address)
+        assert (await desk.receive()).status == 200
+        for count in (2, 3):
+            again = authorization(
+                challenge, "REGISTER", "sip:centralita", "201", "secret", count=count
+            )
+            desk.send(_register(desk, again), edge.address)
+            assert (await desk.receive()).status == 200
+        found = await edge.control.registrations()
+        assert "127.0.0.88" not in found["201"].contact
+        await edge.control.forget_phone("201", "centralita")
+
+
+async def test_credentials_for_one_call_make_no_other(edge: RunningEdge, calls: Party) -> None:
+    async with udp_party("127.0.0.21") as desk, udp_party("127.0.0.88") as thief:
+        challenge = await _challenge(edge, desk, "OPTIONS")
+
+        def invite(party: Party, number: str, line: str) -> str:
+            return party.request(
+                "INVITE",
+                f"sip:{number}@centralita",
+                user="201",
+                extra=f"Proxy-Authorization: {line}",
+                body=SDP,
+            )
+
+        line = authorization(challenge, "INVITE", "sip:100@centralita", "201", "secret")
+        for party in (desk, thief):
+            party.send(invite(party, "190", line), edge.address)
+            assert (await party.receive()).status == 407
+        desk.send(invite(desk, "100", line), edge.address)
+        assert (await calls.receive_request("INVITE")).uri.startswith("sip:100@")
+        for party in (desk, thief):
+            party.send(invite(party, "100", line), edge.address)
+            assert (await party.receive_answer("INVITE")).status == 407
+        # the host may be written otherwise, and the next call needs no challenge
+        line = authorization(
+            challenge, "INVITE", "sip:100@127.0.0.1:5060", "201", "secret", count=2
+        )
+        desk.send(invite(desk, "100", line), edge.address)
+        assert (await calls.receive_request("INVITE")).uri.startswith("sip:100@")

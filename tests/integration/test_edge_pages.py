@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import secrets
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,13 +41,14 @@ class Page:
         assert nonce is not None, challenge
         one = ha1(extension, "centralita", secret)
         two = _md5("REGISTER:sip:centralita")
-        answer = _md5(f"{one}:{nonce[1]}:00000001:abcd:auth:{two}")
+        ours = secrets.token_hex(4)
+        answer = _md5(f"{one}:{nonce[1]}:00000001:{ours}:auth:{two}")
         return (
             await self._register(
                 extension,
                 f'Authorization: Digest username="{extension}", realm="centralita", '
                 f'nonce="{nonce[1]}", uri="sip:centralita", response="{answer}", algorithm=MD5, '
-                'cnonce="abcd", nc=00000001, qop=auth\r\n',
+                f'cnonce="{ours}", nc=00000001, qop=auth\r\n',
             )
         ).splitlines()[0]
 

@@ -47,6 +47,8 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str], nobodys: str) ->
         "EDGE_NONCE": str(max(1, round(config.nonce.total_seconds()))),
         "EDGE_NO_PASSWORD": nobodys,
         "EDGE_CONTACT": contact_address(config, interfaces),
+        # Longer than a nonce is good, by whatever seconds are rounded to.
+        "EDGE_ANSWERS": str(max(1, round(config.nonce.total_seconds())) + 5),
         "EDGE_PAGE_SECRET": str(round(config.page_secret.total_seconds())),
         "EDGE_WS_PORT": str(config.ws_port),
         "EDGE_WSS_PORT": str(config.wss_port),
