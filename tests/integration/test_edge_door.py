@@ -100,6 +100,44 @@ async def test_nonsense_counts_like_requests(tmp_path: Path) -> None:
         assert (ban.address, ban.reason) == ("127.0.0.66", "requests")
 
 
+# --- encryption -------------------------------------------------------------------------------
+
+
+async def _handshake(
+    edge: RunningEdge, ciphers: str, newest: ssl.TLSVersion
+) -> tuple[str, str] | None:
+    """The version and cipher of a TLS connection that knows these only; None: refused."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers(ciphers + ":@SECLEVEL=0")
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
+    try:
+        _, writer = await asyncio.open_connection(*edge.tls_address, ssl=context)
+    except OSError:
+        return None
+    name, version, _ = writer.get_extra_info("cipher")
+    writer.close()
+    return version, name
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+async def test_tls_keeps_no_conversation_that_a_key_could_open_later(tmp_path: Path) -> None:
+    async with _edge(tmp_path) as (edge, _):
+        old, new = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+        assert await _handshake(edge, "ALL", new) == ("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+        found = await _handshake(edge, "ECDHE-ECDSA-AES128-GCM-SHA256", old)
+        assert found == ("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256")
+        for weak in (
+            "ECDHE-ECDSA-AES128-SHA",
+            "ECDHE-ECDSA-AES256-SHA384",
+            "ECDHE-RSA-AES128-SHA",
+            "AES128-GCM-SHA256",
+            "AES128-SHA",
+        ):
+            assert await _handshake(edge, weak, old) is None
+        assert await _handshake(edge, "ALL", ssl.TLSVersion.TLSv1_1) is None
+
+
 # --- who is a user here -----------------------------------------------------------------------
 
 

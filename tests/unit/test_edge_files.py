@@ -6,7 +6,7 @@ import re
 import stat
 import subprocess
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -145,6 +145,21 @@ def test_the_self_signed_certificate_is_made_once_and_its_key_is_private(tmp_pat
         check=True,
     )
     assert "CN = centralita" in shown.stdout or "CN=centralita" in shown.stdout
+
+
+def test_a_self_signed_certificate_that_soon_ends_or_never_does_is_made_anew(
+    tmp_path: Path,
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    certificate, _ = self_signed(tmp_path, "centralita", now)
+    first = certificate.read_bytes()
+    for later, same in ((timedelta(days=600), True), (timedelta(days=700), False)):
+        self_signed(tmp_path, "centralita", now + later)
+        assert (certificate.read_bytes() == first) is same
+    # one that serves for ten years, as earlier versions made them, seen from its first day
+    second = certificate.read_bytes()
+    self_signed(tmp_path, "centralita", now - timedelta(days=2000))
+    assert certificate.read_bytes() != second
 
 
 def test_sip_conf_reaches_the_edge(tmp_path: Path) -> None:

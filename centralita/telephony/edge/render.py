@@ -11,6 +11,8 @@ from centralita.core.errors import InvalidInput
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
 
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+# What TLS 1.2 may use: forward secrecy and authenticated encryption. TLS 1.3 has nothing else.
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # Flags of a destination in the dispatcher's list.
 _TAKES_CALLS, _DISABLED = 0, 4
 # Loopback, private, link-local and carrier-grade NAT (RFC 1918, 3927, 4193, 4291, 6598), as an
@@ -246,6 +248,7 @@ def tls_cfg(certificate: Path, key: Path, *, trunks: bool) -> str:
     return (
         "[server:default]\n"
         "method = TLSv1.2+\n"
+        f"cipher_list = {CIPHERS}\n"
         "verify_certificate = no\n"
         "require_certificate = no\n"
         f"certificate = {certificate}\n"
@@ -253,6 +256,7 @@ def tls_cfg(certificate: Path, key: Path, *, trunks: bool) -> str:
         "\n"
         "[client:default]\n"
         "method = TLSv1.2+\n"
+        f"cipher_list = {CIPHERS}\n"
         "verify_certificate = yes\n"
         "require_certificate = yes\n"
         f"{bundle}"
