@@ -225,6 +225,53 @@ async def udp_party(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Par
         party.close()
 
 
+async def _read(reader: asyncio.StreamReader, inbox: asyncio.Queue[Message]) -> None:
+    """Put the messages of a connection into the inbox until it ends."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).lstrip(b"\r\n")
+            if not head:
+                continue
+            length = re.search(rb"(?mi)^Content-Length:\s*(\d+)", head)
+            body = await reader.readexactly(int(length[1]) if length else 0)
+            inbox.put_nowait(Message.parse(head + body))
+
+
+class _Latest(asyncio.DatagramTransport):
+    """Sends by the connection that was opened last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writers: list[asyncio.StreamWriter] = []
+
+    def sendto(self, data: bytes | bytearray | memoryview, addr: object = None) -> None:
+        self.writers[-1].write(bytes(data))
+
+    def close(self) -> None:
+        for writer in self.writers:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def listening_party(host: str, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Party]:
+    """A party that others connect to, by TCP, or by TLS with this certificate."""
+    latest = _Latest()
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        latest.writers.append(writer)
+        await _read(reader, inbox)
+
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
+    local: tuple[str, int] = server.sockets[0].getsockname()[:2]
+    party = Party(local, "tls" if tls else "tcp", latest, inbox)
+    try:
+        yield party
+    finally:
+        party.close()
+        server.close()
+
+
 @contextlib.asynccontextmanager
 async def stream_party(server: tuple[str, int], *, tls: bool = False) -> AsyncIterator[Party]:
     """A party on a TCP or TLS connection to `server`, whose certificate is not verified."""
@@ -236,19 +283,8 @@ async def stream_party(server: tuple[str, int], *, tls: bool = False) -> AsyncIt
     reader, writer = await asyncio.open_connection(*server, ssl=context)
     local: tuple[str, int] = writer.get_extra_info("sockname")
     party = Party(local, "tls" if tls else "tcp", writer)
-
-    async def read() -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lstrip(b"\r\n")
-                if not head:
-                    continue
-                length = re.search(rb"(?mi)^Content-Length:\s*(\d+)", head)
-                body = await reader.readexactly(int(length[1]) if length else 0)
-                party.inbox.put_nowait(Message.parse(head + body))
-
     async with asyncio.TaskGroup() as group:
-        reading = group.create_task(read())
+        reading = group.create_task(_read(reader, party.inbox))
         try:
             yield party
         finally:

@@ -77,6 +77,8 @@ def test_the_public_address_is_told_to_the_outside_only() -> None:
         "listen=udp:192.0.2.2:5060 advertise 203.0.113.9:5060",
     ]
     assert contact_address(config, INTERFACES) == "203.0.113.9:5060"
+    assert contact_address(config, INTERFACES, "tcp") == "203.0.113.9:5060;transport=tcp"
+    assert contact_address(config, INTERFACES, "tls") == "203.0.113.9:5061;transport=tls"
 
 
 def test_ipv6_addresses_stand_in_brackets() -> None:

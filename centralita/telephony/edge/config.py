@@ -56,7 +56,9 @@ class EdgeTrunk:
     """A line to the telephone network.
 
     Calls from `addresses` (IP addresses and networks) are the trunk's. `asserted` is whether its
-    P-Asserted-Identity is believed. Calls to the outside go to `proxy` (host, port), if there is
+    P-Asserted-Identity is believed. `number_from` is where the dialled number stands: "uri", "to",
+    "p-called-party-id", or "auto", which is the request URI unless that is the name we registered
+    under, and then To. Calls to the outside go to `proxy` (host, port), if there is
     one, by way of the URI `NUMBER@NAME.trunk.invalid`.
     """
 
@@ -65,6 +67,7 @@ class EdgeTrunk:
     asserted: bool = True
     proxy: tuple[str, int] | None = None
     transport: str = "udp"
+    number_from: str = "auto"
     registration: EdgeRegistration | None = None
 
     def __post_init__(self) -> None:

@@ -116,12 +116,14 @@ def listen_addresses(address: str, interfaces: Sequence[str]) -> list[str]:
             return [address]
 
 
-def contact_address(config: EdgeConfig, interfaces: Sequence[str]) -> str:
+def contact_address(config: EdgeConfig, interfaces: Sequence[str], transport: str = "udp") -> str:
     """Where registrars find us: the public address, or the first that is not loopback."""
     addresses = listen_addresses(config.address, interfaces)
     outward = [item for item in addresses if not ipaddress.ip_address(item).is_loopback]
     host = config.public_address or (outward or addresses or ["127.0.0.1"])[0]
-    return f"{bracketed(host)}:{config.port}"
+    port = config.tls_port if transport == "tls" else config.port
+    # RFC 3261 19.1.1: what is not said is UDP.
+    return f"{bracketed(host)}:{port}" + ("" if transport == "udp" else f";transport={transport}")
 
 
 def bracketed(host: str) -> str:
@@ -132,8 +134,8 @@ def bracketed(host: str) -> str:
 def peers_cfg(config: EdgeConfig, tokens: dict[str, str], resolved: dict[str, list[str]]) -> str:
     """peers.cfg: the routes that know who is who.
 
-    `tokens` are the secret names under which trunks registered us, by trunk; `resolved` are the
-    addresses of their registrars.
+    `tokens` are the secret names under which we registered with trunks, by trunk; `resolved` are
+    the addresses of their registrars.
     """
     who = [
         "route[WHO] {",
@@ -179,26 +181,55 @@ def peers_cfg(config: EdgeConfig, tokens: dict[str, str], resolved: dict[str, li
         "",
     ]
 
-    # The name a registrar calls us by stands in the request URI; the number dialled is in To.
+    numbers = ["route[TRUNK_NUMBER] {"]
+    for trunk in config.trunks:
+        numbers += _number_block(trunk, tokens.get(trunk.name, ""))
+    numbers += ["    return;", "}", ""]
+
     proxies = ["route[TRUNK_PROXY] {"]
     for trunk in config.trunks:
         proxies += _proxy_block(trunk)
     proxies += ["    return;", "}", ""]
-    return "\n".join([*who, *to_worker, *proxies])
+    return "\n".join([*who, *to_worker, *numbers, *proxies])
 
 
 def _trunk_block(trunk: EdgeTrunk, conditions: Iterable[str]) -> list[str]:
     condition = " || ".join(conditions)
     if not condition:
         return []
-    lines = [
+    return [
         f"    if ({condition}) {{",
         f'        $var(trunk) = "{trunk.name}";',
         f"        $var(asserted) = {int(trunk.asserted)};",
+        "        return;",
+        "    }",
     ]
-    if condition.startswith("$rU"):
-        lines += ["        if (!has_totag()) {", "            $rU = $tU;", "        }"]
-    return [*lines, "        return;", "    }"]
+
+
+def _number_block(trunk: EdgeTrunk, token: str) -> list[str]:
+    """The dialled number goes into the request URI, wherever the trunk writes it."""
+    lines = []
+    if trunk.number_from == "to":
+        lines += ["        $rU = $tU;"]
+    elif trunk.number_from == "p-called-party-id":
+        lines += [
+            '        if (is_present_hf("P-Called-Party-ID")) {',
+            "            $rU = $(hdr(P-Called-Party-ID){tobody.user});",
+            "        }",
+        ]
+    # A registrar calls us by the name under which we registered, and says the number in To; or it
+    # has none but that of the account.
+    if token and trunk.number_from != "uri":
+        lines += [f'        if ($rU == "{token}") {{', "            $rU = $tU;", "        }"]
+    if token:
+        lines += [
+            f'        if ($rU == "{token}" || $rU == $null || $rU == "") {{',
+            f"            $rU = $sht(accounts=>{trunk.name}/username);",
+            "        }",
+        ]
+    if not lines:
+        return []
+    return [f'    if ($var(trunk) == "{trunk.name}") {{', *lines, "        return;", "    }"]
 
 
 def _proxy_block(trunk: EdgeTrunk) -> list[str]:
@@ -290,7 +321,7 @@ def _secrets_table(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def registrations_table(
-    header: str, config: EdgeConfig, tokens: dict[str, str], contact: str
+    header: str, config: EdgeConfig, tokens: dict[str, str], interfaces: Sequence[str]
 ) -> str:
     """The table of trunks that want us to register, in the columns of the installed version."""
     columns = [column.split("(")[0] for column in header.split()]
@@ -317,7 +348,7 @@ def registrations_table(
             "expires": str(round(account.expires.total_seconds())),
             "flags": "0",
             "reg_delay": "0",
-            "contact_addr": contact,
+            "contact_addr": contact_address(config, interfaces, trunk.transport),
             "socket": "",
         }
         missing = set(row) - set(columns)
