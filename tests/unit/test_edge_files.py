@@ -29,13 +29,13 @@ from centralita.telephony.edge.events import (
     PhoneRegistered,
     PhoneUnregistered,
 )
+from centralita.telephony.edge.peers import peers_cfg
 from centralita.telephony.edge.render import (
     accounts_table,
     contact_address,
     escaped,
     listen_lines,
     origins_pattern,
-    peers_cfg,
     phones_table,
 )
 from centralita.telephony.edge.watch import changes
@@ -92,7 +92,7 @@ def test_passwords_stand_in_the_table_and_not_in_the_configuration() -> None:
     )
     trunk = EdgeTrunk(name="acme", proxy=("sip.example.org", 5060), registration=account)
     config = replace(CONFIG, trunks=(trunk,))
-    peers = peers_cfg(config, {"acme": "acme-token"}, {"acme": ["198.51.100.7"]})
+    peers = peers_cfg(config, {"acme": "acme-token"}, {"acme": ["198.51.100.7"]}, "secret")
     assert "a:b" not in peers
     assert "src_ip == 198.51.100.7" in peers
     assert r"acme/password:0:0:a\:b\\c$d:0" in accounts_table([trunk])

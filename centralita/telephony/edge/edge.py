@@ -23,6 +23,7 @@ from centralita.core.process import ProcessSpec
 from centralita.telephony.edge import render
 from centralita.telephony.edge.certificate import self_signed
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
+from centralita.telephony.edge.peers import peers_cfg
 from centralita.telephony.edge.registrations import make_registrations
 
 _SCHEMAS = Path("/usr/share/kamailio/dbtext/kamailio")
@@ -107,11 +108,12 @@ class Edge:
         (folder / "db").mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         interfaces = local_addresses()
-        tokens = contact_names(config.trunks, self._secret())
+        secret = self._secret()
+        tokens = contact_names(config.trunks, secret)
         files = {
             "kamailio.cfg": Path(__file__).with_name("kamailio.cfg").read_text(encoding="utf-8"),
             "settings.cfg": render.settings_cfg(config, interfaces, secrets.token_hex(16)),
-            "peers.cfg": render.peers_cfg(config, tokens, resolved),
+            "peers.cfg": peers_cfg(config, tokens, resolved, _digest(secret, "dialogs of trunks")),
             "db/accounts": render.accounts_table(config.trunks),
         }
         if "tls" in config.transports:
