@@ -107,5 +107,6 @@ def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
         # A provider that we register with takes our calls, too, unless another proxy is named.
         proxy=trunk.proxy or trunk.registrar,
         transport=trunk.transport,
+        number_from=trunk.number_from,
         registration=registration,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import secrets
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -113,6 +115,29 @@ async def test_a_phone_whose_connection_breaks_is_not_registered_any_more(
     async with asyncio.timeout(10):
         while await edge.control.registrations():
             await asyncio.sleep(0.1)
+
+
+async def test_an_eleventh_phone_of_an_extension_takes_the_place_of_the_stalest(
+    edge: RunningEdge,
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        agents = [await stack.enter_async_context(udp_party()) for _ in range(12)]
+        answers: set[str] = set()
+        for number, agent in enumerate((*agents[:10], agents[0], *agents[10:])):
+            if number == 3:
+                await _next_second()  # Kamailio counts in them
+            _, answer = await agent.register(edge.address, "201", "secret")
+            assert answer.status == 200
+            answers = set(re.findall(r":(\d+)>", ",".join(answer.all("contact"))))
+        assert len(answers) == 10
+        # the first had come again, and stays; the second and third have gone
+        kept = [agents[0], *agents[3:]]
+        assert answers == {str(agent.local[1]) for agent in kept}
+
+
+async def _next_second() -> None:
+    now = time.time()
+    await asyncio.sleep(math.ceil(now + 0.001) - now)
 
 
 async def test_an_unknown_user_and_a_wrong_password_get_the_same_answer(edge: RunningEdge) -> None:
@@ -485,7 +510,7 @@ async def test_a_flood_is_cut_off_and_others_are_served(tmp_path: Path, worker: 
             assert "alone" not in {answer["call-id"] for answer in answers}
 
 
-async def test_guessing_passwords_leads_to_a_ban(tmp_path: Path, worker: Party) -> None:
+async def test_guessing_a_password_leads_to_silence(tmp_path: Path, worker: Party) -> None:
     config = replace(edge_config(tmp_path, [worker.local]), guesses=3, flood_requests=1000)
     async with running_edge(config, [phone("201", "secret")]) as edge:
         async with udp_party("127.0.0.66") as attacker:
@@ -497,7 +522,7 @@ async def test_guessing_passwords_leads_to_a_ban(tmp_path: Path, worker: Party) 
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(1):
                         await attacker.register(edge.address, "201", password)
-        await edge.log_has("banned for too many wrong passwords")
+        await edge.log_has("locked for too many wrong passwords")
 
 
 @pytest.mark.parametrize("victim", ["kamailio", "launcher"])

@@ -100,6 +100,44 @@ async def test_nonsense_counts_like_requests(tmp_path: Path) -> None:
         assert (ban.address, ban.reason) == ("127.0.0.66", "requests")
 
 
+# --- encryption -------------------------------------------------------------------------------
+
+
+async def _handshake(
+    edge: RunningEdge, ciphers: str, newest: ssl.TLSVersion
+) -> tuple[str, str] | None:
+    """The version and cipher of a TLS connection that knows these only; None: refused."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers(ciphers + ":@SECLEVEL=0")
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
+    try:
+        _, writer = await asyncio.open_connection(*edge.tls_address, ssl=context)
+    except OSError:
+        return None
+    name, version, _ = writer.get_extra_info("cipher")
+    writer.close()
+    return version, name
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+async def test_tls_keeps_no_conversation_that_a_key_could_open_later(tmp_path: Path) -> None:
+    async with _edge(tmp_path) as (edge, _):
+        old, new = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+        assert await _handshake(edge, "ALL", new) == ("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+        found = await _handshake(edge, "ECDHE-ECDSA-AES128-GCM-SHA256", old)
+        assert found == ("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256")
+        for weak in (
+            "ECDHE-ECDSA-AES128-SHA",
+            "ECDHE-ECDSA-AES256-SHA384",
+            "ECDHE-RSA-AES128-SHA",
+            "AES128-GCM-SHA256",
+            "AES128-SHA",
+        ):
+            assert await _handshake(edge, weak, old) is None
+        assert await _handshake(edge, "ALL", ssl.TLSVersion.TLSv1_1) is None
+
+
 # --- who is a user here -----------------------------------------------------------------------
 
 
@@ -127,7 +165,9 @@ async def _times(edge: RunningEdge, attacker: Party, pairs: int) -> tuple[list[f
 
 
 async def test_users_cannot_be_told_by_the_time_of_the_answer(tmp_path: Path) -> None:
-    async with _edge(tmp_path, guesses=100_000, flood_requests=100_000) as (edge, _):
+    async with _edge(
+        tmp_path, guesses=100_000, guesses_of_address=100_000, flood_requests=100_000
+    ) as (edge, _):
         async with udp_party("127.0.0.66") as attacker:
             known, unknown = await _times(edge, attacker, 400)
     share = told_apart(known, unknown)
@@ -147,7 +187,10 @@ async def test_a_door_that_is_slower_for_users_is_noticed(tmp_path: Path) -> Non
     """The test above can fail: a password that is looked up for users only would show."""
     async with udp_party() as worker:
         config = replace(
-            edge_config(tmp_path, [worker.local]), guesses=100_000, flood_requests=100_000
+            edge_config(tmp_path, [worker.local]),
+            guesses=100_000,
+            guesses_of_address=100_000,
+            flood_requests=100_000,
         )
         async with running_edge(config, PHONES, change=_slow_for_users) as edge:
             async with udp_party("127.0.0.66") as attacker:
@@ -233,6 +276,14 @@ def test_of_one_address_the_youngest_connections_may_stay() -> None:
     some = _connections(1, 2, 3, 4) + _connections(5, 6, address="192.0.2.2")
     doomed = to_close(some, dict.fromkeys(range(1, 7), 0.0), 1, patience=20, per_address=2)
     assert [connection.id for connection in doomed] == [1, 2]
+
+
+def test_a_reverse_proxy_that_is_exempt_may_have_everybodys_connections() -> None:
+    connections = [Connection(id=n, src_ip="127.0.0.1", lifetime=20) for n in range(9)]
+    seen = dict.fromkeys(range(9), 0.0)
+    exempt = ["127.0.0.0/30", "::1"]
+    assert not to_close(connections, seen, 1.0, patience=20, per_address=4, exempt=exempt)
+    assert len(to_close(connections, seen, 21.0, patience=20, per_address=4, exempt=exempt)) == 9
 
 
 async def test_hundreds_of_half_open_connections_are_closed_and_phones_go_on(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import secrets
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +16,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from centralita.telephony.edge.config import ha1
+from centralita.telephony.edge.config import EdgeTrunk, ha1
 from centralita.telephony.edge.control import Registration
 from tests.support.edge import RunningEdge, edge_config, free_port, phone, running_edge
+from tests.support.sip import SDP, page_party, udp_party
 
 SECRET, DESK = "of the hour", "of the desk"
 ORIGIN = "http://127.0.0.1:8080"
@@ -39,13 +41,14 @@ class Page:
         assert nonce is not None, challenge
         one = ha1(extension, "centralita", secret)
         two = _md5("REGISTER:sip:centralita")
-        answer = _md5(f"{one}:{nonce[1]}:00000001:abcd:auth:{two}")
+        ours = secrets.token_hex(4)
+        answer = _md5(f"{one}:{nonce[1]}:00000001:{ours}:auth:{two}")
         return (
             await self._register(
                 extension,
                 f'Authorization: Digest username="{extension}", realm="centralita", '
                 f'nonce="{nonce[1]}", uri="sip:centralita", response="{answer}", algorithm=MD5, '
-                'cnonce="abcd", nc=00000001, qop=auth\r\n',
+                f'cnonce="{ours}", nc=00000001, qop=auth\r\n',
             )
         ).splitlines()[0]
 
@@ -189,3 +192,25 @@ async def test_over_tcp_a_message_without_its_length_is_still_refused(tmp_path: 
         answer = await asyncio.wait_for(reader.read(4096), 5)
         assert answer.startswith(b"SIP/2.0 400 ")
         writer.close()
+
+
+@pytest.mark.parametrize("exempt", [(), ("127.0.0.1",)], ids=["counted", "exempt"])
+async def test_a_page_behind_a_reverse_proxy_at_a_trunks_address_is_no_trunk(
+    tmp_path: Path, exempt: tuple[str, ...]
+) -> None:
+    trunk = EdgeTrunk(name="here", addresses=("127.0.0.0/8",))
+    async with (
+        page_edge(tmp_path, trunks=(trunk,), exempt=exempt, unproven=timedelta(seconds=17)) as edge,
+        page_party(f"ws://127.0.0.1:{edge.edge.config.ws_port}", origin=ORIGIN) as stranger,
+        udp_party("127.0.0.2") as provider,
+    ):
+        for method in ("INVITE", "OPTIONS", "MESSAGE"):
+            body = SDP if method == "INVITE" else ""
+            stranger.send(stranger.request(method, "sip:100@centralita", body=body))
+            assert (await stranger.receive()).status == 407
+        # nor may he stay like one
+        (connection,) = await edge.control.connections()
+        assert connection.lifetime == 17
+        # by other ways that address is the trunk
+        provider.send(provider.request("OPTIONS", "sip:centralita"), edge.address)
+        assert (await provider.receive()).status == 200

@@ -11,6 +11,8 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import aiohttp
+
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     "m=audio 40000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -169,20 +171,33 @@ class Party:
         self.writer.close()
 
 
-def authorization(challenge: str, method: str, uri: str, user: str, password: str) -> str:
-    """The credentials that answer a digest challenge (MD5, qop=auth)."""
+def authorization(
+    challenge: str,
+    method: str,
+    uri: str,
+    user: str,
+    password: str,
+    *,
+    secret: bytes = b"",
+    count: int = 1,
+) -> str:
+    """The credentials that answer a digest challenge (MD5, qop=auth).
+
+    `secret` stands in the place of HA1; `count` is how often the nonce has been used.
+    """
     given = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     realm, nonce = given["realm"], given["nonce"]
 
-    def md5(text: str) -> str:
-        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    def md5(data: bytes) -> str:
+        return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
-    cnonce, count = secrets.token_hex(4), "00000001"
-    secret = md5(f"{user}:{realm}:{password}")
-    response = md5(f"{secret}:{nonce}:{count}:{cnonce}:auth:{md5(f'{method}:{uri}')}")
+    cnonce, used = secrets.token_hex(4), f"{count:08x}"
+    secret = secret or md5(f"{user}:{realm}:{password}".encode()).encode()
+    second = md5(f"{method}:{uri}".encode())
+    response = md5(secret + f":{nonce}:{used}:{cnonce}:auth:{second}".encode())
     return (
         f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}", '
-        f'response="{response}", algorithm=MD5, qop=auth, nc={count}, cnonce="{cnonce}"'
+        f'response="{response}", algorithm=MD5, qop=auth, nc={used}, cnonce="{cnonce}"'
     )
 
 
@@ -210,6 +225,53 @@ async def udp_party(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Par
         party.close()
 
 
+async def _read(reader: asyncio.StreamReader, inbox: asyncio.Queue[Message]) -> None:
+    """Put the messages of a connection into the inbox until it ends."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).lstrip(b"\r\n")
+            if not head:
+                continue
+            length = re.search(rb"(?mi)^Content-Length:\s*(\d+)", head)
+            body = await reader.readexactly(int(length[1]) if length else 0)
+            inbox.put_nowait(Message.parse(head + body))
+
+
+class _Latest(asyncio.DatagramTransport):
+    """Sends by the connection that was opened last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writers: list[asyncio.StreamWriter] = []
+
+    def sendto(self, data: bytes | bytearray | memoryview, addr: object = None) -> None:
+        self.writers[-1].write(bytes(data))
+
+    def close(self) -> None:
+        for writer in self.writers:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def listening_party(host: str, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Party]:
+    """A party that others connect to, by TCP, or by TLS with this certificate."""
+    latest = _Latest()
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        latest.writers.append(writer)
+        await _read(reader, inbox)
+
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
+    local: tuple[str, int] = server.sockets[0].getsockname()[:2]
+    party = Party(local, "tls" if tls else "tcp", latest, inbox)
+    try:
+        yield party
+    finally:
+        party.close()
+        server.close()
+
+
 @contextlib.asynccontextmanager
 async def stream_party(server: tuple[str, int], *, tls: bool = False) -> AsyncIterator[Party]:
     """A party on a TCP or TLS connection to `server`, whose certificate is not verified."""
@@ -221,21 +283,52 @@ async def stream_party(server: tuple[str, int], *, tls: bool = False) -> AsyncIt
     reader, writer = await asyncio.open_connection(*server, ssl=context)
     local: tuple[str, int] = writer.get_extra_info("sockname")
     party = Party(local, "tls" if tls else "tcp", writer)
-
-    async def read() -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lstrip(b"\r\n")
-                if not head:
-                    continue
-                length = re.search(rb"(?mi)^Content-Length:\s*(\d+)", head)
-                body = await reader.readexactly(int(length[1]) if length else 0)
-                party.inbox.put_nowait(Message.parse(head + body))
-
     async with asyncio.TaskGroup() as group:
-        reading = group.create_task(read())
+        reading = group.create_task(_read(reader, party.inbox))
         try:
             yield party
         finally:
             reading.cancel()
             party.close()
+
+
+class _Frames(asyncio.DatagramTransport):
+    """A WebSocket as a party's transport: one message is one frame (RFC 7118)."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        super().__init__()
+        self._socket = socket
+        self._frames: asyncio.Queue[str] = asyncio.Queue()
+
+    def sendto(self, data: bytes | bytearray | memoryview, addr: object = None) -> None:
+        self._frames.put_nowait(bytes(data).decode())
+
+    def close(self) -> None:
+        """The socket is its owner's."""
+
+    async def write(self) -> None:
+        while True:
+            await self._socket.send_str(await self._frames.get())
+
+
+@contextlib.asynccontextmanager
+async def page_party(url: str, *, origin: str) -> AsyncIterator[Party]:
+    """A party on a WebSocket, as a page of `origin` opens it."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, protocols=["sip"], origin=origin) as socket,
+        asyncio.TaskGroup() as group,
+    ):
+        frames = _Frames(socket)
+        party = Party(("page.invalid", 5060), "ws", frames)
+
+        async def read() -> None:
+            async for message in socket:
+                party.inbox.put_nowait(Message.parse(str(message.data).encode()))
+
+        tasks = [group.create_task(read()), group.create_task(frames.write())]
+        try:
+            yield party
+        finally:
+            for task in tasks:
+                task.cancel()

@@ -6,7 +6,7 @@ import re
 import stat
 import subprocess
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,12 +29,13 @@ from centralita.telephony.edge.events import (
     PhoneRegistered,
     PhoneUnregistered,
 )
+from centralita.telephony.edge.peers import peers_cfg
 from centralita.telephony.edge.render import (
+    accounts_table,
     contact_address,
     escaped,
     listen_lines,
     origins_pattern,
-    peers_cfg,
     phones_table,
 )
 from centralita.telephony.edge.watch import changes
@@ -76,6 +77,8 @@ def test_the_public_address_is_told_to_the_outside_only() -> None:
         "listen=udp:192.0.2.2:5060 advertise 203.0.113.9:5060",
     ]
     assert contact_address(config, INTERFACES) == "203.0.113.9:5060"
+    assert contact_address(config, INTERFACES, "tcp") == "203.0.113.9:5060;transport=tcp"
+    assert contact_address(config, INTERFACES, "tls") == "203.0.113.9:5061;transport=tls"
 
 
 def test_ipv6_addresses_stand_in_brackets() -> None:
@@ -89,10 +92,11 @@ def test_passwords_stand_in_the_table_and_not_in_the_configuration() -> None:
     )
     trunk = EdgeTrunk(name="acme", proxy=("sip.example.org", 5060), registration=account)
     config = replace(CONFIG, trunks=(trunk,))
-    peers = peers_cfg(config, {"acme": "acme-token"}, {"acme": ["198.51.100.7"]})
+    peers = peers_cfg(config, {"acme": "acme-token"}, {"acme": ["198.51.100.7"]}, "secret")
     assert "a:b" not in peers
     assert "src_ip == 198.51.100.7" in peers
-    assert r"trunk/acme/password:0:0:a\:b\\c$d:0" in phones_table([], [trunk])
+    assert r"acme/password:0:0:a\:b\\c$d:0" in accounts_table([trunk])
+    assert "acme" not in phones_table([])
     assert "a:b" not in repr(trunk)
 
 
@@ -143,6 +147,21 @@ def test_the_self_signed_certificate_is_made_once_and_its_key_is_private(tmp_pat
         check=True,
     )
     assert "CN = centralita" in shown.stdout or "CN=centralita" in shown.stdout
+
+
+def test_a_self_signed_certificate_that_soon_ends_or_never_does_is_made_anew(
+    tmp_path: Path,
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    certificate, _ = self_signed(tmp_path, "centralita", now)
+    first = certificate.read_bytes()
+    for later, same in ((timedelta(days=600), True), (timedelta(days=700), False)):
+        self_signed(tmp_path, "centralita", now + later)
+        assert (certificate.read_bytes() == first) is same
+    # one that serves for ten years, as earlier versions made them, seen from its first day
+    second = certificate.read_bytes()
+    self_signed(tmp_path, "centralita", now - timedelta(days=2000))
+    assert certificate.read_bytes() != second
 
 
 def test_sip_conf_reaches_the_edge(tmp_path: Path) -> None:

@@ -56,7 +56,9 @@ class EdgeTrunk:
     """A line to the telephone network.
 
     Calls from `addresses` (IP addresses and networks) are the trunk's. `asserted` is whether its
-    P-Asserted-Identity is believed. Calls to the outside go to `proxy` (host, port), if there is
+    P-Asserted-Identity is believed. `number_from` is where the dialled number stands: "uri", "to",
+    "p-called-party-id", or "auto", which is the request URI unless that is the name we registered
+    under, and then To. Calls to the outside go to `proxy` (host, port), if there is
     one, by way of the URI `NUMBER@NAME.trunk.invalid`.
     """
 
@@ -65,6 +67,7 @@ class EdgeTrunk:
     asserted: bool = True
     proxy: tuple[str, int] | None = None
     transport: str = "udp"
+    number_from: str = "auto"
     registration: EdgeRegistration | None = None
 
     def __post_init__(self) -> None:
@@ -88,8 +91,10 @@ class EdgeConfig:
     `run_dir` is for files of this start, `state_dir` for what outlives it (the self-signed
     certificate). `workers` are the media workers, as IP address and port; `retiring` those that
     only keep the calls they have. More than
-    `flood_requests` in `flood_interval` from one address, or more than `guesses` wrong passwords,
-    means silence for `ban`; `exempt` addresses and trunks are spared. A TCP or TLS connection that
+    `flood_requests` in `flood_interval` from one address, or more than `guesses_of_address` wrong
+    passwords, means silence for `ban`, and more than `guesses` at one user's password means it for
+    that user at that address; `exempt` addresses and trunks are spared. A challenge is good for
+    `nonce`. A TCP or TLS connection that
     has not shown who it is lives for `unproven`, and one address has at most
     `unproven_connections` of them.
 
@@ -124,7 +129,9 @@ class EdgeConfig:
     trunks: tuple[EdgeTrunk, ...] = ()
     flood_requests: int = 60
     flood_interval: timedelta = timedelta(seconds=2)
-    guesses: int = 30
+    guesses: int = 10
+    guesses_of_address: int = 100
+    nonce: timedelta = timedelta(minutes=5)
     ban: timedelta = timedelta(minutes=5)
     unproven: timedelta = timedelta(seconds=20)
     unproven_connections: int = 50

@@ -190,23 +190,30 @@ class EdgeControl:
             await self._call("htable.delete", "pages", extension)
 
     async def bans(self) -> list[Ban]:
-        """The addresses that are ignored at this moment, the latest first."""
-        table = msgspec.json.decode(
-            await self._call("htable.dump", "banned"), type=list[_TableSlot]
-        )
-        found = []
-        for slot in table:
-            for entry in slot.slot:
+        """The addresses that are ignored at this moment, the latest first.
+
+        One at which only some users are locked, for guessing at their passwords, is among them.
+        """
+        found: dict[str, Ban] = {}
+        for table in ("locked", "banned"):
+            for entry in await self._entries(table):
                 reason, _, seconds = str(entry.value).partition(" ")
                 since = datetime.fromtimestamp(int(seconds), UTC)
-                found.append(Ban(address=entry.name, reason=reason, since=since))
-        return sorted(found, key=lambda ban: ban.since, reverse=True)
+                address = entry.name.partition("/")[0]
+                found[address] = Ban(address=address, reason=reason, since=since)
+        return sorted(found.values(), key=lambda ban: ban.since, reverse=True)
 
     async def lift_ban(self, address: str) -> None:
         """Listen to an address again, as if it had never guessed. `address` as `bans` spells it."""
-        for table in ("banned", "guesses"):
-            with contextlib.suppress(Unavailable):  # it ran out in this instant
-                await self._call("htable.delete", table, address)
+        for table in ("banned", "locked", "guesses"):
+            for entry in await self._entries(table):
+                if entry.name.partition("/")[0] == address:
+                    with contextlib.suppress(Unavailable):  # it ran out in this instant
+                        await self._call("htable.delete", table, entry.name)
+
+    async def _entries(self, table: str) -> list[_TableEntry]:
+        slots = msgspec.json.decode(await self._call("htable.dump", table), type=list[_TableSlot])
+        return [entry for slot in slots for entry in slot.slot]
 
     async def connections(self) -> list[Connection]:
         """The TCP and TLS connections."""

@@ -12,6 +12,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from ipaddress import ip_address, ip_network
 
 from centralita.core.errors import Unavailable
 from centralita.core.tasks import Tasks
@@ -31,11 +32,14 @@ def to_close(
     *,
     patience: float,
     per_address: int,
+    exempt: Iterable[str] = (),
 ) -> list[Connection]:
     """The connections that have had their time, and the oldest ones of an address with too many.
 
     `seen` is when each was seen first. A phone that has just connected is among the youngest.
+    Addresses in the networks `exempt` may have any number: a reverse proxy has everybody's.
     """
+    networks = [ip_network(network) for network in exempt]
     doomed = []
     addresses: dict[str, list[Connection]] = defaultdict(list)
     for connection in sorted(unproven, key=lambda item: item.id):
@@ -43,7 +47,9 @@ def to_close(
             doomed.append(connection)
         else:
             addresses[connection.src_ip].append(connection)
-    for waiting in addresses.values():
+    for address, waiting in addresses.items():
+        if any(ip_address(address) in network for network in networks):
+            continue
         doomed.extend(waiting[: max(0, len(waiting) - per_address)])
     return doomed
 
@@ -61,6 +67,7 @@ class Doorman:
         self._control = control
         self._patience = config.unproven.total_seconds()
         self._per_address = config.unproven_connections
+        self._exempt = config.exempt
         self._interval = interval.total_seconds()
         self._seen: dict[int, float] = {}
         self._tasks = Tasks("doorman")
@@ -85,7 +92,12 @@ class Doorman:
         # Whom we know no more has been closed, or has shown who it is.
         self._seen = {connection.id: self._seen.get(connection.id, now) for connection in unproven}
         doomed = to_close(
-            unproven, self._seen, now, patience=self._patience, per_address=self._per_address
+            unproven,
+            self._seen,
+            now,
+            patience=self._patience,
+            per_address=self._per_address,
+            exempt=self._exempt,
         )[:_AT_ONCE]
         await self._control.close_connections(connection.id for connection in doomed)
         for address in sorted({connection.src_ip for connection in doomed}):

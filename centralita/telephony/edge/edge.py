@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import os
 import secrets
 import shutil
@@ -20,7 +22,8 @@ from centralita.core.files import write_private
 from centralita.core.process import ProcessSpec
 from centralita.telephony.edge import render
 from centralita.telephony.edge.certificate import self_signed
-from centralita.telephony.edge.config import EdgeConfig, EdgePhone
+from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
+from centralita.telephony.edge.peers import peers_cfg
 from centralita.telephony.edge.registrations import make_registrations
 
 _SCHEMAS = Path("/usr/share/kamailio/dbtext/kamailio")
@@ -56,7 +59,7 @@ class Edge:
 
     def write_phones(self, phones: Iterable[EdgePhone]) -> None:
         """Write the table of phones; a running Kamailio reads it at `EdgeControl.reload_phones`."""
-        table = render.phones_table(phones, self.config.trunks)
+        table = render.phones_table(phones)
         file = self.config.folder / "db" / "phones"
         before = int(file.stat().st_mtime) if file.exists() else 0
         write_private(file, table.encode(), durable=False)
@@ -105,16 +108,13 @@ class Edge:
         (folder / "db").mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         interfaces = local_addresses()
-        # New at each start: the name by which a provider calls us is nobody else's business.
-        tokens = {
-            trunk.name: f"{trunk.name}-{secrets.token_hex(12)}"
-            for trunk in config.trunks
-            if trunk.registration is not None
-        }
+        secret = self._secret()
+        tokens = contact_names(config.trunks, secret)
         files = {
             "kamailio.cfg": Path(__file__).with_name("kamailio.cfg").read_text(encoding="utf-8"),
-            "settings.cfg": render.settings_cfg(config, interfaces),
-            "peers.cfg": render.peers_cfg(config, tokens, resolved),
+            "settings.cfg": render.settings_cfg(config, interfaces, secrets.token_hex(16)),
+            "peers.cfg": peers_cfg(config, tokens, resolved, _digest(secret, "dialogs of trunks")),
+            "db/accounts": render.accounts_table(config.trunks),
         }
         if "tls" in config.transports:
             if config.tls_certificate is not None and config.tls_key is not None:
@@ -124,15 +124,21 @@ class Edge:
             by_tls = any(trunk.transport == "tls" for trunk in config.trunks)
             files["tls.cfg"] = render.tls_cfg(*pair, trunks=by_tls)
         if tokens:
-            contact = render.contact_address(config, interfaces)
             # The installed version's own columns and version number, whatever they are.
             files["db/version"] = (_SCHEMAS / "version").read_text(encoding="utf-8")
             header = (_SCHEMAS / "uacreg").read_text(encoding="utf-8").splitlines()[0]
-            files["db/uacreg"] = render.registrations_table(header, config, tokens, contact)
+            files["db/uacreg"] = render.registrations_table(header, config, tokens, interfaces)
         for name, text in files.items():
             write_private(folder / name, text.encode(), durable=False)
         self.write_workers()
         self.write_phones(phones)
+
+    def _secret(self) -> bytes:
+        """What nobody else knows, the same at each start."""
+        file = self.config.state_dir / "edge" / "secret"
+        if not file.is_file():
+            write_private(file, secrets.token_hex(32).encode())
+        return file.read_bytes()
 
     async def _check(self) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -150,6 +156,22 @@ class Edge:
                 + complaints(output.decode(errors="replace")),
                 place=str(self.config.folder / "kamailio.cfg"),
             )
+
+
+def contact_names(trunks: Iterable[EdgeTrunk], secret: bytes) -> dict[str, str]:
+    """The names by which the trunks that we register with call us: nobody else's business.
+
+    The same at each start, or a registrar would keep the old ones beside the new.
+    """
+    return {
+        trunk.name: f"{trunk.name}-{_digest(secret, trunk.name, account.username)}"
+        for trunk in trunks
+        if (account := trunk.registration) is not None
+    }
+
+
+def _digest(secret: bytes, *texts: str) -> str:
+    return hmac.new(secret, "\0".join(texts).encode(), hashlib.sha256).hexdigest()[:24]
 
 
 def find_kamailio(binary: str = "kamailio") -> str | None:

@@ -13,6 +13,8 @@ from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
 # In bytes: what a worker can read (PJSIP_MAX_PKT_LEN of its build), less room for our own headers.
 LONGEST_MESSAGE = 18_000
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+# What TLS 1.2 may use: forward secrecy and authenticated encryption. TLS 1.3 has nothing else.
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # Flags of a destination in the dispatcher's list.
 _TAKES_CALLS, _DISABLED = 0, 4
 # Loopback, private, link-local and carrier-grade NAT (RFC 1918, 3927, 4193, 4291, 6598), as an
@@ -22,15 +24,16 @@ PRIVATE = (
     "|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))[.]"
     "|^[^0-9a-z]?(::1|f[cd][0-9a-f][0-9a-f]:|fe[89ab][0-9a-f]:)"
 )
-PHONES_HEADER = (
+SECRETS_HEADER = (
     "id(int,auto) key_name(string) key_type(int) value_type(int) key_value(string) expires(int)"
 )
 
 
-def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
+def settings_cfg(config: EdgeConfig, interfaces: Sequence[str], nobodys: str) -> str:
     """settings.cfg: names that kamailio.cfg uses, and where to listen.
 
     `interfaces` are this machine's addresses: Kamailio must know each one it answers from.
+    `nobodys` is an HA1 that stands for users whom there are not, new at each start.
     """
     names = {
         "EDGE_DIR": str(config.folder),
@@ -43,10 +46,14 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str]) -> str:
         "EDGE_BAN": str(max(1, round(config.ban.total_seconds()))),
         "EDGE_LONGEST_MESSAGE": str(LONGEST_MESSAGE),
         "EDGE_UNPROVEN": str(max(1, round(config.unproven.total_seconds()))),
+        # The longer name first: each is replaced wherever it stands.
+        "EDGE_GUESSES_OF_ADDRESS": str(config.guesses_of_address),
         "EDGE_GUESSES": str(config.guesses),
-        # An HA1 that no password can give, since one is 32 hexadecimal digits.
-        "EDGE_NO_PASSWORD": "x" * 32,
+        "EDGE_NONCE": str(max(1, round(config.nonce.total_seconds()))),
+        "EDGE_NO_PASSWORD": nobodys,
         "EDGE_CONTACT": contact_address(config, interfaces),
+        # Longer than a nonce is good, by whatever seconds are rounded to.
+        "EDGE_ANSWERS": str(max(1, round(config.nonce.total_seconds())) + 5),
         "EDGE_PAGE_SECRET": str(round(config.page_secret.total_seconds())),
         "EDGE_WS_PORT": str(config.ws_port),
         "EDGE_WSS_PORT": str(config.wss_port),
@@ -112,113 +119,19 @@ def listen_addresses(address: str, interfaces: Sequence[str]) -> list[str]:
             return [address]
 
 
-def contact_address(config: EdgeConfig, interfaces: Sequence[str]) -> str:
+def contact_address(config: EdgeConfig, interfaces: Sequence[str], transport: str = "udp") -> str:
     """Where registrars find us: the public address, or the first that is not loopback."""
     addresses = listen_addresses(config.address, interfaces)
     outward = [item for item in addresses if not ipaddress.ip_address(item).is_loopback]
     host = config.public_address or (outward or addresses or ["127.0.0.1"])[0]
-    return f"{bracketed(host)}:{config.port}"
+    port = config.tls_port if transport == "tls" else config.port
+    # RFC 3261 19.1.1: what is not said is UDP.
+    return f"{bracketed(host)}:{port}" + ("" if transport == "udp" else f";transport={transport}")
 
 
 def bracketed(host: str) -> str:
     """A host as it stands before a port: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host
-
-
-def peers_cfg(config: EdgeConfig, tokens: dict[str, str], resolved: dict[str, list[str]]) -> str:
-    """peers.cfg: the routes that know who is who.
-
-    `tokens` are the secret names under which trunks registered us, by trunk; `resolved` are the
-    addresses of their registrars.
-    """
-    who = [
-        "route[WHO] {",
-        "    $var(worker) = 0;",
-        '    $var(trunk) = "";',
-        "    $var(asserted) = 0;",
-        "    $var(exempt) = 0;",
-        # The dispatcher's list, which is read anew when a worker is added. 2: by any transport;
-        # theirs is UDP.
-        '    if (proto == UDP && ds_is_from_list("1", "2")) {',
-        "        $var(worker) = 1;",
-        "        return;",
-        "    }",
-    ]
-    for trunk in config.trunks:
-        sources = [*trunk.addresses, *resolved.get(trunk.name, [])]
-        who += _trunk_block(trunk, [f"src_ip == {_network(source)}" for source in sources])
-        if trunk.name in tokens:
-            who += _trunk_block(trunk, [f'$rU == "{tokens[trunk.name]}"'])
-    if config.exempt:
-        conditions = " || ".join(f"src_ip == {_network(source)}" for source in config.exempt)
-        who += [f"    if ({conditions}) {{", "        $var(exempt) = 1;", "    }"]
-    who += ["    return;", "}", ""]
-
-    to_worker = [
-        "route[IS_TO_WORKER] {",
-        "    $var(to_worker) = 0;",
-        '    $var(next) = $rd + ":" + $rp;',
-        "    if ($du != $null) {",
-        '        $var(next) = $dd + ":" + $dp;',
-        "    }",
-        # Addresses only: a name would be looked up, and the one who sent it chooses how long.
-        r'    if ($var(next) =~ "^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]+$") {',
-        '        $var(next) = "sip:" + $var(next);',
-        '        if (ds_is_from_list("1", "2", "$var(next)")) {',
-        "            $var(to_worker) = 1;",
-        "        }",
-        "    }",
-        "    return;",
-        "}",
-        "",
-    ]
-
-    # The name a registrar calls us by stands in the request URI; the number dialled is in To.
-    proxies = ["route[TRUNK_PROXY] {"]
-    for trunk in config.trunks:
-        proxies += _proxy_block(trunk)
-    proxies += ["    return;", "}", ""]
-    return "\n".join([*who, *to_worker, *proxies])
-
-
-def _trunk_block(trunk: EdgeTrunk, conditions: Iterable[str]) -> list[str]:
-    condition = " || ".join(conditions)
-    if not condition:
-        return []
-    lines = [
-        f"    if ({condition}) {{",
-        f'        $var(trunk) = "{trunk.name}";',
-        f"        $var(asserted) = {int(trunk.asserted)};",
-    ]
-    if condition.startswith("$rU"):
-        lines += ["        if (!has_totag()) {", "            $rU = $tU;", "        }"]
-    return [*lines, "        return;", "    }"]
-
-
-def _proxy_block(trunk: EdgeTrunk) -> list[str]:
-    if trunk.proxy is None:
-        return []
-    host, port = bracketed(trunk.proxy[0]), trunk.proxy[1]
-    lines = [
-        f'    if ($rd == "{trunk.name}.trunk.invalid") {{',
-        f'        $rd = "{host}";',
-        f'        $rp = "{port}";',
-        f'        $du = "sip:{host}:{port};transport={trunk.transport}";',
-    ]
-    if trunk.registration is not None:
-        lines += [
-            '        $avp(trunk_realm) = "";',
-            f"        $avp(trunk_user) = $sht(phones=>trunk/{trunk.name}/username);",
-            f"        $avp(trunk_password) = $sht(phones=>trunk/{trunk.name}/password);",
-        ]
-    return [*lines, "        return;", "    }"]
-
-
-def _network(text: str) -> str:
-    network = ipaddress.ip_network(text)
-    if network.version == 6:
-        return f"[{network.network_address}]/{network.prefixlen}"
-    return str(network) if network.prefixlen < 32 else str(network.network_address)
 
 
 def workers_list(config: EdgeConfig) -> str:
@@ -242,6 +155,7 @@ def tls_cfg(certificate: Path, key: Path, *, trunks: bool) -> str:
     return (
         "[server:default]\n"
         "method = TLSv1.2+\n"
+        f"cipher_list = {CIPHERS}\n"
         "verify_certificate = no\n"
         "require_certificate = no\n"
         f"certificate = {certificate}\n"
@@ -249,31 +163,41 @@ def tls_cfg(certificate: Path, key: Path, *, trunks: bool) -> str:
         "\n"
         "[client:default]\n"
         "method = TLSv1.2+\n"
+        f"cipher_list = {CIPHERS}\n"
         "verify_certificate = yes\n"
         "require_certificate = yes\n"
         f"{bundle}"
     )
 
 
-def phones_table(phones: Iterable[EdgePhone], trunks: Iterable[EdgeTrunk]) -> str:
-    """The table of secrets: extensions with HA1, and the accounts of trunks.
+def phones_table(phones: Iterable[EdgePhone]) -> str:
+    """The table of phones: HA1 by extension."""
+    return _secrets_table((phone.extension, phone.ha1) for phone in phones)
 
-    A name of a trunk's entry has slashes, which no extension can have.
+
+def accounts_table(trunks: Iterable[EdgeTrunk]) -> str:
+    """The table of our accounts at trunks.
+
+    Not in the table of phones: whoever signs in names the entry that he is compared with.
     """
-    pairs = [(phone.extension, phone.ha1) for phone in phones]
+    pairs = []
     for trunk in trunks:
         if trunk.registration is not None:
-            pairs.append((f"trunk/{trunk.name}/username", trunk.registration.username))
-            pairs.append((f"trunk/{trunk.name}/password", trunk.registration.password))
+            pairs.append((f"{trunk.name}/username", trunk.registration.username))
+            pairs.append((f"{trunk.name}/password", trunk.registration.password))
+    return _secrets_table(pairs)
+
+
+def _secrets_table(pairs: Iterable[tuple[str, str]]) -> str:
     rows = [
         ":".join((str(number), escaped(key), "0", "0", escaped(value), "0"))
         for number, (key, value) in enumerate(pairs, start=1)
     ]
-    return "\n".join([PHONES_HEADER, *rows]) + "\n"
+    return "\n".join([SECRETS_HEADER, *rows]) + "\n"
 
 
 def registrations_table(
-    header: str, config: EdgeConfig, tokens: dict[str, str], contact: str
+    header: str, config: EdgeConfig, tokens: dict[str, str], interfaces: Sequence[str]
 ) -> str:
     """The table of trunks that want us to register, in the columns of the installed version."""
     columns = [column.split("(")[0] for column in header.split()]
@@ -300,7 +224,7 @@ def registrations_table(
             "expires": str(round(account.expires.total_seconds())),
             "flags": "0",
             "reg_delay": "0",
-            "contact_addr": contact,
+            "contact_addr": contact_address(config, interfaces, trunk.transport),
             "socket": "",
         }
         missing = set(row) - set(columns)
