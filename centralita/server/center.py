@@ -195,7 +195,7 @@ class Center:
         try:
             flow = await asyncio.to_thread(load, dict(document), flows=flows, queues=queues)
         except BadFlow as exc:
-            return [
+            problems = [
                 s.FlowProblem(
                     place=f"nodes.{problem.node}.{problem.field}".removeprefix("nodes..").strip(
                         "."
@@ -204,6 +204,9 @@ class Center:
                 )
                 for problem in exc.problems
             ]
+            if exc.more:
+                problems.append(s.FlowProblem(place="", message=f"and {exc.more} more problems"))
+            return problems
         if flow.name != flow_id:
             reason = f'the document says "{flow.name}", the address says "{flow_id}"'
             return [s.FlowProblem(place="flow", message=reason)]
