@@ -11,12 +11,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from centralita.core.text import normalised
+
 # Letters and digits of any script; everything else separates.
 _WORD = re.compile(r"[^\W_]+")
 # Longer ones are no words: what PostgreSQL keeps of one has a limit, too.
 _LONGEST = 64
-# Marks stand among what is no letter, no blank and not ASCII.
-_MARKS = re.compile(r"[^\w\s\x00-\x7f]{31,}")
 # More terms than these are not looked at.
 _TERMS = 12
 # Of a text around what was found, in signs.
@@ -35,23 +35,8 @@ def folded(text: str) -> str:
     """`text` as searches compare it: without case and accents."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", _tamed(text).casefold())
+    decomposed = normalised("NFKD", text.casefold())
     return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
-
-
-def _tamed(text: str) -> str:
-    """`text` without the marks that stand beyond thirty on one letter (UAX 15, D3): to put n of
-    them in order takes n² steps, and no writing has so many."""
-    return text if text.isascii() else _MARKS.sub(_thirty, text)
-
-
-def _thirty(marks: re.Match[str]) -> str:
-    found = marks[0]
-    return found[:30] if any(map(unicodedata.combining, found)) else found
-
-
-def _composed(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFC", _tamed(text))
 
 
 def _parts(word: str) -> list[str]:
@@ -74,24 +59,27 @@ def index_of(*texts: str) -> str:
     About 40 ms for 200,000 signs: not for the loop.
     """
     return " ".join(
-        part for text in texts for word in _WORD.findall(_composed(text)) for part in _parts(word)
+        part
+        for text in texts
+        for word in _WORD.findall(normalised("NFC", text))
+        for part in _parts(word)
     )
 
 
 def terms_of(query: str) -> tuple[str, ...]:
     """The words that must all be found, each as the beginning of one."""
-    return tuple(dict.fromkeys(word for word, _, _ in _words(_composed(query))))[:_TERMS]
+    return tuple(dict.fromkeys(word for word, _, _ in _words(normalised("NFC", query))))[:_TERMS]
 
 
 def holds(text: str, terms: Sequence[str]) -> bool:
     """Whether a word of `text` begins with one of `terms`."""
     wanted = tuple(terms)
-    return any(word.startswith(wanted) for word, _, _ in _words(_composed(text)))
+    return any(word.startswith(wanted) for word, _, _ in _words(normalised("NFC", text)))
 
 
 def snippet(text: str, terms: Sequence[str]) -> tuple[Piece, ...]:
     """The text around the first word found, all words that were found marked; () when none is."""
-    text, wanted = _composed(text), tuple(terms)
+    text, wanted = normalised("NFC", text), tuple(terms)
     words = _words(text)
     first = next((at for word, at, _ in words if word.startswith(wanted)), None) if wanted else None
     if first is None:
