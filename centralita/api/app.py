@@ -6,10 +6,13 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from centralita.api.auth import Authenticator, within
+from centralita.api.bodies import LARGE, decode
 from centralita.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from centralita.api.handlers import handlers
 from centralita.api.http import (
@@ -23,10 +26,15 @@ from centralita.api.http import (
 )
 from centralita.api.live_socket import LiveSocket
 from centralita.api.openapi import text as openapi_text
+from centralita.api.pace import FILE, REQUEST, Pace
 from centralita.api.page_phone import websocket_url
 from centralita.api.pages import Pages
 from centralita.api.ports import ApiPorts, ApiSettings
+from centralita.core.errors import InvalidInput
 from centralita.store.records import Role
+
+# What is not the page's and not under PREFIX.
+_FOR_PROGRAMS = ("/healthz", "/metrics")
 
 WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,9 +42,10 @@ WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def make_app(ports: ApiPorts) -> web.Application:
     """The application. Whoever runs it closes the store; the live connections end with it."""
     settings = ports.settings
-    auth = Authenticator(ports.store, ports.clock, settings)
+    pace = Pace(ports.clock, settings)
+    auth = Authenticator(ports.store, ports.clock, settings, pace)
     live = LiveSocket(ports.hub, auth, ports.clock)
-    app = web.Application(client_max_size=settings.max_body, middlewares=[_errors])
+    app = web.Application(middlewares=[_errors, _paced(pace, auth)])
     by_name = handlers(ports, auth)
     for endpoint in ENDPOINTS:
         app.router.add_route(
@@ -58,12 +67,21 @@ def make_app(ports: ApiPorts) -> web.Application:
     return app
 
 
-async def _body(request: web.Request, body_time: float) -> bytes:
+async def _body(request: web.Request, most: int, body_time: float) -> bytes:
+    if (request.content_length or 0) > most:
+        raise web.HTTPRequestEntityTooLarge(most)
     try:
         async with asyncio.timeout(body_time):
-            return await request.read()
+            return await request.clone(client_max_size=most).read()
     except TimeoutError as exc:
         raise web.HTTPRequestTimeout from exc
+
+
+def _decode(raw: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct | InvalidInput:
+    try:
+        return decode(raw, kind)
+    except InvalidInput as exc:
+        return exc
 
 
 def _route(
@@ -77,8 +95,13 @@ def _route(
                 raise NotSignedIn("sign in first")
             if not principal.role.covers(Role(endpoint.role)):
                 raise Forbidden(f"this takes the role {endpoint.role}")
-        raw = await _body(request, body_time) if endpoint.body is not None else b""
-        reply = await handler(Incoming(request, principal, raw))
+        raw, large = b"", None
+        if endpoint.body is not None:
+            raw = await _body(request, endpoint.max_body, body_time)
+            auth.brings(request, len(raw))
+            if len(raw) > LARGE:
+                large = await asyncio.to_thread(_decode, raw, endpoint.body)
+        reply = await handler(Incoming(request, principal, raw, large))
         if isinstance(reply, web.StreamResponse):
             return reply
         response = json_response(reply.body, reply.status)
@@ -99,6 +122,16 @@ def _set_cookie(response: web.Response, cookie: Cookie, *, secure: bool) -> None
         httponly=cookie.http_only,
         samesite="Strict",
     )
+
+
+def _paced(pace: Pace, auth: Authenticator) -> Middleware:
+    @web.middleware
+    async def paced(request: web.Request, handler: WebHandler) -> web.StreamResponse:
+        of_page = not request.path.startswith(PREFIX) and request.path not in _FOR_PROGRAMS
+        pace.begins(auth.key(request), auth.network(request), FILE if of_page else REQUEST)
+        return await handler(request)
+
+    return paced
 
 
 @web.middleware

@@ -13,6 +13,7 @@ from aiohttp import web
 from centralita.api import schemas as s
 from centralita.api import views
 from centralita.api.http import Forbidden, NotSignedIn, Principal, TooManyAttempts
+from centralita.api.pace import Pace
 from centralita.api.passwords import API_TOKEN_PREFIX, csrf_token, token_hash
 from centralita.api.ports import ApiSettings, Network
 from centralita.core.clock import Clock
@@ -30,26 +31,31 @@ USED_RESOLUTION = timedelta(minutes=1)
 class Authenticator:
     """Finds the principal of a request."""
 
-    def __init__(self, store: Store, clock: Clock, settings: ApiSettings) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: ApiSettings, pace: Pace) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._pace = pace
 
     async def principal(self, request: web.Request) -> Principal | None:
         """Who makes the request; None if nobody says. Raises NotSignedIn for what is not good.
 
         A cookie counts only where no page of another site can have caused the request.
         """
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme:
-            if scheme.lower() != "bearer":
-                raise NotSignedIn("send Authorization: Bearer and the token")
-            return await self.by_token(token.strip())
-        cookie = request.cookies.get(SESSION_COOKIE)
-        if not cookie:
+        token = _token(request)
+        scheme = request.headers.get("Authorization", "").partition(" ")[0]
+        if scheme and scheme.lower() != "bearer":
+            raise NotSignedIn("send Authorization: Bearer and the token")
+        if not token and not scheme:
             return None
-        found = await self.by_token(cookie)
-        if request.method not in SAFE:
+        key, network = self.key(request), self.network(request)
+        try:
+            found = await self.by_token(token)
+        except NotSignedIn:
+            self._pace.refused(key, network)
+            raise
+        self._pace.admitted(key, network)
+        if not scheme and request.method not in SAFE:
             self.check_origin(request)
             given = request.headers.get("X-CSRF-Token", "")
             if not hmac.compare_digest(given.encode(), found.csrf.encode()):
@@ -57,6 +63,19 @@ class Authenticator:
                     f"send the cookie {CSRF_COOKIE} as the header X-CSRF-Token", code=Refusal.CSRF
                 )
         return found
+
+    def key(self, request: web.Request) -> str:
+        """What a request says it is signed in with, as the pace counts it; "" for nothing."""
+        token = _token(request)
+        return token_hash(token) if token else ""
+
+    def network(self, request: web.Request) -> str:
+        """Where a request comes from, as the pace counts it."""
+        return network_of(self.client(request))
+
+    def brings(self, request: web.Request, size: int) -> None:
+        """A request has brought a body of so many bytes."""
+        self._pace.brings(self.key(request), self.network(request), size)
 
     async def by_token(self, token: str) -> Principal:
         """Whose token it is; raises NotSignedIn."""
@@ -109,6 +128,24 @@ class Authenticator:
         if within(request.remote or "", self._settings.trusted_proxies):
             return request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
         return request.scheme == "https"
+
+
+def _token(request: web.Request) -> str:
+    """The token of a request, of the header before the cookie; "" for none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme:
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return request.cookies.get(SESSION_COOKIE, "")
+
+
+def network_of(address: str) -> str:
+    """Whose address it is: one customer of a provider has a whole /64 of IPv6."""
+    try:
+        if ipaddress.ip_address(address).version == 6:
+            return str(ipaddress.ip_network(f"{address}/64", strict=False))
+    except ValueError:
+        pass
+    return address
 
 
 def within(address: str, networks: tuple[Network, ...]) -> bool:
@@ -169,10 +206,4 @@ class SignInGuard:
 
     @staticmethod
     def _keys(username: str, address: str) -> tuple[tuple[str, str], tuple[str, str]]:
-        try:
-            parsed = ipaddress.ip_address(address)
-            if parsed.version == 6:  # one customer of a provider has a whole /64
-                address = str(ipaddress.ip_network(f"{address}/64", strict=False))
-        except ValueError:
-            pass
-        return ("user", username.strip().casefold()), ("from", address)
+        return ("user", username.strip().casefold()), ("from", network_of(address))

@@ -12,13 +12,20 @@ from centralita.api.schemas import oncall as o
 
 PREFIX = "/api/v1"
 
+# How large bodies may be, in bytes: a name and a password, most, notes, letters and flows.
+SIGN_IN = 4 * 1024
+MOST = 64 * 1024
+NOTES = 256 * 1024
+LETTERS = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One method of one path.
 
     `role` is the least role that may use it; None means that nobody has to sign in. `answers` maps
-    a status to the type of the body, None for none and `bytes` for one that is not JSON.
+    a status to the type of the body, None for none and `bytes` for one that is not JSON. A body
+    that is larger than `max_body` is refused before it is read.
     """
 
     name: str
@@ -28,6 +35,7 @@ class Endpoint:
     role: s.Role | None = "agent"
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
+    max_body: int = MOST
     answers: Mapping[int, object] = field(default_factory=dict)
 
 
@@ -60,16 +68,25 @@ def _send(
     summary: str,
     *,
     role: s.Role | None = "agent",
+    max_body: int = MOST,
 ) -> Endpoint:
     return Endpoint(
-        name=name, method=method, path=path, summary=summary, role=role, body=body, answers=answers
+        name=name,
+        method=method,
+        path=path,
+        summary=summary,
+        role=role,
+        body=body,
+        max_body=max_body,
+        answers=answers,
     )
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     # signing in
     _send("sign_in", "POST", "/session", s.SignIn, {200: s.Session},
-          "Sign in by name and password. Also sets the page's cookies.", role=None),
+          "Sign in by name and password. Also sets the page's cookies.", role=None,
+          max_body=SIGN_IN),
     _get("session", "/session", s.Session, "The session this request belongs to."),
     _send("sign_out", "DELETE", "/session", None, {204: None}, "End the session."),
     _get("me", "/me", s.Me, "Who I am, and the agent that I am."),
@@ -126,10 +143,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _get("customers", "/customers", s.Page[s.Customer], "Customers by identity or by search.",
          query=s.CustomerQuery),
     _send("make_customer", "POST", "/customers", s.NewCustomer, {201: s.Customer},
-          "Make a customer."),
+          "Make a customer.", max_body=NOTES),
     _get("customer", "/customers/{id}", s.Customer, "A customer."),
     _send("change_customer", "PATCH", "/customers/{id}", s.CustomerPatch, {200: s.Customer},
-          "Change a customer."),
+          "Change a customer.", max_body=NOTES),
     _send("erase_customer", "DELETE", "/customers/{id}", None, {200: s.Erased},
           "Erase a person: name, numbers, words, recordings. It cannot be undone. The entries stay "
           "as facts of which nobody can tell whose they were.", role="admin"),
@@ -150,10 +167,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     # interactions, cases, tasks
     _send("make_interaction", "POST", "/interactions", s.NewInteraction,
           {201: s.Interaction, 200: s.Interaction},
-          "Add a message or note. Repeatable with `external_id`: 201 first, then 200."),
+          "Add a message or note. Repeatable with `external_id`: 201 first, then 200.",
+          max_body=LETTERS),
     _get("interaction", "/interactions/{id}", s.Interaction, "An entry of a timeline."),
     _send("change_interaction", "PATCH", "/interactions/{id}", s.InteractionPatch,
-          {200: s.Interaction}, "Add notes, a disposition, the case."),
+          {200: s.Interaction}, "Add notes, a disposition, the case.", max_body=NOTES),
     _send("assign_customer", "POST", "/interactions/{id}/customer", s.AssignCustomer,
           {200: s.Interaction}, "Say which customer it was with."),
     _get("cases", "/cases", s.Page[s.Case], "Cases, the one that moved last first.",
@@ -171,13 +189,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
          query=s.TagQuery),
     _get("templates", "/templates", s.Page[s.Template], "The texts that are written often."),
     _send("put_template", "PUT", "/templates/{id}", s.TemplateBody, {200: s.Template},
-          "Keep a template.", role="admin"),
+          "Keep a template.", role="admin", max_body=LETTERS),
     _send("remove_template", "DELETE", "/templates/{id}", None, {204: None},
           "Forget a template.", role="admin"),
     _get("draft", "/templates/{id}/draft", s.Draft, "A template filled for a customer.",
          query=s.DraftQuery),
     _send("write_message", "POST", "/messages", s.NewMessage, {201: s.Interaction},
-          "Write to a customer. It is sent at once if there is a mail server or gateway for it."),
+          "Write to a customer. It is sent at once if there is a mail server or gateway for it.",
+          max_body=LETTERS),
     _get("outbox", "/messages", s.Page[s.Message], "What was written and not sent, oldest first.",
          role="supervisor", query=s.OutboxQuery),
     _send("retry_message", "POST", "/messages/{id}/retry", None, {200: s.Message},
@@ -209,8 +228,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
          role="supervisor"),
     _send("save_flow", "PUT", "/flows/{id}", s.NewFlowVersion,
           {201: s.FlowDetail, 422: s.FlowProblems},
-          "Save the next version. A bad document is refused with everything that is wrong.",
-          role="admin"),
+          "Save the next version. A bad document is refused with what is wrong with it.",
+          role="admin", max_body=LETTERS),
     _send("publish_flow", "POST", "/flows/{id}/publish", s.PublishRequest, {200: s.FlowDetail},
           "Let a version answer calls.", role="admin"),
     # the edge

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from centralita.api import schemas as s
+from centralita.api.bodies import decode, placed
 from centralita.core.errors import (
     CentralitaError,
     Conflict,
@@ -30,12 +30,6 @@ log = logging.getLogger(__name__)
 B = TypeVar("B", bound=msgspec.Struct)
 T = TypeVar("T")
 A = TypeVar("A")
-
-# A flow of many nodes is about ten deep.
-MAX_DEPTH = 64
-# An unfinished string goes to the end, or else each quote in it would be tried as a beginning.
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 _CODES = {413: "request_entity_too_large", 422: "unprocessable_entity"}
 
@@ -59,6 +53,16 @@ class TooManyAttempts(CentralitaError):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many attempts; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class TooManyRequests(CentralitaError):
+    """More requests than one may make; `retry_after` in seconds."""
+
+    code = "too_many_requests"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many requests; go on in {retry_after} s")
         self.retry_after = retry_after
 
 
@@ -118,6 +122,8 @@ class Incoming:
     request: web.Request
     principal: Principal | None
     raw: bytes = b""
+    # What a large body has been decoded to already, away from the loop.
+    large: msgspec.Struct | InvalidInput | None = None
 
     @property
     def who(self) -> Principal:
@@ -134,16 +140,12 @@ class Incoming:
         """The body as `kind`; raises InvalidInput with its place."""
         if self.request.content_type != "application/json":
             raise UnsupportedBody("send JSON, with Content-Type: application/json")
-        try:
-            if nested_too_deeply(self.raw):
-                raise InvalidInput(f"nested more than {MAX_DEPTH} deep", place="body")
-            if b"\\u0000" in self.raw:  # PostgreSQL cannot keep it, and nobody means it
-                raise InvalidInput("a text contains the character NUL", place="body")
-            return msgspec.json.decode(self.raw, type=kind)
-        except msgspec.ValidationError as exc:
-            raise _placed(exc) from exc
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            raise InvalidInput(f"not JSON: {exc}", place="body") from exc
+        if self.large is not None:
+            if isinstance(self.large, kind):
+                return self.large
+            if isinstance(self.large, InvalidInput):
+                raise self.large
+        return decode(self.raw, kind)
 
     def query(self, kind: type[B]) -> B:
         """The query as `kind`; raises InvalidInput with its place."""
@@ -153,28 +155,10 @@ class Incoming:
         try:
             return msgspec.convert(given, kind, strict=False)
         except msgspec.ValidationError as exc:
-            raise _placed(exc, "query") from exc
-
-
-def nested_too_deeply(raw: bytes) -> bool:
-    """Whether JSON is nested deeper than anybody means it: what walks it would run out of stack."""
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
-        return False
-    depth = 0
-    for bracket in _STRING.sub(b"", raw).translate(None, _NO_BRACKETS):
-        depth += 1 if bracket in b"[{" else -1
-        if depth > MAX_DEPTH:
-            return True
-    return False
+            raise placed(exc, "query") from exc
 
 
 Handler = Callable[[Incoming], Awaitable[Reply | web.StreamResponse]]
-
-
-def _placed(error: msgspec.ValidationError, root: str = "$") -> InvalidInput:
-    """msgspec ends its sentence with the place: "Expected `str`, got `int` - at `$.name`"."""
-    reason, _, place = str(error).partition(" - at `")
-    return InvalidInput(reason, place=(place.rstrip("`") or "$").replace("$", root, 1))
 
 
 # --- lists --------------------------------------------------------------------------------------
@@ -235,7 +219,7 @@ def error_response(error: Exception) -> web.Response:
             status = 404
         case Conflict():
             status = 409
-        case TooManyAttempts():
+        case TooManyAttempts() | TooManyRequests():
             status, headers = 429, {"Retry-After": str(error.retry_after)}
         case Unavailable():
             status, headers = 503, {"Retry-After": "5"}

@@ -167,8 +167,10 @@ class PostControl(Protocol):
 class FlowControl(Protocol):
     """Judges flow documents and is told of new ones."""
 
-    def validate(self, flow_id: FlowId, document: Mapping[str, Plain]) -> Sequence[s.FlowProblem]:
-        """Everything that is wrong with a document; empty when it can be published."""
+    async def validate(
+        self, flow_id: FlowId, document: Mapping[str, Plain]
+    ) -> Sequence[s.FlowProblem]:
+        """What is wrong with a document; empty when it can be published. Not done in the loop."""
         ...
 
     async def published(self, flow: FlowRecord) -> None:
@@ -187,6 +189,8 @@ class ApiSettings:
     `body_time` for its body.
     `ws_port` and `wss_port` are where pages find the edge on the host they came from, `ws_url` is
     where they find it behind a proxy; the page may talk to that and to nothing else.
+    An address has `stranger_requests` at once and `stranger_rate` a second for what nobody has
+    signed in for, each session and each API token `session_requests` and `session_rate`.
     `/metrics` answers to `metrics_from`, and to anybody with `metrics_token` as Bearer.
     """
 
@@ -195,7 +199,6 @@ class ApiSettings:
     recordings_dir: Path
     web_dir: Path | None = None
     session_length: timedelta = timedelta(hours=12)
-    max_body: int = 1024 * 1024
     body_time: timedelta = timedelta(seconds=30)
     head_time: timedelta = timedelta(seconds=15)
     max_connections: int = 4000
@@ -203,6 +206,10 @@ class ApiSettings:
     sign_in_window: timedelta = timedelta(minutes=5)
     failures_per_user: int = 10
     failures_per_address: int = 30
+    stranger_requests: int = 3000
+    stranger_rate: float = 20
+    session_requests: int = 1000
+    session_rate: float = 50
     trusted_proxies: tuple[Network, ...] = LOOPBACK
     cookie_secure: bool = False
     origins: tuple[str, ...] = ()

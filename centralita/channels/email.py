@@ -20,6 +20,8 @@ from centralita.channels.protocol import Delayed, Letter, NotSent, Refused, Trou
 _ANSWER = 20.0
 _LETTER = 50.0
 _FAREWELL = 2.0
+# RFC 5321 4.5.3.1.3, without the brackets.
+_LONGEST_ADDRESS = 254
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,8 @@ def deliverable(address: str) -> str:
     """The address as mail servers know it: its domain in ASCII (RFC 5891). Raises Refused when it
     is none, or more than one."""
     local, _, domain = address.rpartition("@")
+    if len(address) > _LONGEST_ADDRESS:
+        raise Refused(Trouble.ADDRESS, "not an address: too long")
     try:
         known = f"{local}@{domain.encode('idna').decode('ascii')}"
         # Letters beyond ASCII may stand before the @ (RFC 6531); `Address` is older than that.

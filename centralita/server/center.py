@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -121,6 +122,7 @@ class Center:
         self.queues: dict[QueueId, QueueConfig] = {}
         self.flows: dict[str, Flow] = {}
         self._numbers: dict[str, str] = {}
+        self._taking = asyncio.Lock()
 
     async def load(self) -> None:
         """Read everything anew; what calls already use stays as it is."""
@@ -130,7 +132,7 @@ class Center:
         for record in await self._store.flows.all():
             published = await self._store.flows.published(record.flow_id)
             if published is not None:
-                self._take(published)
+                await self._take(published)
 
     def _queue(self, record: QueueRecord) -> QueueConfig:
         """The site's switch for the recording notice is above the queue's."""
@@ -176,7 +178,7 @@ class Center:
         record = await self._store.flows.get(FlowId(name), version)
         if record is None:
             raise NotFound(f"there is no version {version} of flow {name}")
-        return load(dict(record.document), version=record.version)
+        return await asyncio.to_thread(load, dict(record.document), version=record.version)
 
     @property
     def default_queue(self) -> str:
@@ -185,12 +187,15 @@ class Center:
 
     # --- FlowControl for the API ----------------------------------------------------------------
 
-    def validate(self, flow_id: FlowId, document: Mapping[str, Plain]) -> Sequence[s.FlowProblem]:
-        """Everything that is wrong with a document."""
+    async def validate(
+        self, flow_id: FlowId, document: Mapping[str, Plain]
+    ) -> Sequence[s.FlowProblem]:
+        """What is wrong with a document."""
+        flows, queues = {*self.flows, flow_id}, set(self.queues)
         try:
-            flow = load(dict(document), flows={*self.flows, flow_id}, queues=set(self.queues))
+            flow = await asyncio.to_thread(load, dict(document), flows=flows, queues=queues)
         except BadFlow as exc:
-            return [
+            problems = [
                 s.FlowProblem(
                     place=f"nodes.{problem.node}.{problem.field}".removeprefix("nodes..").strip(
                         "."
@@ -199,6 +204,9 @@ class Center:
                 )
                 for problem in exc.problems
             ]
+            if exc.more:
+                problems.append(s.FlowProblem(place="", message=f"and {exc.more} more problems"))
+            return problems
         if flow.name != flow_id:
             reason = f'the document says "{flow.name}", the address says "{flow_id}"'
             return [s.FlowProblem(place="flow", message=reason)]
@@ -206,11 +214,16 @@ class Center:
 
     async def published(self, flow: FlowRecord) -> None:
         """New calls use this version from now on."""
-        self._take(flow)
+        await self._take(flow)
 
-    def _take(self, record: FlowRecord) -> None:
+    async def _take(self, record: FlowRecord) -> None:
+        # One after the other, so that of two versions the one that was published last stays.
+        async with self._taking:
+            await self._use(record)
+
+    async def _use(self, record: FlowRecord) -> None:
         try:
-            flow = load(dict(record.document), version=record.version)
+            flow = await asyncio.to_thread(load, dict(record.document), version=record.version)
         except BadFlow as exc:
             log.error(
                 "published flow cannot be used",

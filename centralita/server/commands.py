@@ -17,8 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import yaml
-
 from centralita.api.passwords import hash_password
 from centralita.asr.vosk.models import get_model, list_models
 from centralita.audit.entry import Action, Outcome
@@ -26,6 +24,7 @@ from centralita.core.clock import SteadyClock
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import AgentId, FlowId, QueueId, UserId
 from centralita.core.wire import Plain, to_plain
+from centralita.ivr.documents import read_document
 from centralita.ivr.loader import BadFlow, load_file
 from centralita.server.auditing import audit_log, operator
 from centralita.server.bans import Bans
@@ -158,7 +157,7 @@ async def flow_check(config: Config, options: argparse.Namespace) -> int:
     names = set()
     for path in options.file:
         with contextlib.suppress(Exception):
-            names.add(str(yaml.safe_load(path.read_text(encoding="utf-8")).get("flow")))
+            names.add(str(cast(dict[str, Plain], read_document(path)).get("flow")))
     for path in options.file:
         try:
             flow = load_file(path, flows=names if len(options.file) > 1 else None)
@@ -188,8 +187,7 @@ async def flow_publish(config: Config, options: argparse.Namespace) -> int:
 
 
 async def _publish(store: Store, path: Path, numbers: tuple[str, ...] | None) -> int:
-    text = await asyncio.to_thread(path.read_text, encoding="utf-8")
-    document = cast(dict[str, Plain], yaml.safe_load(text))
+    document = cast(dict[str, Plain], await asyncio.to_thread(read_document, path))
     flow_id = FlowId(str(document["flow"]))
     record = await store.flows.add_version(flow_id, document, at=SteadyClock().now(), by="cli")
     await store.flows.publish(flow_id, record.version, numbers=numbers)

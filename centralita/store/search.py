@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.store.sql import insert_new
 from centralita.store.tables import InteractionRow, SearchTextRow
 from centralita.timeline.words import index_of
+
+# The words of this many signs are found in about a millisecond.
+_LONG = 5000
 
 
 async def index_entry(session: AsyncSession, interaction_id: str) -> None:
@@ -18,7 +23,7 @@ async def index_entry(session: AsyncSession, interaction_id: str) -> None:
         )
     )
     for texts in found:
-        await _put(session, interaction_id, "", index_of(*texts))
+        await _put(session, interaction_id, "", await _words(*texts))
 
 
 async def index_transcript(
@@ -29,7 +34,14 @@ async def index_transcript(
         select(InteractionRow.id).where(InteractionRow.call_id == call_id)
     )
     if interaction_id is not None:
-        await _put(session, interaction_id, recording_id, index_of(text))
+        await _put(session, interaction_id, recording_id, await _words(text))
+
+
+async def _words(*texts: str) -> str:
+    """The words of some texts; of long ones, found in a thread."""
+    if sum(map(len, texts)) < _LONG:
+        return index_of(*texts)
+    return await asyncio.to_thread(index_of, *texts)
 
 
 async def _put(session: AsyncSession, interaction_id: str, source: str, words: str) -> None:

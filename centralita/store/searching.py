@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -83,14 +84,16 @@ class Searching:
             entries = await interactions_of(session, rows)
             names = await _names(session, entries)
             spoken = await _transcripts(session, entries)
+        # In a thread: each of them may be as long as a book.
+        found = await asyncio.to_thread(lambda: [_found(entry, spoken, terms) for entry in entries])
         return Part(
             tuple(
                 Hit(
                     entry=entry,
                     customer_name=names.get(entry.customer_id or "", ""),
-                    found=_found(entry, spoken, terms),
+                    found=places,
                 )
-                for entry in entries
+                for entry, places in zip(entries, found, strict=True)
             ),
             following,
         )

@@ -102,4 +102,4 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         return values.get(match[1], "")
 
     filled = _FIELD.sub(value, text)
-    return re.sub(r" +([,.:;!?\n])", r"\1", filled)
+    return re.sub(r"(?<! ) +([,.:;!?\n])", r"\1", filled)

@@ -89,7 +89,9 @@ class Floor:
     async def report(self) -> s.Health:
         return self.health
 
-    def validate(self, flow_id: FlowId, document: Mapping[str, Plain]) -> Sequence[s.FlowProblem]:
+    async def validate(
+        self, flow_id: FlowId, document: Mapping[str, Plain]
+    ) -> Sequence[s.FlowProblem]:
         if "start" in document:
             return ()
         return (s.FlowProblem(place="start", message="a flow needs a start node"),)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from centralita.api.http import Forbidden, NotSignedIn, TooManyAttempts
+from centralita.api.http import Forbidden, NotSignedIn, TooManyAttempts, TooManyRequests
 from centralita.core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from centralita.core.refusals import VALUES, Refusal
 from centralita.outbound.rules import Reason
@@ -50,7 +50,16 @@ def test_each_refusal_has_words_that_take_what_it_gives(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_kind_of_error_has_words_for_what_has_no_refusal_of_its_own(language: str) -> None:
-    kinds = (Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn, TooManyAttempts, Unavailable)
+    kinds = (
+        Conflict,
+        Forbidden,
+        InvalidInput,
+        NotFound,
+        NotSignedIn,
+        TooManyAttempts,
+        TooManyRequests,
+        Unavailable,
+    )
     codes = {kind.code for kind in kinds} | {each.value.partition(".")[0] for each in Refusal}
     assert codes | {"internal", "other"} <= texts(language).keys()
 

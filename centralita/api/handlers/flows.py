@@ -65,7 +65,7 @@ class Flows:
             raise InvalidInput(
                 "a flow's id has small letters, digits, - and _, at most 63", place="path.id"
             )
-        problems = list(self._control.validate(FlowId(flow_id), given.document))
+        problems = list(await self._control.validate(FlowId(flow_id), given.document))
         if problems:
             return Reply(
                 s.FlowProblems(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 
 from centralita.asr.recognizer import GrammarError
+from centralita.core.text import normalised
 
 UNKNOWN = "[unk]"
 MOST_PHRASES = 2000
@@ -17,7 +17,7 @@ _NOT_IN_WORDS = re.compile(r"[^\w'\-]+")
 
 def normalise(phrase: str) -> str:
     """Lower case, composed accents, no punctuation, single spaces: as the models write words."""
-    plain = unicodedata.normalize("NFC", phrase).lower().replace("’", "'")
+    plain = normalised("NFC", phrase).lower().replace("’", "'")
     words = (word.strip("-'_") for word in _NOT_IN_WORDS.sub(" ", plain).split())
     return " ".join(word for word in words if word)
 

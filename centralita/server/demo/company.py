@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
-import yaml
-
 from centralita.api.passwords import hash_password
 from centralita.core.clock import Clock
 from centralita.core.files import write_private
@@ -28,6 +26,7 @@ from centralita.core.ids import (
     new_id,
 )
 from centralita.core.wire import Plain
+from centralita.ivr.documents import read_document
 from centralita.server.config import Config
 from centralita.server.settings import TrunkConfig
 from centralita.store.records import AgentRecord, QueueRecord, Role, UserRecord
@@ -164,9 +163,7 @@ async def publish_flows(
 
 def _documents(folder: Path) -> list[dict[str, Plain]]:
     paths = sorted(folder.glob("*.yaml"))
-    return [
-        cast(dict[str, Plain], yaml.safe_load(path.read_text(encoding="utf-8"))) for path in paths
-    ]
+    return [cast(dict[str, Plain], read_document(path)) for path in paths]
 
 
 async def _put_user(

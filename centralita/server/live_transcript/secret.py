@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import timedelta
+
+from centralita.core.text import normalised
 
 BEFORE_PAUSE = timedelta(seconds=10)
 """Who pauses the recording does so when the first digits have been said already: sayings whose last
@@ -61,5 +62,5 @@ def _is_number(word: str) -> bool:
 
 def _plain(word: str) -> str:
     """In small letters, without accents and what is no letter."""
-    parts = unicodedata.normalize("NFD", word.casefold())
+    parts = normalised("NFD", word.casefold())
     return "".join(letter for letter in parts if letter.isalpha())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -390,12 +391,21 @@ async def test_a_form_is_not_taken_for_json(ana: Person) -> None:
     assert answer.status == 415
 
 
-async def test_a_body_beyond_the_limit_is_refused(tmp_path: Path) -> None:
-    async with open_desk(tmp_path, max_body=1000) as desk:
-        ana = await desk.sign_in("ana")
-        answer = await ana.ask("POST", "/api/v1/interactions", {"body": "x" * 2000})
-        assert answer.status == 413
-        assert (await answer.json())["error"]["code"] == "request_entity_too_large"
+async def test_a_body_beyond_the_limit_is_refused(ana: Person) -> None:
+    answer = await ana.ask("POST", "/api/v1/interactions", {"body": "x" * 1_100_000})
+    assert answer.status == 413
+    assert (await answer.json())["error"]["code"] == "request_entity_too_large"
+
+
+async def test_the_longest_letter_of_the_longest_signs_fits(ana: Person) -> None:
+    letter = {"channel": "note", "identity": "+34600111222", "body": "😀" * 200_000}
+    raw = json.dumps(letter, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json"}
+    answer = await ana.ask("POST", "/api/v1/interactions", data=raw, headers=headers)
+    assert answer.status == 201
+    notes = json.dumps({"notes": "😀" * 20_000}).encode()
+    path = f"/api/v1/interactions/{(await answer.json())['id']}"
+    assert (await ana.ask("PATCH", path, data=notes, headers=headers)).status == 200
 
 
 @pytest.mark.parametrize(

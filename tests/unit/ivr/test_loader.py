@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from centralita.core.errors import InvalidInput
+from centralita.ivr.documents import read_document
 from centralita.ivr.flow import learned
 from centralita.ivr.loader import BadFlow, load, load_file
 from centralita.ivr.nodes import NODE_TYPES
@@ -195,6 +197,91 @@ def test_yes_no_and_dates_are_words_as_people_write_them(tmp_path: Path) -> None
         """,
     )
     assert Ride(loaded).notes == ["holiday", "refused"]
+
+
+def test_what_is_published_from_a_file_is_what_was_checked(tmp_path: Path) -> None:
+    file = tmp_path / "main.yaml"
+    file.write_text("say: [yes, no, 2026-01-05]\n", encoding="utf-8")
+    assert read_document(file) == {"say": ["yes", "no", "2026-01-05"]}
+
+
+def test_three_thousand_wrong_targets_are_told_in_well_below_a_second() -> None:
+    nodes = {
+        f"node{number:05}": {"type": "play", "prompt": "x" * 30, "next": f"none{number:05}"}
+        for number in range(3000)
+    }
+    document = {"flow": "big", "start": "node00000", "nodes": nodes}
+    begun = time.thread_time()
+    with pytest.raises(BadFlow) as caught:
+        load(document)
+    assert time.thread_time() - begun < 0.5
+    assert [problem.node for problem in caught.value.problems] == list(nodes)[:20]
+    assert "did you mean" in caught.value.problems[0].reason
+    assert "did you mean" not in caught.value.problems[19].reason
+    # 3,000 targets, 2,999 that nothing leads to, 3,000 that do not lead to an end
+    assert caught.value.more == 3000 + 2999 + 3000 - 20
+    assert str(caught.value).endswith("and 8979 more problems")
+
+
+def test_a_long_chain_that_is_sound_is_loaded_quickly() -> None:
+    nodes: dict[str, object] = {
+        f"n{number}": {"type": "play", "prompt": "x", "next": f"n{number + 1}"}
+        for number in range(4000)
+    }
+    nodes["n4000"] = {"type": "hangup"}
+    begun = time.thread_time()
+    assert len(load({"flow": "chain", "start": "n0", "nodes": nodes}).nodes) == 4001
+    assert time.thread_time() - begun < 0.5
+
+
+def test_a_flow_of_too_many_nodes_is_refused_at_once() -> None:
+    nodes = {f"n{number}": {"type": "hangup"} for number in range(5001)}
+    with pytest.raises(BadFlow, match="5001 nodes are more than 5000"):
+        load({"flow": "big", "start": "n0", "nodes": nodes})
+
+
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+MERGES = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (LAUGHS, "has more than 100000 values"),
+        (MERGES, "has more than 100000 values"),
+        ("a: &a [*a]", "an anchor holds itself"),
+        ("a: " + "[" * 60 + "&b [x]" + "]" * 60 + "\n" + "c: [[[[[*b]]]]]", None),
+        ("a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 40 + "*a" + "]" * 40, "64 deep"),
+        ("[" * 65 + "]" * 65, "64 deep"),
+        ("[" * 20_000, "64 deep"),
+        ("a: x\n" * 250_000, "is larger than 1024 kB"),
+        ("a: 1:99:_", None),
+        ("a: !!timestamp x", "not valid YAML"),
+        ("a: !!int x", "not valid YAML"),
+        ("a: !!python/object:os.system x", "not valid YAML"),
+    ],
+    ids=[
+        "laughs", "merges", "itself", "named again", "deep by an anchor", "deep", "very deep",
+        "large", "base 60", "time", "number", "object",
+    ],
+)  # fmt: skip
+def test_a_bomb_of_yaml_is_refused_before_it_is_made(
+    tmp_path: Path, text: str, reason: str | None
+) -> None:
+    file = tmp_path / "bomb.yaml"
+    file.write_text(text, encoding="utf-8")
+    begun = time.thread_time()
+    if reason is None:
+        read_document(file)
+    else:
+        with pytest.raises(InvalidInput, match=reason) as caught:
+            read_document(file)
+        assert caught.value.place.startswith(str(file))
+    assert time.thread_time() - begun < 1
 
 
 JSON = st.recursive(

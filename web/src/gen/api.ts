@@ -560,7 +560,7 @@ export interface paths {
         };
         /** The newest version of a flow. */
         get: operations["flow"];
-        /** Save the next version. A bad document is refused with everything that is wrong. */
+        /** Save the next version. A bad document is refused with what is wrong with it. */
         put: operations["save_flow"];
         post?: never;
         delete?: never;

@@ -19,6 +19,7 @@ export const en: Dictionary = {
   "error.not_signed_in": "Your session has ended.",
   "error.wrong_credentials": "The user name or the password is wrong.",
   "error.too_many_attempts": "Too many attempts. Wait a few minutes and try again.",
+  "error.too_many_requests": "Too many requests at once. Wait a moment and try again.",
   "error.forbidden": "You are not allowed to do this.",
   "error.csrf": "This page is out of date. Please load it again.",
   "error.not_found": "It no longer exists.",

@@ -17,6 +17,7 @@ export const es = {
   "error.not_signed_in": "La sesión ha terminado.",
   "error.wrong_credentials": "El usuario o la contraseña no son correctos.",
   "error.too_many_attempts": "Demasiados intentos. Espere unos minutos y pruebe otra vez.",
+  "error.too_many_requests": "Demasiadas peticiones a la vez. Espere un momento y pruebe otra vez.",
   "error.forbidden": "No tiene permiso para hacer esto.",
   "error.csrf": "La página ha caducado. Vuelva a cargarla.",
   "error.not_found": "Ya no existe.",
