@@ -42,7 +42,16 @@ from centralita.server.live_transcript.secret import masked
 from centralita.server.log import JsonFormatter, TextFormatter
 from centralita.telephony.worker.addresses import media_peer, rewrite
 from centralita.telephony.worker.page_sdp import wide_first, with_public_candidate
+from centralita.telephony.worker.refer import wanted
+from centralita.telephony.worker.sip_message import (
+    addresses_of,
+    invite_facts,
+    parse_address,
+    user_of_uri,
+)
+from centralita.telephony.worker.sip_uri import name_addr, sip_uri
 from centralita.telephony.worker.targets import targets_of
+from centralita.telephony.worker.wire_text import wire_message
 from centralita.timeline.identity import caller_identity, is_withheld, normal_identity
 from centralita.timeline.model import Channel
 from centralita.timeline.templates import Template, TemplateText, check, fill
@@ -138,6 +147,20 @@ def _audited(text: str) -> None:
                          details={"username": text}))  # fmt: skip
 
 
+_ADDRESSED = ("From", "P-Asserted-Identity", "Remote-Party-ID", "Diversion", "History-Info")
+
+
+def _invited(text: str) -> None:
+    lines = [f"INVITE sip:{text}@centralita SIP/2.0", "X-Centralita-Trunk: acme"]
+    lines += [f"{name}: {text}" for name in (*_ADDRESSED, "Privacy", "X-Note", text)]
+    invite_facts("\r\n".join(lines) + "\r\n\r\n" + text, behind_edge=True)
+
+
+def _many_headers(size: int) -> str:
+    """A text that begins another header with each line."""
+    return "\r\n".join(["Diversion: <sip:1@x>,<sip:2@x>"] * (size // 32))
+
+
 def _logged(text: str) -> None:
     record = logging.makeLogRecord({"msg": "call refused", "levelname": "INFO", "error": text})
     for formatter in (TextFormatter, JsonFormatter):
@@ -187,6 +210,13 @@ PARSERS = (
     Subject("codecs for pages", wide_first),
     Subject("candidates", lambda text: with_public_candidate(text, "192.0.2.1")),
     Subject("targets", targets_of),
+    Subject("INVITE", _invited, (_many_headers,)),
+    Subject("address", parse_address),
+    Subject("addresses", lambda text: addresses_of([text])),
+    Subject("user of a URI", user_of_uri),
+    Subject("Refer-To", wanted),
+    Subject("text from the wire", wire_message),
+    Subject("our From", lambda text: name_addr(text, sip_uri(text, "centralita"))),
 )
 
 
