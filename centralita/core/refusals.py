@@ -16,6 +16,16 @@ class Refusal(StrEnum):
     WRONG_CREDENTIALS = "wrong_credentials"
     CSRF = "csrf"
 
+    # Accounts.
+    LAST_ADMIN = "conflict.last_admin"
+    EXTENSION_TAKEN = "conflict.extension"
+    NO_SUCH_SESSION = "not_found.session"
+    NOT_FOR_TOKENS = "forbidden.token"
+    OLD_PASSWORD_WRONG = "invalid_input.old_password"
+    PASSWORD_SHORT = "invalid_input.password_short"
+    PASSWORD_WEAK = "invalid_input.password_weak"
+    PASSWORD_UNCHANGED = "invalid_input.password_unchanged"
+
     # The phone, the status, the wrap-up.
     NO_AGENT = "no_agent"
     NO_EXTENSION = "forbidden.no_extension"
@@ -104,6 +114,8 @@ class Refusal(StrEnum):
 
 
 VALUES: Mapping[Refusal, frozenset[str]] = {
+    Refusal.EXTENSION_TAKEN: frozenset({"name", "extension"}),
+    Refusal.PASSWORD_SHORT: frozenset({"shortest"}),
     Refusal.AGENT_RINGS: frozenset({"name"}),
     Refusal.AGENT_TALKS: frozenset({"name"}),
     Refusal.AGENT_WRAPS_UP: frozenset({"name"}),

@@ -661,14 +661,19 @@ async def test_a_session_ends_with_its_time_its_sign_out_or_its_user(store: Stor
                 user_id=eva.user_id,
                 created_at=NOON,
                 expires_at=NOON + timedelta(hours=1),
+                used_at=NOON,
             )
         )
-    assert await store.sessions.find("t1", NOON) is not None
-    assert await store.sessions.find("t1", NOON + timedelta(hours=1)) is None
+    day, idle = timedelta(days=1), timedelta(minutes=10)
+    assert await store.sessions.find("t1", NOON, day) is not None
+    assert await store.sessions.find("t1", NOON + timedelta(hours=1), day) is None
+    assert await store.sessions.find("t1", NOON + idle, idle) is None
+    await store.sessions.used(["t1"], NOON + idle / 2)
+    assert set(await store.sessions.good(NOON + idle, idle)) == {"t1"}
     await store.sessions.end("t1")
-    assert await store.sessions.find("t1", NOON) is None
+    assert await store.sessions.find("t1", NOON, day) is None
     await store.users.put(replace(eva, active=False))
-    assert await store.sessions.find("t2", NOON) is None
+    assert await store.sessions.find("t2", NOON, day) is None
 
 
 async def test_an_api_token_works_until_it_expires_or_is_revoked(store: Store) -> None:

@@ -269,6 +269,17 @@ def phones_table(phones: Iterable[EdgePhone], trunks: Iterable[EdgeTrunk]) -> st
     return "\n".join([PHONES_HEADER, *rows]) + "\n"
 
 
+def phones_in(table: str) -> dict[str, str]:
+    """The extensions of a table as `phones_table` makes it, with their HA1."""
+    found = {}
+    for row in table.splitlines()[1:]:
+        # A trunk's user name may have any signs; neither an extension nor an HA1 has a colon.
+        fields = row.split(":")
+        if len(fields) == 6 and "/" not in fields[1]:
+            found[fields[1]] = fields[4]
+    return found
+
+
 def registrations_table(
     header: str, config: EdgeConfig, tokens: dict[str, str], contact: str
 ) -> str:
