@@ -75,7 +75,10 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
     fresh = not (config.data / "demo-credentials.json").exists()
     async with open_data(config) as store:
         if options.demo:
-            credentials = await found_company(store, config, SteadyClock())
+            left: list[str] = []
+            credentials = await found_company(store, config, SteadyClock(), left)
+            if left:
+                print(f"Was here before and is left as it was: {', '.join(left)}.", flush=True)
         elif not await store.flows.all():
             await _publish(store, Path(__file__).with_name("welcome.yaml"), (ANY_NUMBER,))
     supervisor = await KeeperLink.connect(Path(os.environ[KEEPER_SOCKET]))
@@ -84,7 +87,9 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
     loop.add_signal_handler(signal.SIGUSR2, leave)
     # After the handlers: from now on the keeper passes signals on, which would end us before.
     supervisor.serving()
-    _announce(config, credentials if fresh else {}, demo=options.demo)
+    # Into a terminal only: what a service prints is kept in the journal of the machine.
+    shown = credentials if fresh and sys.stdout.isatty() else {}
+    _announce(config, shown, demo=options.demo)
     await stop.wait()
     if left_to_the_next:
         await house.leave()
