@@ -187,6 +187,9 @@ def interaction(value: m.Interaction) -> s.Interaction:
         candidates=list(value.candidates),
         tags=list(value.tags),
         sending=sending(value.sending) if value.sending is not None else None,
+        created_by=value.created_by,
+        created_at=value.created_at,
+        by_hand=value.by_hand,
         call=None
         if details is None
         else s.CallDetails(

@@ -66,6 +66,7 @@ class Refusal(StrEnum):
     CANNOT_DIAL = "cannot_dial"
     IS_A_COLLEAGUE = "cannot_dial.colleague"
     SERVES_NO_QUEUE = "not_allowed.no_queue"
+    NOT_YOUR_QUEUE = "not_allowed.not_your_queue"
     OUT_NOT_A_NUMBER = "not_allowed.not_a_number"
     OUT_NOT_ALLOWED = "not_allowed.not_allowed"
     OUT_COSTLY = "not_allowed.costly"
@@ -82,6 +83,7 @@ class Refusal(StrEnum):
     TAKEN = "taken"
     NO_SUCH_TASK = "not_found.task"
     NOT_YOURS_TO_GIVE = "forbidden.task"
+    NOT_YOUR_QUEUES_TASK = "forbidden.task_of_queue"
     IN_THE_PAST = "invalid_input.past"
     UNKNOWN_QUEUE = "invalid_input.queue"
     UNKNOWN_AGENT = "invalid_input.agent"
@@ -106,6 +108,7 @@ class Refusal(StrEnum):
 
     # Messages.
     SENT_ALREADY = "sent_already"
+    NOT_YOUR_MESSAGE = "forbidden.message"
 
     # What is heard.
     NOT_TO_BE_HEARD = "forbidden.recording"

@@ -37,7 +37,7 @@ def handlers(ports: ApiPorts, auth: Authenticator) -> dict[str, Handler]:
         **accounts.Accounts(ports, auditor).handlers(),
         **calls.Calls(ports, auditor).handlers(),
         **conversations.Conversations(ports, auditor).handlers(),
-        **customers.Customers(ports).handlers(),
+        **customers.Customers(ports, auditor).handlers(),
         **interactions.Interactions(ports, auditor).handlers(),
         **tasks.Tasks(ports).handlers(),
         **writing.Writing(ports, auditor).handlers(),

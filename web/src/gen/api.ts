@@ -1742,15 +1742,20 @@ export interface components {
         /**
          * @description One entry of a timeline. `candidates` are customers who share the number or address, until
          *     somebody says which one it was (`POST /interactions/{id}/customer`). `sending` says how far a
-         *     message is that was written here, and is null for all others.
+         *     message is that was written here, and is null for all others. `created_by` is the user or token
+         *     that made it by the API, at `created_at`; empty and null for what the house itself has entered.
+         *     `by_hand`: a person typed it in, and nothing but their word says that it was so, and when.
          */
         Interaction: {
             agent_id: string | null;
             body: string;
+            by_hand: boolean;
             call: components["schemas"]["CallDetails"] | null;
             candidates: string[];
             case_id: string | null;
             channel: components["schemas"]["Channel"];
+            created_at: string | null;
+            created_by: string;
             customer_id: string | null;
             direction: components["schemas"]["Direction"];
             disposition: string;
