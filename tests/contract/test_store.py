@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
@@ -33,7 +35,7 @@ from centralita.core.ids import (
 )
 from centralita.core.tasks import Tasks
 from centralita.core.wire import Plain
-from centralita.store.database import Database, DatabaseUnavailable
+from centralita.store.database import MIGRATIONS, Database, DatabaseUnavailable
 from centralita.store.records import (
     AgentRecord,
     ApiTokenRecord,
@@ -165,6 +167,37 @@ async def test_opening_again_keeps_what_is_there(url: str) -> None:
     second = await open_store(url)
     assert await second.customers.get(ANA) == customer("cus_ana")
     await second.close()
+
+
+async def test_an_upgrade_signs_nobody_out(url: str) -> None:
+    def to_0008(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0008")
+        connection.execute(
+            text(
+                "INSERT INTO users (id, username, name, role, password_hash, active)"
+                " VALUES ('user_eva', 'eva', 'Eva', 'admin', 'x', true)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO sessions (token_hash, user_id, created_at, expires_at)"
+                " VALUES ('t1', 'user_eva', '2026-01-05 12:00:00', '2999-01-01 00:00:00')"
+            )
+        )
+
+    old = Database(url)
+    async with old.engine.execution_options(write=True).begin() as connection:
+        await connection.execute(text("SELECT 1"))
+        await connection.run_sync(to_0008)
+    await old.close()
+    store = await open_store(url)
+    found = await store.sessions.find("t1", datetime.now(UTC), timedelta(minutes=30))
+    assert found is not None
+    assert found[0].phone is None  # its page may be a phone, and goes on being one
+    await store.close()
 
 
 async def test_two_servers_may_open_a_new_database_at_once(url: str) -> None:
