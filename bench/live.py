@@ -169,6 +169,7 @@ async def _sign_in_all(server: ServerProcess, pages: int, password: str) -> list
                 user_id=user_id,
                 created_at=now,
                 expires_at=now + timedelta(hours=1),
+                used_at=now,
             )
         )
         tokens.append(token)

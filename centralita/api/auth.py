@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections import OrderedDict, deque
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from centralita.api import schemas as s
 from centralita.api import views
-from centralita.api.http import Forbidden, NotSignedIn, Principal, TooManyAttempts
+from centralita.api.http import Forbidden, NotSignedIn, Principal
 from centralita.api.pace import Pace
 from centralita.api.passwords import API_TOKEN_PREFIX, csrf_token, token_hash
 from centralita.api.ports import ApiSettings, Network
@@ -24,7 +23,7 @@ SESSION_COOKIE = "centralita_session"
 CSRF_COOKIE = "centralita_csrf"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# How exactly we know when a token was used last; each write costs a transaction.
+# How exactly we know when a token or session was used last; each write costs a transaction.
 USED_RESOLUTION = timedelta(minutes=1)
 
 
@@ -91,9 +90,11 @@ class Authenticator:
                 )  # fmt: skip
                 return Principal(user=user, role=record.role, expires_at=record.expires_at)
         else:
-            found = await self._store.sessions.find(hashed, now)
+            found = await self._store.sessions.find(hashed, now, self._settings.session_idle)
             if found is not None:
                 session, signed_in = found
+                if now - session.used_at > min(USED_RESOLUTION, self._settings.session_idle / 10):
+                    await self._store.sessions.used([hashed], now)
                 return Principal(
                     user=views.user(signed_in),
                     role=signed_in.role,
@@ -155,55 +156,3 @@ def within(address: str, networks: tuple[Network, ...]) -> bool:
     except ValueError:
         return False
     return any(parsed.version == network.version and parsed in network for network in networks)
-
-
-class SignInGuard:
-    """Counts attempts to sign in, by user and by address, and refuses when they are too many.
-
-    An attempt counts from its beginning, so that many at once are counted too; a success takes
-    its own count back. Unknown users are counted like known ones.
-    """
-
-    # Bounds the memory that strangers can take; the oldest keys are forgotten first.
-    KEYS = 20_000
-
-    def __init__(self, clock: Clock, settings: ApiSettings) -> None:
-        self._clock = clock
-        self._window = settings.sign_in_window
-        self._limits = {"user": settings.failures_per_user, "from": settings.failures_per_address}
-        self._attempts: OrderedDict[tuple[str, str], deque[datetime]] = OrderedDict()
-
-    def begin(self, username: str, address: str) -> None:
-        """An attempt begins; raises TooManyAttempts."""
-        now = self._clock.now()
-        keys = self._keys(username, address)
-        for key in keys:
-            attempts = self._recent(key, now)
-            if len(attempts) >= self._limits[key[0]]:
-                wait = attempts[0] + self._window - now
-                raise TooManyAttempts(max(1, int(wait.total_seconds()) + 1))
-        for key in keys:
-            self._attempts.setdefault(key, deque()).append(now)
-            self._attempts.move_to_end(key)
-        while len(self._attempts) > self.KEYS:
-            self._attempts.popitem(last=False)
-
-    def succeeded(self, username: str, address: str) -> None:
-        """It was the right password."""
-        user, source = self._keys(username, address)
-        self._attempts.pop(user, None)
-        attempts = self._attempts.get(source)
-        if attempts:
-            attempts.pop()
-
-    def _recent(self, key: tuple[str, str], now: datetime) -> deque[datetime]:
-        attempts = self._attempts.get(key, deque())
-        while attempts and attempts[0] + self._window <= now:
-            attempts.popleft()
-        if not attempts:
-            self._attempts.pop(key, None)
-        return attempts
-
-    @staticmethod
-    def _keys(username: str, address: str) -> tuple[tuple[str, str], tuple[str, str]]:
-        return ("user", username.strip().casefold()), ("from", network_of(address))

@@ -66,6 +66,10 @@ class LiveHub:
             if message is not None:
                 watcher.put(message)
 
+    def watching(self) -> tuple[Watcher, ...]:
+        """The connections as of now."""
+        return tuple(self._watchers)
+
     def watch(self, viewer: Viewer, session: str = "") -> Watcher:
         """Begin to watch; the snapshot is the first message. `session` is what may be ended."""
         watcher = Watcher(viewer, session)
@@ -100,6 +104,12 @@ class LiveHub:
     def end_session(self, session: str) -> None:
         """Close the connections of a session that was signed out."""
         self._close_where(lambda watcher: watcher.session == session, "signed out")
+
+    def end_token(self, token_id: str) -> None:
+        """Close the connections of a program whose token was revoked."""
+        self._close_where(
+            lambda watcher: not watcher.session and watcher.viewer.user == token_id, "signed out"
+        )
 
     def close(self) -> None:
         """Close all connections: the server stops."""

@@ -9,10 +9,11 @@ import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from centralita.api.auth import Authenticator
+from centralita.api.eviction import viewer_of
 from centralita.api.http import NotSignedIn, Principal, error_response
 from centralita.api.live import LiveHub
 from centralita.api.live_messages import LiveSignIn
-from centralita.api.watcher import Viewer, Watcher
+from centralita.api.watcher import Watcher
 from centralita.core.clock import Clock
 from centralita.core.errors import CentralitaError
 from centralita.core.tasks import Tasks
@@ -67,7 +68,7 @@ class LiveSocket:
                 await socket.close(code=NOT_SIGNED_IN, message=b"sign in first")
                 return socket
         watcher = self._hub.watch(
-            Viewer(principal.user.agent_id, principal.is_supervisor, principal.user.id),
+            viewer_of(principal.user.id, principal.role, principal.user.agent_id),
             principal.session,
         )
         sender = self._tasks.spawn(self._send(socket, watcher), name="send")

@@ -52,6 +52,16 @@ def hash_password(password: str) -> str:
     return PasswordHasher().hash(password)
 
 
+def new_password() -> str:
+    """A password for somebody to sign in with, who may change it."""
+    return secrets.token_urlsafe(12)
+
+
+def new_phone_password() -> str:
+    """A password for a phone; nobody has to remember it."""
+    return secrets.token_urlsafe(12)
+
+
 def new_token(prefix: str) -> str:
     """An opaque token: 256 random bits."""
     return prefix + secrets.token_urlsafe(32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -92,6 +92,21 @@ class ConversationControl(Protocol):
         ...
 
 
+class HouseControl(Protocol):
+    """Everything that works by the directory of users, agents and queues."""
+
+    async def take_changes(self) -> None:
+        """Work by the directory as the store has it now: routing, the edge's phones, and whoever
+        is here without a right to be. No call notices. What cannot be told at once (the edge is
+        starting) is told as soon as it can be."""
+        ...
+
+    async def show_out(self) -> None:
+        """End what a session or token kept open that is good no more. As above, what cannot be
+        done at once is done soon."""
+        ...
+
+
 class HealthReport(Protocol):
     """Tells how the parts of the house are."""
 
@@ -143,6 +158,10 @@ class PhoneControl(Protocol):
         """No page is the phone any more."""
         ...
 
+    async def keep_only(self, extensions: Collection[str]) -> None:
+        """Dismiss the pages of all other extensions: nobody who may is signed in there."""
+        ...
+
     def leaves(self, extension: str) -> None:
         """The page is being closed or loaded anew."""
         ...
@@ -185,6 +204,8 @@ class ApiSettings:
     `trusted_proxies` may say in X-Forwarded-For and X-Forwarded-Proto who the client is. With
     `cookie_secure` the cookies are for TLS only, whatever a proxy says.
     `origins` are other origins of the page (the public URL, where a proxy changes the host).
+    A session is over after `session_length`, or when neither a request nor an open live feed was
+    there for `session_idle`. `domain` is what phones register with.
     A request has `head_time` for its first line and headers when a connection begins, and
     `body_time` for its body.
     `ws_port` and `wss_port` are where pages find the edge on the host they came from, `ws_url` is
@@ -199,6 +220,8 @@ class ApiSettings:
     recordings_dir: Path
     web_dir: Path | None = None
     session_length: timedelta = timedelta(hours=12)
+    session_idle: timedelta = timedelta(minutes=30)
+    domain: str = "centralita"
     body_time: timedelta = timedelta(seconds=30)
     head_time: timedelta = timedelta(seconds=15)
     max_connections: int = 4000
@@ -235,6 +258,7 @@ class ApiPorts:
     flows: FlowControl
     bans: BanControl
     phones: PhoneControl
+    house: HouseControl
     post: PostControl
     metrics: CollectorRegistry
     keyring: Keyring

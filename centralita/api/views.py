@@ -14,11 +14,13 @@ from centralita.core.errors import CentralitaError
 from centralita.core.ids import CallId
 from centralita.core.wire import Plain, to_plain
 from centralita.store.records import (
+    Account,
     AgentRecord,
     ApiTokenRecord,
     FlowRecord,
     QueueRecord,
     RecordingRecord,
+    SessionRecord,
     TranscriptRecord,
     UserRecord,
 )
@@ -39,6 +41,35 @@ def user(record: UserRecord) -> s.User:
         name=record.name,
         role=record.role.value,
         agent_id=record.agent_id,
+    )
+
+
+def account(value: Account, phone_password: str | None = None) -> s.Account:
+    """An account; `phone_password` only when it has just been made."""
+    return s.Account(
+        id=value.user.user_id,
+        username=value.user.username,
+        name=value.user.name,
+        role=value.user.role.value,
+        active=value.user.active,
+        agent_id=value.user.agent_id,
+        extension=value.agent.extension if value.agent is not None else None,
+        queues=list(value.queues),
+        phone_password=phone_password,
+    )
+
+
+def signed_in(record: SessionRecord, *, current: bool) -> s.SignedIn:
+    """A session, for the one whose it is."""
+    return s.SignedIn(
+        id=record.session_id,
+        created_at=record.created_at,
+        used_at=record.used_at,
+        expires_at=record.expires_at,
+        address=record.address,
+        program=record.program,
+        phone=bool(record.phone),
+        current=current,
     )
 
 
@@ -156,6 +187,9 @@ def interaction(value: m.Interaction) -> s.Interaction:
         candidates=list(value.candidates),
         tags=list(value.tags),
         sending=sending(value.sending) if value.sending is not None else None,
+        created_by=value.created_by,
+        created_at=value.created_at,
+        by_hand=value.by_hand,
         call=None
         if details is None
         else s.CallDetails(

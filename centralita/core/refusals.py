@@ -16,6 +16,16 @@ class Refusal(StrEnum):
     WRONG_CREDENTIALS = "wrong_credentials"
     CSRF = "csrf"
 
+    # Accounts.
+    LAST_ADMIN = "conflict.last_admin"
+    EXTENSION_TAKEN = "conflict.extension"
+    NO_SUCH_SESSION = "not_found.session"
+    NOT_FOR_TOKENS = "forbidden.token"
+    OLD_PASSWORD_WRONG = "invalid_input.old_password"
+    PASSWORD_SHORT = "invalid_input.password_short"
+    PASSWORD_WEAK = "invalid_input.password_weak"
+    PASSWORD_UNCHANGED = "invalid_input.password_unchanged"
+
     # The phone, the status, the wrap-up.
     NO_AGENT = "no_agent"
     NO_EXTENSION = "forbidden.no_extension"
@@ -56,6 +66,7 @@ class Refusal(StrEnum):
     CANNOT_DIAL = "cannot_dial"
     IS_A_COLLEAGUE = "cannot_dial.colleague"
     SERVES_NO_QUEUE = "not_allowed.no_queue"
+    NOT_YOUR_QUEUE = "not_allowed.not_your_queue"
     OUT_NOT_A_NUMBER = "not_allowed.not_a_number"
     OUT_NOT_ALLOWED = "not_allowed.not_allowed"
     OUT_COSTLY = "not_allowed.costly"
@@ -72,6 +83,7 @@ class Refusal(StrEnum):
     TAKEN = "taken"
     NO_SUCH_TASK = "not_found.task"
     NOT_YOURS_TO_GIVE = "forbidden.task"
+    NOT_YOUR_QUEUES_TASK = "forbidden.task_of_queue"
     IN_THE_PAST = "invalid_input.past"
     UNKNOWN_QUEUE = "invalid_input.queue"
     UNKNOWN_AGENT = "invalid_input.agent"
@@ -96,6 +108,7 @@ class Refusal(StrEnum):
 
     # Messages.
     SENT_ALREADY = "sent_already"
+    NOT_YOUR_MESSAGE = "forbidden.message"
 
     # What is heard.
     NOT_TO_BE_HEARD = "forbidden.recording"
@@ -104,6 +117,8 @@ class Refusal(StrEnum):
 
 
 VALUES: Mapping[Refusal, frozenset[str]] = {
+    Refusal.EXTENSION_TAKEN: frozenset({"name", "extension"}),
+    Refusal.PASSWORD_SHORT: frozenset({"shortest"}),
     Refusal.AGENT_RINGS: frozenset({"name"}),
     Refusal.AGENT_TALKS: frozenset({"name"}),
     Refusal.AGENT_WRAPS_UP: frozenset({"name"}),

@@ -88,7 +88,8 @@ class Board:
     ) -> list[Action]:
         """Take a changed directory: those who wait, talk or are offered a call don't notice.
 
-        Who is no longer in it finishes the call at hand and is offered none any more.
+        Who is no longer in it finishes the call at hand and is offered none any more; one whose
+        phone rings has not got it yet, and the caller is offered on.
         """
         for queue in queues:
             self._floor.put_queue(queue)
@@ -109,6 +110,9 @@ class Board:
                     since=now,
                 )
             )
+            offer = self.offers.get(gone.offer_id) if gone.offer_id is not None else None
+            if offer is not None:
+                actions += self._moves.take_back(offer, now)
         actions += self.match_all(now)
         # Who serves which queue has changed, so have the figures of all.
         return [*actions, *(self._floor.figures(queue_id) for queue_id in self.queues)]

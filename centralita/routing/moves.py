@@ -181,6 +181,16 @@ class Moves:
         actions += self.settle(offer, OfferState.WITHDRAWN, now)
         return actions + self.to_idle(self._floor.agents[offer.agent_id], now, keep_idle_since=True)
 
+    def take_back(self, offer: Offer, now: datetime) -> list[Action]:
+        """The agent whose phone rings is an agent no more; the caller keeps the place."""
+        call = self._floor.calls.get(offer.call_id)
+        if call is not None:
+            self._floor.put_call(replace(call, offer_id=None))
+        actions: list[Action] = [EndAgentLeg(offer_id=offer.offer_id)]
+        actions += self.settle(offer, OfferState.WITHDRAWN, now)
+        agent = self._floor.agents[offer.agent_id]
+        return actions + self.to_idle(agent, now, keep_idle_since=True)
+
     # --- calls that go ----------------------------------------------------------------------
 
     def leave(self, call_id: CallId, reason: LeaveReason, now: datetime) -> list[Action]:

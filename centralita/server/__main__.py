@@ -95,7 +95,9 @@ def parser() -> argparse.ArgumentParser:
     imports.add_argument("--ours", action="append", default=[], help="mbox: an address of ours")
     imports.set_defaults(run="import_file")
 
-    user = verbs.add_parser("user", help="people who sign in").add_subparsers(required=True)
+    user = verbs.add_parser(
+        "user", help="people who sign in: add, list, disable, enable, passwords, role, move"
+    ).add_subparsers(required=True)
     add_user = user.add_parser("add", parents=[common], help="prints a new password")
     add_user.add_argument("username")
     add_user.add_argument("--name", default="")
@@ -103,7 +105,8 @@ def parser() -> argparse.ArgumentParser:
     add_user.add_argument("--extension", help="the phone of an agent; prints its password, too")
     add_user.add_argument("--queue", action="append", default=[], help="a queue the agent serves")
     add_user.add_argument("--skill", action="append", default=[], help="german or german:3")
-    add_user.set_defaults(run="user_add")
+    add_user.set_defaults(run="user_add", module="account_commands")
+    _add_accounts(user, common)
 
     ban = verbs.add_parser("ban", help="addresses that a running server ignores").add_subparsers(
         required=True
@@ -130,6 +133,30 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     verify.set_defaults(run="verify", module="audit_commands")
     return top
+
+
+def _add_accounts(
+    user: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    verbs = {}
+    for name, text in (
+        ("list", "who there is, with role, phone and queues"),
+        ("disable", "lock somebody out, at once; a conversation goes on"),
+        ("enable", "let them in again"),
+        ("set-password", "prints a new password and signs the user out everywhere"),
+        ("phone-password", "prints a new password for the phone"),
+        ("role", "another role"),
+        ("move", "to another extension, to and from queues"),
+    ):
+        verb = verbs[name] = user.add_parser(name, parents=[common], help=text)
+        verb.set_defaults(run=f"user_{name.replace('-', '_')}", module="account_commands")
+        if name != "list":
+            verb.add_argument("username")
+    verbs["role"].add_argument("role", choices=("agent", "supervisor", "admin"))
+    move = verbs["move"]
+    move.add_argument("--extension", help="the new one; prints a new password for the phone")
+    for name, text in (("--to", "a queue to serve as well"), ("--from", "one to serve no more")):
+        move.add_argument(name, action="append", default=[], metavar="QUEUE", help=text)
 
 
 def _add_keys(keys: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

@@ -111,6 +111,10 @@ def agent_profile(record: AgentRecord, queues: Sequence[QueueRecord]) -> AgentPr
     )
 
 
+def _phone(agent: AgentRecord) -> tuple[str, str, str]:
+    return agent.agent_id, agent.extension, agent.ha1
+
+
 class Center:
     """Agents, queues and published flows, read from the store and kept at hand."""
 
@@ -133,6 +137,11 @@ class Center:
             published = await self._store.flows.published(record.flow_id)
             if published is not None:
                 await self._take(published)
+
+    async def agents_changed(self) -> bool:
+        """Whether agents have come or gone, or their phones are others, since `load`."""
+        now = [agent for agent in await self._store.agents.all() if agent.active]
+        return [_phone(agent) for agent in now] != [_phone(agent) for agent in self.agents]
 
     def _queue(self, record: QueueRecord) -> QueueConfig:
         """The site's switch for the recording notice is above the queue's."""

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import resource
-import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -17,12 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from centralita.api.passwords import hash_password
 from centralita.asr.vosk.models import get_model, list_models
 from centralita.audit.entry import Action, Outcome
 from centralita.core.clock import SteadyClock
-from centralita.core.errors import InvalidInput, NotFound
-from centralita.core.ids import AgentId, FlowId, QueueId, UserId
+from centralita.core.errors import InvalidInput
+from centralita.core.ids import FlowId, QueueId
 from centralita.core.wire import Plain, to_plain
 from centralita.ivr.documents import read_document
 from centralita.ivr.loader import BadFlow, load_file
@@ -30,15 +28,15 @@ from centralita.server.auditing import audit_log, operator
 from centralita.server.bans import Bans
 from centralita.server.center import ANY_NUMBER, queue_config
 from centralita.server.config import Config
+from centralita.server.control import tell_server
 from centralita.server.demo.call import demo_call
 from centralita.server.demo.company import NUMBERS, demo_config, found_company
 from centralita.server.keeper_link import KeeperLink
 from centralita.server.supervision import KEEPER_SOCKET
 from centralita.server.telephony import edge_config, worker_settings
 from centralita.server.wiring import House, open_house
-from centralita.store.records import AgentRecord, QueueRecord, Role, UserRecord
+from centralita.store.records import QueueRecord
 from centralita.store.store import Store, open_store
-from centralita.telephony.edge.config import ha1
 from centralita.telephony.edge.control import EdgeControl
 from centralita.timeline.importers import Importer
 
@@ -76,7 +74,10 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
     fresh = not (config.data / "demo-credentials.json").exists()
     async with open_data(config) as store:
         if options.demo:
-            credentials = await found_company(store, config, SteadyClock())
+            left: list[str] = []
+            credentials = await found_company(store, config, SteadyClock(), left)
+            if left:
+                print(f"Was here before and is left as it was: {', '.join(left)}.", flush=True)
         elif not await store.flows.all():
             await _publish(store, Path(__file__).with_name("welcome.yaml"), (ANY_NUMBER,))
     supervisor = await KeeperLink.connect(Path(os.environ[KEEPER_SOCKET]))
@@ -85,7 +86,9 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
     loop.add_signal_handler(signal.SIGUSR2, leave)
     # After the handlers: from now on the keeper passes signals on, which would end us before.
     supervisor.serving()
-    _announce(config, credentials if fresh else {}, demo=options.demo)
+    # Into a terminal only: what a service prints is kept in the journal of the machine.
+    shown = credentials if fresh and sys.stdout.isatty() else {}
+    _announce(config, shown, demo=options.demo)
     await stop.wait()
     if left_to_the_next:
         await house.leave()
@@ -129,7 +132,7 @@ def _announce(config: Config, credentials: dict[str, dict[str, str]], *, demo: b
         lines += [
             f"  Calls come from trunks ({trunks}) and from phones that have registered.",
             "  A first phone:  centralita user add NAME --role admin --extension 201"
-            f" --data {config.data}, then SIGHUP to this process.",
+            f" --data {config.data}",
         ]
     lines.append(f"  Open  http://{config.http.host}:{config.http.port}/")
     if config.sip.edge == "kamailio":
@@ -170,7 +173,7 @@ async def flow_check(config: Config, options: argparse.Namespace) -> int:
 
 
 async def flow_publish(config: Config, options: argparse.Namespace) -> int:
-    """Store a new version and let it answer. A running server takes it on SIGHUP."""
+    """Store a new version and let it answer, in a running server, too."""
     async with open_data(config) as store:
         queues = {queue.queue_id for queue in await store.queues.all()}
         flows = {flow.flow_id for flow in await store.flows.all()}
@@ -180,9 +183,10 @@ async def flow_publish(config: Config, options: argparse.Namespace) -> int:
             print(exc, file=sys.stderr)
             return 1
         numbers = tuple(options.number) or None
-        await _enter(config, store, Action.FLOW_PUBLISHED, flow.name, numbers=numbers)
+        await enter(config, store, Action.FLOW_PUBLISHED, flow.name, numbers=numbers)
         version = await _publish(store, options.file, numbers)
-    print(f"published as version {version}; a running server takes it on SIGHUP")
+    print(f"published as version {version}")
+    print(await tell_server(config.run_dir))
     return 0
 
 
@@ -214,7 +218,7 @@ async def models_get(config: Config, options: argparse.Namespace) -> int:
 async def import_file(config: Config, options: argparse.Namespace) -> int:
     """Customers or messages; what was imported before is left as it is."""
     async with open_data(config) as store:
-        await _enter(config, store, Action.IMPORTED, options.file.name, kind=options.kind)
+        await enter(config, store, Action.IMPORTED, options.file.name, kind=options.kind)
         importer = Importer(
             store.customers, store.interactions, SteadyClock(), region=config.sip.region
         )
@@ -230,55 +234,7 @@ async def import_file(config: Config, options: argparse.Namespace) -> int:
     return 1 if result.problems else 0
 
 
-async def user_add(config: Config, options: argparse.Namespace) -> int:
-    """Make a user, and the agent and phone that belong to them."""
-    password, phone_password = secrets.token_urlsafe(9), secrets.token_urlsafe(12)
-    username = options.username.lower()
-    agent_id = AgentId(f"agent_{username}") if options.extension else None
-    name = options.name or options.username
-    async with open_data(config) as store:
-        if await store.users.by_name(username) is not None:
-            raise InvalidInput(f'there is a user "{username}" already')
-        queues = [await _queue(store, queue_id) for queue_id in options.queue]
-        await _enter(
-            config, store, Action.USER_PUT, f"user_{username}",
-            role=options.role, extension=options.extension, queues=options.queue,
-        )  # fmt: skip
-        if agent_id is not None:
-            for agent in await store.agents.all():
-                if agent.extension == options.extension and agent.agent_id != agent_id:
-                    raise InvalidInput(
-                        f"extension {agent.extension} is the phone of {agent.name} already"
-                    )
-            await store.agents.put(
-                AgentRecord(
-                    agent_id=agent_id,
-                    name=name,
-                    extension=options.extension,
-                    ha1=ha1(options.extension, config.sip.domain, phone_password),
-                    skills=tuple(options.skill),
-                )
-            )
-            for queue in queues:
-                await store.queues.put(replace(queue, agents=(*queue.agents, agent_id)))
-        await store.users.put(
-            UserRecord(
-                user_id=UserId(f"user_{username}"),
-                username=username,
-                name=name,
-                role=Role(options.role),
-                password_hash=hash_password(password),
-                agent_id=agent_id,
-            )
-        )
-    print(f"user {username}: {password}")
-    if agent_id is not None:
-        print(f"phone {options.extension}: {phone_password}")
-        print("a running server takes the phone on SIGHUP")
-    return 0
-
-
-async def _enter(
+async def enter(
     config: Config, store: Store, action: Action, object: str, **details: object
 ) -> None:
     """Into the audit log, in the name of whoever gave the command."""
@@ -286,13 +242,6 @@ async def _enter(
     await audit_log(config, store, SteadyClock()).write(
         operator(), action, object, Outcome.DONE, **plain
     )
-
-
-async def _queue(store: Store, queue_id: str) -> QueueRecord:
-    queue = await store.queues.get(QueueId(queue_id))
-    if queue is None:
-        raise NotFound(f'there is no queue "{queue_id}"; make it with: queue add')
-    return queue
 
 
 async def ban_list(config: Config, options: argparse.Namespace) -> int:
@@ -306,7 +255,7 @@ async def ban_list(config: Config, options: argparse.Namespace) -> int:
 async def ban_lift(config: Config, options: argparse.Namespace) -> int:
     """A running server listens to the address again."""
     async with open_data(config) as store:
-        await _enter(config, store, Action.BAN_LIFTED, options.address)
+        await enter(config, store, Action.BAN_LIFTED, options.address)
     await _bans(config).lift(options.address, "cli")
     print(f"{options.address} is listened to again")
     return 0
@@ -337,9 +286,10 @@ async def queue_add(config: Config, options: argparse.Namespace) -> int:
             settings=settings,
         )
         queue_config(queue)
-        await _enter(config, store, Action.QUEUE_PUT, queue_id, settings=options.set)
+        await enter(config, store, Action.QUEUE_PUT, queue_id, settings=options.set)
         await store.queues.put(queue)
-    print(f"queue {queue_id}; a running server takes it on SIGHUP")
+    print(f"queue {queue_id}")
+    print(await tell_server(config.run_dir))
     return 0
 
 

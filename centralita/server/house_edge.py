@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterable
 
 from centralita.core.errors import Unavailable
 from centralita.core.events import Event
+from centralita.core.tasks import Tasks
 from centralita.server.supervision import ProcessKeeper
 from centralita.store.records import AgentRecord
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone
@@ -17,6 +20,10 @@ from centralita.telephony.edge.watch import RegistrationWatch
 
 # How long the edge may take to say which phones are there when calls are taken over, in seconds.
 _FIRST_LOOK = 2.0
+# How long we wait for an edge that did not answer, in seconds.
+_AGAIN = 0.5
+
+log = logging.getLogger(__name__)
 
 
 class HouseEdge:
@@ -31,20 +38,26 @@ class HouseEdge:
         self.control = EdgeControl(config.control_pipe)
         self.watch = RegistrationWatch(self.control, publish)
         self._doorman = Doorman(self.control, config)
+        self._tasks = Tasks("edge's phones")
+        # What Kamailio has not been told yet: its table, and registrations that must go.
+        self._stale = False
+        self._gone: set[str] = set()
+        self._telling: asyncio.Task[None] | None = None
 
     async def start(self, agents: Iterable[AgentRecord]) -> None:
         """Start Kamailio, or tell the one that is at work who the phones and workers are now."""
         phones = _phones_of(agents)
         spec = self._edge.spec()
         if self._supervisor.pid(spec.name) is None:
-            await self._edge.prepare(phones)
+            self._gone |= await self._edge.prepare(phones)
         else:
-            self._edge.write_phones(phones)
+            self._gone |= self._edge.write_phones(phones)
             self._edge.write_workers()
             with contextlib.suppress(Unavailable):  # it reads them when it has started again
                 await self.control.reload_phones()
                 await self.control.reload_workers()
         self._supervisor.keep(spec)
+        self._tell_soon()  # who was shown out while we were away is registered still
 
     def look(self) -> None:
         """Begin to look who is registered and who only holds connections."""
@@ -55,15 +68,40 @@ class HouseEdge:
         """Wait until it is known which phones are there, but not for long."""
         await self.watch.looked(within=_FIRST_LOOK)
 
-    async def change_phones(self, agents: Iterable[AgentRecord], *, gone: Iterable[str]) -> None:
-        """Take other phones; the extensions that are `gone` are registered no more."""
-        self._edge.write_phones(_phones_of(agents))
-        await self.control.reload_phones()
-        for extension in gone:
+    async def change_phones(self, agents: Iterable[AgentRecord]) -> None:
+        """Take other phones. Those whose agent is gone, or who have another password now, are
+        registered no more. An edge that does not answer is told as soon as it does."""
+        self._gone |= self._edge.write_phones(_phones_of(agents))
+        self._stale = True
+        try:
+            await self._tell()
+        except Unavailable as exc:
+            log.warning("edge is told of its phones later", extra={"error": str(exc)})
+            self._tell_soon()
+
+    async def _tell(self) -> None:
+        if self._stale:
+            await self.control.reload_phones()
+            self._stale = False
+        for extension in sorted(self._gone):
             await self.control.forget_phone(extension, self._config.domain)
+            log.info("phone is registered no more", extra={"extension": extension})
+            self._gone.discard(extension)
+
+    def _tell_soon(self) -> None:
+        if self._telling is None or self._telling.done():
+            self._telling = self._tasks.spawn(self._tell_when_it_answers(), name="tell the edge")
+
+    async def _tell_when_it_answers(self) -> None:
+        while self._stale or self._gone:
+            try:
+                await self._tell()
+            except Unavailable:
+                await asyncio.sleep(_AGAIN)
 
     async def close(self) -> None:
         """Look no more. The process is the supervisor's to end."""
+        await self._tasks.close()
         await self.watch.close()
         await self._doorman.close()
 

@@ -125,6 +125,13 @@ class Outgoing:
         self, agent_id: AgentId, number: str, queue_id: QueueId, task_id: str | None
     ) -> StartedCall:
         """Click-to-dial: ring the agent's phone, then the number. Raises NotFound, Conflict."""
+        agent = self._board.agents.get(agent_id)
+        if agent is not None and queue_id in self._board.queues.keys() - agent.profile.queues:
+            # Its number would be shown, and its callbacks come to people who know nothing of it.
+            raise Conflict(
+                f"you do not serve the queue {queue_id}; call for one that you serve",
+                code=Refusal.NOT_YOUR_QUEUE,
+            )
         call_id = CallId(new_id("call"))
         call = await self._begin(agent_id, number, queue_id, call_id, None, task_id)
         self._tasks.spawn(self._ring_agent(call), name=f"ring {call.agent_leg}")

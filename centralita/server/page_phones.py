@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -156,9 +156,24 @@ class PagePhones:
 
     async def dismiss(self, extension: str) -> None:
         """The agent uses another phone, or has signed out."""
-        self._devices.pop(extension, None)
         if self._edge is not None:
-            await self._edge.dismiss_page(extension, self._config.sip.domain)
+            try:
+                await self._edge.dismiss_page(extension, self._config.sip.domain)
+            except Unavailable as exc:
+                # It stays among the pages: the next look for those without a right finds it.
+                log.warning(
+                    "page is not dismissed yet",
+                    extra={"extension": extension, "error": str(exc)},
+                )
+                return
+        self._devices.pop(extension, None)
+
+    async def keep_only(self, extensions: Collection[str]) -> None:
+        """Dismiss the pages of all other extensions: nobody who may is signed in there."""
+        present = {each.extension for each in self._registered().values() if each.page}
+        for extension in sorted((present | self._devices.keys()) - set(extensions)):
+            log.info("page is dismissed, its session is over", extra={"extension": extension})
+            await self.dismiss(extension)
 
     def leaves(self, extension: str) -> None:
         """A page is being closed, or loaded anew: which of the two only time tells."""

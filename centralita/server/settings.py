@@ -110,6 +110,7 @@ class HttpConfig:
     port: int = setting(8080, values.port)
     public_url: str = setting("", values.url("http", "https"))
     cookie_secure: bool = setting(False, values.boolean)
+    session_idle: timedelta = setting(timedelta(minutes=30), values.duration)
     metrics_from: tuple[str, ...] = setting(("127.0.0.0/8", "::1/128"), values.networks)
 
 

@@ -51,6 +51,8 @@ def api_settings(config: Config, web_dir: Path | None) -> ApiSettings:
         version=__version__,
         recordings_dir=config.recordings_dir,
         web_dir=web_dir,
+        session_idle=config.http.session_idle,
+        domain=config.sip.domain,
         cookie_secure=config.http.cookie_secure,
         metrics_from=tuple(map(ipaddress.ip_network, config.http.metrics_from)),
         ws_port=config.sip.ws_port if has_edge else 0,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from centralita.api.eviction import Eviction
 from centralita.api.live import LiveHub
 from centralita.api.ports import ApiPorts
 from centralita.asr.vosk.models import resolve_models
@@ -19,7 +20,7 @@ from centralita.audit.entry import SERVER, Action
 from centralita.channels.postman import Postman
 from centralita.core.bus import Bus
 from centralita.core.clock import SteadyClock
-from centralita.core.errors import Unavailable
+from centralita.core.errors import CentralitaError, Unavailable
 from centralita.core.ids import QueueId
 from centralita.core.tasks import Tasks
 from centralita.ivr.ports import IvrPorts
@@ -44,6 +45,7 @@ from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.common_time import follow_time, leave_time
 from centralita.server.config import Config, read_secret
+from centralita.server.control import ControlSocket
 from centralita.server.conversations import Conversations
 from centralita.server.disk_watch import DiskWatch
 from centralita.server.farewell import SpokenFarewell
@@ -76,6 +78,8 @@ from centralita.vault.keyring import Keyring
 log = logging.getLogger(__name__)
 
 _START_WITHIN = 30.0
+# How often we look whether somebody is here who must not be any more, in seconds.
+_LOOK_EVERY = 30.0
 # How long the next brain waits for a message that is just being sent, in seconds.
 _LAST_LETTER = 1.0
 
@@ -224,7 +228,11 @@ class House:
             self.outbound,
             self.postman,
         )
-        self._web_dir = web_dir
+        self.settings = api_settings(config, web_dir)
+        self.eviction = Eviction(store, self.hub, self.page_phones, self.clock, self.settings)
+        # The directory is read as a whole, by one at a time.
+        self._changing = asyncio.Lock()
+        self._commands = ControlSocket(config.run_dir, self.reload)
         self._bans = Bans(edge_control, config.limits.ban)
         self._website: Website | None = None
         self._tasks = Tasks("house")
@@ -234,9 +242,15 @@ class House:
 
     async def open(self) -> None:
         """Start everything; returns when calls can be taken. Raises Unavailable when they can't."""
-        began = time.monotonic()
         await self.audit.write(SERVER, Action.SERVER_STARTED, configuration=self._fingerprint())
         self.recorder.open()
+        # Before the directory is read: a command that changes it finds us, or we read its change.
+        async with self._changing:
+            await self._commands.open()
+            await self._open()
+
+    async def _open(self) -> None:
+        began = time.monotonic()
         await self.center.load()
         self.board.configure(self.center.queues.values(), self.center.profiles(), self.clock.now())
         await self.calls.open()
@@ -272,11 +286,13 @@ class House:
         await self._website.open()
         await self._wait_until_ready()
         self._tasks.spawn(self._warm_prompts(), name="warm prompts")
+        self._tasks.keep(self._look_around, name="look who is here")
         log.info("ready for calls", extra={"seconds": round(time.monotonic() - began, 2)})
 
     async def close(self, grace: float = 30.0) -> None:
         """Take no new calls, let the others finish within `grace`, then stop everything."""
         self.health.draining = True
+        await self._commands.close()
         await self.switch.drain(grace)
         await self.recorder.close()
         await self.calls.close()
@@ -311,6 +327,7 @@ class House:
 
         The process must end at once, without a word of farewell to anything.
         """
+        await self._commands.close()
         await self.link.close()
         if self._website is not None:
             await self._website.close()
@@ -322,16 +339,39 @@ class House:
 
     async def reload(self) -> None:
         """Take a changed directory of agents, queues and flows; no call notices."""
-        before = {agent.extension for agent in self.center.agents}
-        await self.center.load()
+        await self.take_changes()
         await self.audit.write(SERVER, Action.SERVER_RELOADED)
-        actions = self.board.configure(
-            self.center.queues.values(), self.center.profiles(), self.clock.now()
-        )
-        self.dispatcher.carry_out(actions)
-        if self.edge is not None:
-            gone = before - {agent.extension for agent in self.center.agents}
-            await self.edge.change_phones(self.center.agents, gone=gone)
+
+    async def take_changes(self) -> None:
+        """`HouseControl`: as `reload`, for a change that is an entry of the audit log itself."""
+        async with self._changing:
+            await self.center.load()
+            actions = self.board.configure(
+                self.center.queues.values(), self.center.profiles(), self.clock.now()
+            )
+            self.dispatcher.carry_out(actions)
+            await self.show_out()
+            if self.edge is not None:
+                await self.edge.change_phones(self.center.agents)
+
+    async def show_out(self) -> None:
+        """`HouseControl`: end what sessions and tokens left open that are good no more."""
+        try:
+            await self.eviction.look()
+        except CentralitaError as exc:
+            log.warning("who must leave is looked for again", extra={"error": str(exc)})
+
+    async def _look_around(self) -> None:
+        """The second wall: whoever changed accounts, and however, it is in force before long."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                if await self.center.agents_changed():
+                    await self.take_changes()
+                else:
+                    await self.show_out()
+            except CentralitaError as exc:
+                log.warning("changes are looked for again", extra={"error": str(exc)})
 
     def reload_soon(self) -> None:
         """As `reload`, from a signal handler."""
@@ -390,7 +430,7 @@ class House:
             )
         )
         return ApiPorts(
-            settings=api_settings(self.config, self._web_dir),
+            settings=self.settings,
             store=self.store,
             clock=self.clock,
             directory=self.directory,
@@ -401,6 +441,7 @@ class House:
             flows=self.center,
             bans=self._bans,
             phones=self.page_phones,
+            house=self,
             post=self.postman,
             metrics=metrics,
             keyring=self.keyring,

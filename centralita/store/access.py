@@ -1,4 +1,4 @@
-"""Who may come in: users, sessions, API tokens."""
+"""Who may come in: users and API tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from centralita.core.errors import NotFound
 from centralita.core.ids import AgentId, UserId
 from centralita.store.database import Database
-from centralita.store.records import ApiTokenRecord, Role, SessionRecord, UserRecord
+from centralita.store.records import ApiTokenRecord, Role, UserRecord
 from centralita.store.tables import ApiTokenRow, SessionRow, UserRow
 
 
@@ -23,7 +23,7 @@ class Users:
         """The user, or None."""
         async with self._database.read() as session:
             row = await session.get(UserRow, user_id)
-            return _user(row) if row is not None else None
+            return user_of(row) if row is not None else None
 
     async def by_name(self, username: str) -> UserRecord | None:
         """The user of that name, in any case of letters."""
@@ -31,13 +31,13 @@ class Users:
             row = await session.scalar(
                 select(UserRow).where(UserRow.username == username.strip().casefold())
             )
-            return _user(row) if row is not None else None
+            return user_of(row) if row is not None else None
 
     async def all(self) -> tuple[UserRecord, ...]:
         """All users by name."""
         async with self._database.read() as session:
             rows = await session.scalars(select(UserRow).order_by(UserRow.username))
-            return tuple(_user(row) for row in rows)
+            return tuple(user_of(row) for row in rows)
 
     async def put(self, user: UserRecord) -> None:
         """Keep a user, new or changed; raises Conflict when another one has the name."""
@@ -62,62 +62,6 @@ class Users:
             await session.execute(
                 update(UserRow).where(UserRow.id == user_id).values(password_hash=password_hash)
             )
-
-
-class Sessions:
-    """Who is signed in."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add(self, record: SessionRecord) -> None:
-        """Keep a new session, and forget those that are over."""
-        async with self._database.write() as session:
-            await session.execute(
-                delete(SessionRow).where(SessionRow.expires_at <= record.created_at)
-            )
-            session.add(
-                SessionRow(
-                    token_hash=record.token_hash,
-                    user_id=record.user_id,
-                    created_at=record.created_at,
-                    expires_at=record.expires_at,
-                )
-            )
-
-    async def find(self, token_hash: str, now: datetime) -> tuple[SessionRecord, UserRecord] | None:
-        """The session and its user, unless it is over or the user is not active."""
-        async with self._database.read() as session:
-            found = await session.execute(
-                select(SessionRow, UserRow)
-                .join(UserRow, UserRow.id == SessionRow.user_id)
-                .where(
-                    SessionRow.token_hash == token_hash,
-                    SessionRow.expires_at > now,
-                    UserRow.active.is_(True),
-                )
-            )
-            pair = found.first()
-            if pair is None:
-                return None
-            row, user = pair
-            record = SessionRecord(
-                token_hash=row.token_hash,
-                user_id=UserId(row.user_id),
-                created_at=row.created_at,
-                expires_at=row.expires_at,
-            )
-            return record, _user(user)
-
-    async def end(self, token_hash: str) -> None:
-        """Forget a session."""
-        async with self._database.write() as session:
-            await session.execute(delete(SessionRow).where(SessionRow.token_hash == token_hash))
-
-    async def end_all(self, user_id: UserId) -> None:
-        """Forget all sessions of a user: the password has changed."""
-        async with self._database.write() as session:
-            await session.execute(delete(SessionRow).where(SessionRow.user_id == user_id))
 
 
 class ApiTokens:
@@ -175,7 +119,8 @@ class ApiTokens:
             await session.delete(row)
 
 
-def _user(row: UserRow) -> UserRecord:
+def user_of(row: UserRow) -> UserRecord:
+    """A row as a user."""
     return UserRecord(
         user_id=UserId(row.id),
         username=row.username,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import and_, bindparam, case, func, or_, select, update
 
-from centralita.core.errors import NotFound
+from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import AgentId, CallId, CaseId, CustomerId, InteractionId, QueueId, TaskId
 from centralita.core.refusals import Refusal
 from centralita.store.database import Database
@@ -158,11 +158,22 @@ class Tasks:
             row.text = text
             return _task(row)
 
-    async def set_state(self, task_id: TaskId, state: TaskState, at: datetime, by: str) -> Task:
+    async def set_state(
+        self,
+        task_id: TaskId,
+        state: TaskState,
+        at: datetime,
+        by: str,
+        *,
+        of: Collection[AgentId | None] | None = None,
+    ) -> Task:
+        """Raises NotFound, and Conflict when it belongs to nobody `of` these (None is nobody)."""
         async with self._database.write() as session:
-            row = await session.get(TaskRow, task_id)
+            row = await session.get(TaskRow, task_id, with_for_update=True)
             if row is None:
                 raise NotFound(f"no task {task_id}", code=Refusal.NO_SUCH_TASK)
+            if of is not None and row.agent_id not in of:
+                raise Conflict("somebody else was faster", code=Refusal.TAKEN)
             if row.state != state.value:
                 done = state is TaskState.DONE
                 row.state = state.value

@@ -33,13 +33,13 @@ class Agents:
         """All agents by extension."""
         async with self._database.read() as session:
             rows = await session.scalars(select(AgentRow).order_by(AgentRow.extension))
-            return tuple(_agent(row) for row in rows)
+            return tuple(agent_of(row) for row in rows)
 
     async def get(self, agent_id: AgentId) -> AgentRecord | None:
         """The agent, or None."""
         async with self._database.read() as session:
             row = await session.get(AgentRow, agent_id)
-            return _agent(row) if row is not None else None
+            return agent_of(row) if row is not None else None
 
     async def put(self, agent: AgentRecord) -> None:
         """Keep an agent, new or changed; raises Conflict when another one has the extension."""
@@ -256,7 +256,8 @@ class Settings:
             await session.merge(SettingRow(key=key, value={"value": value}))
 
 
-def _agent(row: AgentRow) -> AgentRecord:
+def agent_of(row: AgentRow) -> AgentRecord:
+    """A row as an agent."""
     return AgentRecord(
         agent_id=AgentId(row.id),
         name=row.name,

@@ -361,6 +361,9 @@ def _values(entry: Interaction) -> dict[str, object]:
         "candidates": list(entry.candidates),
         "tags": list(entry.tags),
         "details": _kept(call) if call is not None else {},
+        "created_by": entry.created_by,
+        "created_at": entry.created_at,
+        "by_hand": entry.by_hand,
     }
 
 
@@ -435,6 +438,9 @@ def _interaction(
         recording_ids=recordings,
         tags=tuple(row.tags),
         sending=sending,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        by_hand=row.by_hand,
     )
 
 

@@ -58,6 +58,14 @@ class Outbox:
                 )
             )
 
+    async def get(self, message_id: MessageId) -> OutgoingMessage:
+        """Raises NotFound."""
+        async with self._database.read() as session:
+            row = await session.get(OutboxRow, message_id)
+            if row is None:
+                raise NotFound(f"no message {message_id}")
+            return _message(row)
+
     async def list(
         self,
         *,

@@ -50,12 +50,25 @@ class UserRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """A signed-in session; the token itself is not kept, only its SHA-256."""
+    """A signed-in session; the token itself is not kept, only its SHA-256.
+
+    `used_at` is when something was last heard of it. `program` is what it said it is. `phone` is
+    the extension whose phone its page is, empty when it is none, and None when that is not known.
+    """
 
     token_hash: str
     user_id: UserId
     created_at: datetime
     expires_at: datetime
+    used_at: datetime
+    address: str = ""
+    program: str = ""
+    phone: str | None = ""
+
+    @property
+    def session_id(self) -> str:
+        """What it is called where its token must not be known: nothing can be done with it."""
+        return f"ses_{self.token_hash[:24]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +109,40 @@ class QueueRecord:
     language: str = ""
     agents: tuple[AgentId, ...] = ()
     settings: Mapping[str, Plain] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Somebody who can sign in, with the phone and the queues of the agent whom they are."""
+
+    user: UserRecord
+    agent: AgentRecord | None = None
+    queues: tuple[QueueId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """What is to be different about an account; None stays as it is.
+
+    A new `extension` needs the `ha1` of a new password, since the number is part of what is hashed.
+    """
+
+    active: bool | None = None
+    role: Role | None = None
+    password_hash: str | None = None
+    extension: str | None = None
+    ha1: str | None = None
+    queues: tuple[QueueId, ...] | None = None
+
+    @property
+    def ends_sessions(self) -> bool:
+        """Whether what is signed in now was signed in as somebody else."""
+        return (
+            self.active is False
+            or self.role is not None
+            or self.password_hash is not None
+            or self.extension is not None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
-from centralita.store.access import ApiTokens, Sessions, Users
+from centralita.store.access import ApiTokens, Users
+from centralita.store.accounts import Accounts
 from centralita.store.audit import Audit
 from centralita.store.calls import CallEvents, Journals, Recordings
 from centralita.store.cases import Cases, Tasks
@@ -18,6 +19,7 @@ from centralita.store.merges import Merges
 from centralita.store.outbound import OutboundCalls
 from centralita.store.outbox import Outbox
 from centralita.store.searching import Searching
+from centralita.store.sessions import Sessions
 from centralita.store.writing import Tags, Templates
 from centralita.timeline.context import ContextReader
 from centralita.timeline.journal import CallJournal
@@ -44,6 +46,7 @@ class Store:
         self.recordings = Recordings(database)
         self.users = Users(database)
         self.sessions = Sessions(database)
+        self.accounts = Accounts(database)
         self.api_tokens = ApiTokens(database)
         self.agents = Agents(database)
         self.queues = Queues(database)

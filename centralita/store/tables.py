@@ -136,6 +136,9 @@ class InteractionRow(Base):
     candidates: Mapped[list[Any]]
     tags: Mapped[list[Any]]
     details: Mapped[JsonObject]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime | None]
+    by_hand: Mapped[bool]
 
     __table_args__ = (
         Index(None, "customer_id", "started_at", "id"),
@@ -337,6 +340,10 @@ class SessionRow(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime]
+    address: Mapped[str]
+    program: Mapped[str]
+    phone: Mapped[str | None]
 
 
 class ApiTokenRow(Base):

@@ -224,6 +224,9 @@ class Interaction:
     `external_id` is the id of the message in the system it came from; it is unique. `candidates`
     are the customers who share the number or address, until an agent has said which one it was.
     `sending` says how far a message is that was written here, and is None for all others.
+    `created_by` is the user or token that made the entry by the API, at `created_at`, whatever
+    time it is about; the house's own have nobody. `by_hand` says that somebody typed in what they
+    say was said: nothing but their word stands for it.
     """
 
     id: InteractionId
@@ -245,6 +248,9 @@ class Interaction:
     recording_ids: tuple[RecordingId, ...] = ()
     tags: tuple[str, ...] = ()
     sending: Sending | None = None
+    created_by: str = ""
+    created_at: datetime | None = None
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

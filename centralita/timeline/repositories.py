@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -186,8 +186,16 @@ class TaskRepository(Protocol):
         """Keep a new task; what is there if its id is known."""
         ...
 
-    async def set_state(self, task_id: TaskId, state: TaskState, at: datetime, by: str) -> Task:
-        """Mark as done or open; raises NotFound."""
+    async def set_state(
+        self,
+        task_id: TaskId,
+        state: TaskState,
+        at: datetime,
+        by: str,
+        *,
+        of: Collection[AgentId | None] | None = None,
+    ) -> Task:
+        """Mark as done or open; raises NotFound, and Conflict when it is not one `of` theirs."""
         ...
 
 

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
@@ -33,7 +35,7 @@ from centralita.core.ids import (
 )
 from centralita.core.tasks import Tasks
 from centralita.core.wire import Plain
-from centralita.store.database import Database, DatabaseUnavailable
+from centralita.store.database import MIGRATIONS, Database, DatabaseUnavailable
 from centralita.store.records import (
     AgentRecord,
     ApiTokenRecord,
@@ -165,6 +167,37 @@ async def test_opening_again_keeps_what_is_there(url: str) -> None:
     second = await open_store(url)
     assert await second.customers.get(ANA) == customer("cus_ana")
     await second.close()
+
+
+async def test_an_upgrade_signs_nobody_out(url: str) -> None:
+    def to_0008(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0008")
+        connection.execute(
+            text(
+                "INSERT INTO users (id, username, name, role, password_hash, active)"
+                " VALUES ('user_eva', 'eva', 'Eva', 'admin', 'x', true)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO sessions (token_hash, user_id, created_at, expires_at)"
+                " VALUES ('t1', 'user_eva', '2026-01-05 12:00:00', '2999-01-01 00:00:00')"
+            )
+        )
+
+    old = Database(url)
+    async with old.engine.execution_options(write=True).begin() as connection:
+        await connection.execute(text("SELECT 1"))
+        await connection.run_sync(to_0008)
+    await old.close()
+    store = await open_store(url)
+    found = await store.sessions.find("t1", datetime.now(UTC), timedelta(minutes=30))
+    assert found is not None
+    assert found[0].phone is None  # its page may be a phone, and goes on being one
+    await store.close()
 
 
 async def test_two_servers_may_open_a_new_database_at_once(url: str) -> None:
@@ -661,14 +694,19 @@ async def test_a_session_ends_with_its_time_its_sign_out_or_its_user(store: Stor
                 user_id=eva.user_id,
                 created_at=NOON,
                 expires_at=NOON + timedelta(hours=1),
+                used_at=NOON,
             )
         )
-    assert await store.sessions.find("t1", NOON) is not None
-    assert await store.sessions.find("t1", NOON + timedelta(hours=1)) is None
+    day, idle = timedelta(days=1), timedelta(minutes=10)
+    assert await store.sessions.find("t1", NOON, day) is not None
+    assert await store.sessions.find("t1", NOON + timedelta(hours=1), day) is None
+    assert await store.sessions.find("t1", NOON + idle, idle) is None
+    await store.sessions.used(["t1"], NOON + idle / 2)
+    assert set(await store.sessions.good(NOON + idle, idle)) == {"t1"}
     await store.sessions.end("t1")
-    assert await store.sessions.find("t1", NOON) is None
+    assert await store.sessions.find("t1", NOON, day) is None
     await store.users.put(replace(eva, active=False))
-    assert await store.sessions.find("t2", NOON) is None
+    assert await store.sessions.find("t2", NOON, day) is None
 
 
 async def test_an_api_token_works_until_it_expires_or_is_revoked(store: Store) -> None:

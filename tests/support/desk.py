@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from centralita.api import schemas as s
 from centralita.api.app import make_app
+from centralita.api.eviction import Eviction
 from centralita.api.live import LiveHub
 from centralita.api.live_messages import AgentChanged
 from centralita.api.passwords import Passwords
@@ -112,6 +113,10 @@ class Floor:
     async def dismiss(self, extension: str) -> None:
         self.pages.pop(extension, None)
 
+    async def keep_only(self, extensions: Collection[str]) -> None:
+        for extension in self.pages.keys() - set(extensions):
+            await self.dismiss(extension)
+
     def leaves(self, extension: str) -> None:
         self.leaving.append(extension)
 
@@ -137,6 +142,21 @@ class Post:
         self.woken.append(channel)
         if self.postman is not None:
             self.postman.wake(channel)
+
+
+@dataclass
+class TheHouse:
+    """Shows out whoever must leave, and counts how often the directory was read again."""
+
+    eviction: Eviction
+    read: int = 0
+
+    async def take_changes(self) -> None:
+        self.read += 1
+        await self.show_out()
+
+    async def show_out(self) -> None:
+        await self.eviction.look()
 
 
 class NobodyCalls:
@@ -215,11 +235,13 @@ class Desk:
     """The API as clients see it, and the parts behind it that a test may need."""
 
     def __init__(
-        self, ports: ApiPorts, floor: Floor, post: Post, clock: ManualClock, server: TestServer
-    ) -> None:
+        self, ports: ApiPorts, floor: Floor, post: Post, house: TheHouse, clock: ManualClock,
+        server: TestServer,
+    ) -> None:  # fmt: skip
         self.ports = ports
         self.floor = floor
         self.post = post
+        self.house = house
         self.clock = clock
         self.store: Store = ports.store
         self.hub = ports.hub
@@ -249,10 +271,17 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
     (folder / "recordings").mkdir()
     registry = CollectorRegistry()
     Counter("centralita_calls", "Calls that arrived", registry=registry)
-    ports = ApiPorts(
-        settings=replace(
-            ApiSettings(region="ES", version="1", recordings_dir=folder / "recordings"), **settings
+    api_settings = replace(
+        # People here wait for hours between two requests, and stay signed in.
+        ApiSettings(
+            region="ES", version="1", recordings_dir=folder / "recordings",
+            session_idle=timedelta(hours=12),
         ),
+        **settings,
+    )  # fmt: skip
+    house = TheHouse(Eviction(store, hub, floor, clock, api_settings))
+    ports = ApiPorts(
+        settings=api_settings,
         store=store,
         clock=clock,
         directory=Directory(store.customers, clock, region="ES"),
@@ -263,6 +292,7 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         flows=floor,
         bans=floor,
         phones=floor,
+        house=house,
         post=post,
         metrics=registry,
         keyring=keyring,
@@ -270,7 +300,7 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         passwords=Passwords(FAST),
     )
     await _people(store, hub)
-    desk = Desk(ports, floor, post, clock, TestServer(make_app(ports)))
+    desk = Desk(ports, floor, post, house, clock, TestServer(make_app(ports)))
     async with desk.client:
         yield desk
     await store.close()

@@ -8,6 +8,7 @@ from centralita.api import schemas as s
 from centralita.api.auditor import Auditor
 from centralita.api.http import Forbidden, Handler, Incoming, Reply
 from centralita.api.ports import ApiPorts, ConversationControl
+from centralita.api.rights import check_may_work
 from centralita.api.schemas import oncall as o
 from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import Conflict, NotFound
@@ -104,7 +105,8 @@ class Conversations:
             task = await self._store.tasks.get(TaskId(wanted.task_id))
             if task is None:
                 raise NotFound(f"no task {wanted.task_id}", code=Refusal.NO_SUCH_TASK)
-            if task.agent_id not in (None, agent_id):
+            check_may_work(incoming.who, task, await self._store.queues.all())
+            if task.agent_id not in (None, agent_id):  # a supervisor takes it over first
                 raise Conflict("another agent has this task", code=Refusal.TAKEN)
         return Reply(await self._control.call(agent_id, wanted), 201)
 

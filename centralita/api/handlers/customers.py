@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import msgspec
 from msgspec import UNSET
 
 from centralita.api import schemas as s
 from centralita.api import views
+from centralita.api.auditor import Auditor
 from centralita.api.http import Handler, Incoming, Reply, cursor, page
 from centralita.api.ports import ApiPorts
+from centralita.audit.entry import Action
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import CustomerId, IdentityId, InteractionId, new_id
 from centralita.core.refusals import Refusal
@@ -22,7 +25,8 @@ from centralita.timeline.model import Customer, Identity, IdentityKind
 class Customers:
     """Who we talk to."""
 
-    def __init__(self, ports: ApiPorts) -> None:
+    def __init__(self, ports: ApiPorts, auditor: Auditor) -> None:
+        self._auditor = auditor
         self._store = ports.store
         self._clock = ports.clock
         self._region = ports.settings.region
@@ -88,6 +92,12 @@ class Customers:
             if added is UNSET
             else self._identities(customer.id, added, "$.add_identities"),
         )
+        # Which fields, and not what is in them: a person can be erased, the audit log cannot.
+        await self._auditor.enter(
+            incoming, Action.CUSTOMER_CHANGED, customer.id,
+            fields=[name for name, value in msgspec.structs.asdict(patch).items()
+                    if value is not UNSET],
+        )  # fmt: skip
         return Reply(views.customer(await self._store.customers.save(changed)))
 
     async def timeline(self, incoming: Incoming) -> Reply:

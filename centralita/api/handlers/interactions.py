@@ -53,10 +53,17 @@ class Interactions:
         customer_id, candidates = await self._whose(given)
         if given.case_id is not None:
             await self._check_case(given.case_id, customer_id)
-        direction = Direction(given.direction)
+        direction, who = Direction(given.direction), incoming.who
+        interaction_id = InteractionId(new_id("int"))
+        by_hand = bool(who.session)
+        # Not what it says: that must be gone when the customer wants to be forgotten.
+        await self._auditor.enter(
+            incoming, Action.INTERACTION_MADE, interaction_id, channel=given.channel,
+            direction=given.direction, started_at=started_at.isoformat(), by_hand=by_hand,
+        )  # fmt: skip
         entry, made = await self._store.interactions.add(
             Interaction(
-                id=InteractionId(new_id("int")),
+                id=interaction_id,
                 channel=Channel(given.channel),
                 direction=direction,
                 started_at=started_at,
@@ -67,7 +74,10 @@ class Interactions:
                 body=given.body,
                 external_id=given.external_id,
                 case_id=CaseId(given.case_id) if given.case_id is not None else None,
-                agent_id=None if direction is Direction.IN else incoming.who.agent_id,
+                agent_id=None if direction is Direction.IN else who.agent_id,
+                created_by=who.user.id,
+                created_at=self._clock.now(),
+                by_hand=by_hand,
             )
         )
         return Reply(views.interaction(entry), 201 if made else 200)
@@ -110,6 +120,10 @@ class Interactions:
                 await self._store.merges.merge(
                     former.id, customer, self._clock.now(), by=user.id, by_name=user.name
                 )
+        if entry.customer_id != customer:
+            await self._auditor.enter(
+                incoming, Action.INTERACTION_ASSIGNED, entry.id, customer=customer
+            )
         assigned = await self._store.interactions.assign(entry.id, customer)
         return Reply(views.interaction(assigned))
 

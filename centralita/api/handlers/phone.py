@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from centralita.api import schemas as s
 from centralita.api.auth import Authenticator
-from centralita.api.http import Forbidden, Handler, Incoming, Reply
+from centralita.api.http import Forbidden, Handler, Incoming, Principal, Reply
 from centralita.api.page_phone import websocket_url
-from centralita.api.ports import ApiPorts
-from centralita.core.errors import Conflict
+from centralita.api.ports import AdmittedPage, ApiPorts
+from centralita.core.errors import CentralitaError, Conflict
+from centralita.core.ids import UserId
 from centralita.core.refusals import Refusal
 
 
@@ -40,7 +41,7 @@ class Phone:
                 "see [sip] wss_port and ws_url",
                 code=Refusal.NEEDS_HTTPS,
             )
-        phone = await self._ports.phones.admit(extension, wanted.device, take_over=wanted.take_over)
+        phone = await self._admit(incoming.who, extension, wanted)
         return Reply(
             s.PagePhone(
                 extension=extension,
@@ -59,8 +60,24 @@ class Phone:
             )
         )
 
+    async def _admit(self, who: Principal, extension: str, wanted: s.PhoneRequest) -> AdmittedPage:
+        """The page belongs to the session, and is the phone no longer than that lasts."""
+        sessions = self._ports.store.sessions
+        await sessions.set_phone(who.session, extension)
+        try:
+            phone = await self._ports.phones.admit(
+                extension, wanted.device, take_over=wanted.take_over
+            )
+        except CentralitaError:
+            await sessions.set_phone(who.session, "")
+            raise
+        await sessions.no_phone(UserId(who.user.id), but=who.session)
+        return phone
+
     async def give_up(self, incoming: Incoming) -> Reply:
-        await self._ports.phones.dismiss(await self._extension(incoming))
+        extension = await self._extension(incoming)
+        await self._ports.store.sessions.no_phone(UserId(incoming.who.user.id))
+        await self._ports.phones.dismiss(extension)
         return Reply(None, 204)
 
     async def leave(self, incoming: Incoming) -> Reply:

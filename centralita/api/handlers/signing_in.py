@@ -9,7 +9,7 @@ from datetime import timedelta
 from centralita.api import schemas as s
 from centralita.api import views
 from centralita.api.auditor import Auditor
-from centralita.api.auth import CSRF_COOKIE, SESSION_COOKIE, Authenticator, SignInGuard
+from centralita.api.auth import CSRF_COOKIE, SESSION_COOKIE, Authenticator
 from centralita.api.http import Cookie, Handler, Incoming, NotSignedIn, Principal, Reply
 from centralita.api.passwords import (
     API_TOKEN_PREFIX,
@@ -19,6 +19,7 @@ from centralita.api.passwords import (
     token_hash,
 )
 from centralita.api.ports import ApiPorts
+from centralita.api.sign_in_guard import SignInGuard
 from centralita.audit.entry import Action, Outcome
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import new_id
@@ -29,16 +30,20 @@ log = logging.getLogger(__name__)
 
 # Of a name that strangers gave, in signs.
 _SHOWN = 100
+# Of what a browser says it is.
+_PROGRAM = 200
 
 
 class SigningIn:
     """Sessions and tokens."""
 
-    def __init__(self, ports: ApiPorts, auth: Authenticator, auditor: Auditor) -> None:
+    def __init__(
+        self, ports: ApiPorts, auth: Authenticator, auditor: Auditor, guard: SignInGuard
+    ) -> None:
         self._auditor = auditor
         self._ports = ports
         self._auth = auth
-        self._guard = SignInGuard(ports.clock, ports.settings)
+        self._guard = guard
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -55,7 +60,7 @@ class SigningIn:
         self._auth.check_origin(incoming.request)
         given = incoming.body(s.SignIn)
         address = self._auth.client(incoming.request)
-        self._guard.begin(given.username, address)
+        attempt = await self._guard.begin(given.username, address)
         store, passwords = self._ports.store, self._ports.passwords
         user = await store.users.by_name(given.username)
         known = user if user is not None and user.active else None
@@ -68,7 +73,7 @@ class SigningIn:
                 incoming, Action.SIGN_IN, Outcome.REFUSED, username=given.username[:_SHOWN]
             )
             raise NotSignedIn("the name or the password is wrong", code=Refusal.WRONG_CREDENTIALS)
-        self._guard.succeeded(given.username, address)
+        self._guard.succeeded(attempt)
         if passwords.outdated(known.password_hash):
             await store.users.set_password_hash(known.user_id, await passwords.hash(given.password))
         token, now = new_token(SESSION_PREFIX), self._ports.clock.now()
@@ -78,6 +83,9 @@ class SigningIn:
             user_id=known.user_id,
             created_at=now,
             expires_at=now + length,
+            used_at=now,
+            address=address,
+            program=incoming.request.headers.get("User-Agent", "")[:_PROGRAM],
         )
         user_view = views.user(known)
         await self._auditor.enter(
@@ -105,6 +113,7 @@ class SigningIn:
             await self._auditor.enter(incoming, Action.SIGN_OUT, who.user.id)
             await self._ports.store.sessions.end(who.session)
             self._ports.hub.end_session(who.session)
+            await self._ports.house.show_out()  # the page is a phone no more, either
         return Reply(None, 204, cookies=_cookies("", "", timedelta(0)))
 
     async def me(self, incoming: Incoming) -> Reply:
@@ -144,6 +153,7 @@ class SigningIn:
     async def revoke_token(self, incoming: Incoming) -> Reply:
         await self._auditor.enter(incoming, Action.TOKEN_REVOKED, incoming.path("id"))
         await self._ports.store.api_tokens.revoke(incoming.path("id"))
+        self._ports.hub.end_token(incoming.path("id"))
         return Reply(None, 204)
 
 

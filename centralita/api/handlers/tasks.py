@@ -11,6 +11,7 @@ from centralita.api import views
 from centralita.api.http import Forbidden, Handler, Incoming, Reply, cursor, page
 from centralita.api.live_messages import TaskChanged
 from centralita.api.ports import ApiPorts
+from centralita.api.rights import check_may_work
 from centralita.core.errors import Conflict, InvalidInput, NotFound
 from centralita.core.ids import AgentId, CallId, CustomerId, InteractionId, QueueId, TaskId, new_id
 from centralita.core.refusals import Refusal
@@ -104,30 +105,30 @@ class Tasks:
     async def change(self, incoming: Incoming) -> Reply:
         patch, who = incoming.body(s.TaskPatch), incoming.who
         task_id = TaskId(incoming.path("id"))
+        task = await self._store.tasks.get(task_id)
+        if task is None:
+            raise NotFound(f"no task {task_id}", code=Refusal.NO_SUCH_TASK)
+        check_may_work(who, task, await self._store.queues.all())
+        owners = {task.agent_id}
         if patch.agent_id is not UNSET:
-            task = await self._store.tasks.get(task_id)
-            if task is None:
-                raise NotFound(f"no task {task_id}", code=Refusal.NO_SUCH_TASK)
-            self._check_may_give(incoming, task, patch.agent_id)
+            self._check_may_give(incoming, patch.agent_id)
             wanted = AgentId(patch.agent_id) if patch.agent_id is not None else None
             if not await self._store.tasks.give(task_id, wanted, before=task.agent_id):
                 raise Conflict("somebody else was faster", code=Refusal.TAKEN)
+            owners = {wanted}
         if patch.state is not UNSET:
             await self._store.tasks.set_state(
-                task_id, patch.state, self._clock.now(), who.user.name
+                task_id, patch.state, self._clock.now(), who.user.name, of=owners
             )
         task = await self._store.tasks.get(task_id)
         if task is None:
             raise NotFound(f"no task {task_id}", code=Refusal.NO_SUCH_TASK)
         return Reply(self._told(task))
 
-    def _check_may_give(self, incoming: Incoming, task: Task, to: str | None) -> None:
+    @staticmethod
+    def _check_may_give(incoming: Incoming, to: str | None) -> None:
         who = incoming.who
-        if who.is_supervisor:
-            return
-        if task.agent_id is not None and task.agent_id != who.agent_id:
-            raise Conflict("another agent has this task", code=Refusal.TAKEN)
-        if to is not None and to != who.agent_id:
+        if not who.is_supervisor and to is not None and to != who.agent_id:
             raise Forbidden(
                 "agents take tasks themselves; a supervisor may give them to others",
                 code=Refusal.NOT_YOURS_TO_GIVE,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from centralita.api import schemas as s
 from centralita.api import views
 from centralita.api.auditor import Auditor
-from centralita.api.http import Handler, Incoming, Reply, cursor, page
+from centralita.api.http import Forbidden, Handler, Incoming, Principal, Reply, cursor, page
 from centralita.api.ports import ApiPorts
+from centralita.api.rights import serves, serves_with
 from centralita.audit.entry import Action
 from centralita.channels.sms import MOST_PARTS, parts
 from centralita.core.errors import InvalidInput, NotFound
@@ -18,6 +19,7 @@ from centralita.core.ids import (
     TemplateId,
     new_id,
 )
+from centralita.core.refusals import Refusal
 from centralita.timeline.model import Channel, Customer, Direction, IdentityKind, Interaction
 from centralita.timeline.sending import UNSENT
 from centralita.timeline.templates import (
@@ -148,6 +150,8 @@ class Writing:
                     body=given.body,
                     case_id=CaseId(given.case_id) if given.case_id is not None else None,
                     agent_id=incoming.who.agent_id,
+                    created_by=incoming.who.user.id,
+                    created_at=now,
                 )
             )
             await self._store.outbox.add(message)
@@ -166,9 +170,30 @@ class Writing:
         return Reply(page(part, views.message))
 
     async def retry(self, incoming: Incoming) -> Reply:
-        message = await self._store.outbox.retry(MessageId(incoming.path("id")), self._clock.now())
+        message_id = MessageId(incoming.path("id"))
+        await self._check_may_retry(incoming.who, message_id)
+        message = await self._store.outbox.retry(message_id, self._clock.now())
         self._post.wake(message.channel.value)
         return Reply(views.message(message))
+
+    async def _check_may_retry(self, who: Principal, message_id: MessageId) -> None:
+        """Agents send on what they have written, or a colleague of one of their queues."""
+        if who.is_supervisor:
+            return
+        message = await self._store.outbox.get(message_id)
+        if message.created_by == who.user.id:
+            return
+        entry = await self._store.interactions.get(message.interaction_id)
+        author = entry.agent_id if entry is not None else None
+        queues = await self._store.queues.all()
+        if not (
+            serves_with(queues, who.agent_id, author)
+            or (entry is not None and serves(queues, who.agent_id, entry.queue_id))
+        ):
+            raise Forbidden(
+                "this is the message of another queue's agent; a supervisor may send it on",
+                code=Refusal.NOT_YOUR_MESSAGE,
+            )
 
     async def tags(self, incoming: Incoming) -> Reply:
         query = incoming.query(s.TagQuery)

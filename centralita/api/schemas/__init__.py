@@ -4,6 +4,13 @@ Times are ISO 8601 in UTC; durations are seconds in fields that end in `_s`; ids
 What comes in refuses unknown fields; in a PATCH a field that is absent stays as it was.
 """
 
+from centralita.api.schemas.accounts import (
+    Account,
+    AccountPatch,
+    NewPassword,
+    PasswordChange,
+    SignedIn,
+)
 from centralita.api.schemas.basics import (
     AgentState,
     AgentStatus,
@@ -120,6 +127,8 @@ from centralita.api.schemas.writing import (
 )
 
 __all__ = [
+    "Account",
+    "AccountPatch",
     "Agent",
     "AgentState",
     "AgentStatus",
@@ -173,6 +182,7 @@ __all__ = [
     "NewIdentity",
     "NewInteraction",
     "NewMessage",
+    "NewPassword",
     "NewTask",
     "NonEmpty",
     "OutboxQuery",
@@ -180,6 +190,7 @@ __all__ = [
     "PagePhone",
     "PageQuery",
     "Part",
+    "PasswordChange",
     "PathStep",
     "Peaks",
     "PhoneRequest",
@@ -195,6 +206,7 @@ __all__ = [
     "Session",
     "Short",
     "SignIn",
+    "SignedIn",
     "StatusRequest",
     "Tag",
     "TagQuery",

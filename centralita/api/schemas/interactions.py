@@ -105,7 +105,9 @@ class Sending(Answer, kw_only=True):
 class Interaction(Answer, kw_only=True):
     """One entry of a timeline. `candidates` are customers who share the number or address, until
     somebody says which one it was (`POST /interactions/{id}/customer`). `sending` says how far a
-    message is that was written here, and is null for all others."""
+    message is that was written here, and is null for all others. `created_by` is the user or token
+    that made it by the API, at `created_at`; empty and null for what the house itself has entered.
+    `by_hand`: a person typed it in, and nothing but their word says that it was so, and when."""
 
     id: str
     channel: Channel
@@ -125,6 +127,9 @@ class Interaction(Answer, kw_only=True):
     candidates: list[str]
     tags: list[str]
     sending: Sending | None
+    created_by: str
+    created_at: Time | None
+    by_hand: bool
     call: CallDetails | None
 
 

@@ -112,43 +112,87 @@ def demo_config(config: Config) -> Config:
     return replace(config, trunks=(here,))
 
 
-async def found_company(store: Store, config: Config, clock: Clock) -> dict[str, dict[str, str]]:
-    """Fill an empty store; returns the credentials, which are made once and kept in a file."""
+async def found_company(
+    store: Store, config: Config, clock: Clock, left: list[str] | None = None
+) -> dict[str, dict[str, str]]:
+    """Fill an empty store; returns the credentials, which are made once and kept in a file.
+
+    In a store that is in use nothing is changed: what is there already is named in `left`, and
+    has no credentials here.
+    """
     path = config.data / "demo-credentials.json"
     if path.exists():
         return cast(dict[str, dict[str, str]], json.loads(path.read_text(encoding="utf-8")))
-    users = {name: secrets.token_urlsafe(9) for name, *_ in (*AGENTS, *STAFF)}
-    phones = {extension: secrets.token_urlsafe(12) for _, _, extension, _ in AGENTS}
-    for name, full_name, extension, skills in AGENTS:
-        await store.agents.put(
-            AgentRecord(
-                agent_id=AgentId(f"agent_{name}"),
-                name=full_name,
-                extension=extension,
-                ha1=ha1(extension, config.sip.domain, phones[extension]),
-                skills=skills,
-                status="available",
-            )
-        )
-        await _put_user(store, name, full_name, Role.AGENT, users[name], f"agent_{name}")
-    for name, full_name, role in STAFF:
-        await _put_user(store, name, full_name, role, users[name], None)
+    kept: list[str] = [] if left is None else left
+    credentials = await _found_people(store, config, kept)
+    there = {queue.queue_id for queue in await store.queues.all()}
+    agents = {agent.agent_id for agent in await store.agents.all()}
     for queue_id, title, names in _QUEUES:
+        if queue_id in there:
+            kept.append(f"queue {queue_id}")
+            continue
+        serves = (AgentId(f"agent_{name}") for name in names if name in credentials["users"])
         await store.queues.put(
             QueueRecord(
                 queue_id=QueueId(queue_id),
                 title=title,
                 language="es",
-                agents=tuple(AgentId(f"agent_{name}") for name in names),
+                agents=tuple(agent_id for agent_id in serves if agent_id in agents),
                 settings={"wrap_up": "30s", "ring_time": "20s", "dispositions": [*_DISPOSITIONS]},
             )
         )
-    await publish_flows(store, Path(__file__).with_name("flows"), NUMBERS, clock.now())
-    for number, customer in enumerate(_CUSTOMERS):
-        await _add_customer(store, number, *customer, region=config.sip.region, now=clock.now())
-    credentials = {"users": users, "phones": phones}
+    flows = await store.flows.all()
+    if flows:
+        # A flow of ours could take a number that another one answers.
+        kept.extend(sorted({f"flow {flow.flow_id}" for flow in flows}))
+    else:
+        await publish_flows(store, Path(__file__).with_name("flows"), NUMBERS, clock.now())
+    if (await store.customers.search("", limit=1)).items:
+        kept.append("customers")
+    else:
+        for number, customer in enumerate(_CUSTOMERS):
+            region, now = config.sip.region, clock.now()
+            await _add_customer(store, number, *customer, region=region, now=now)
     write_private(path, json.dumps(credentials, indent=2).encode())
     return credentials
+
+
+async def _found_people(store: Store, config: Config, kept: list[str]) -> dict[str, dict[str, str]]:
+    """The agents and the staff, but for names and extensions that are somebody's."""
+    users: dict[str, str] = {}
+    phones: dict[str, str] = {}
+    names = {user.username for user in await store.users.all()}
+    agents = await store.agents.all()
+    taken = {agent.extension for agent in agents} | {agent.agent_id for agent in agents}
+    for name, full_name, extension, skills in AGENTS:
+        if name in names:
+            kept.append(f"user {name}")
+            continue
+        agent_id = None
+        if extension in taken or f"agent_{name}" in taken:
+            kept.append(f"phone {extension}")
+        else:
+            agent_id = AgentId(f"agent_{name}")
+            phones[extension] = secrets.token_urlsafe(12)
+            await store.agents.put(
+                AgentRecord(
+                    agent_id=agent_id,
+                    name=full_name,
+                    extension=extension,
+                    ha1=ha1(extension, config.sip.domain, phones[extension]),
+                    skills=skills,
+                    status="available",
+                )
+            )
+        users[name] = secrets.token_urlsafe(9)
+        await _put_user(store, name, full_name, Role.AGENT, users[name], agent_id)
+    for name, full_name, role in STAFF:
+        if name in names:
+            kept.append(f"user {name}")
+            continue
+        users[name] = secrets.token_urlsafe(9)
+        await _put_user(store, name, full_name, role, users[name], None)
+    return {"users": users, "phones": phones}
 
 
 async def publish_flows(
@@ -167,7 +211,7 @@ def _documents(folder: Path) -> list[dict[str, Plain]]:
 
 
 async def _put_user(
-    store: Store, name: str, full_name: str, role: Role, password: str, agent: str | None
+    store: Store, name: str, full_name: str, role: Role, password: str, agent: AgentId | None
 ) -> None:
     await store.users.put(
         UserRecord(
@@ -176,7 +220,7 @@ async def _put_user(
             name=full_name,
             role=role,
             password_hash=hash_password(password),
-            agent_id=AgentId(agent) if agent is not None else None,
+            agent_id=agent,
         )
     )
 

@@ -46,6 +46,11 @@ class Ban:
     since: datetime
 
 
+class EdgeRefuses(Unavailable):
+    """The edge is there and does not do it: for commands that take something away, because it is
+    gone already."""
+
+
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """A TCP or TLS connection; `lifetime` is how many seconds it may be idle."""
 
@@ -171,7 +176,7 @@ class EdgeControl:
 
     async def forget_phone(self, extension: str, domain: str) -> None:
         """End the registrations of an extension: its account was withdrawn."""
-        with contextlib.suppress(Unavailable):  # none is registered
+        with contextlib.suppress(EdgeRefuses):  # none is registered
             await self._call("ul.rm", "location", f"{extension}@{domain}")
 
     async def admit_page(self, extension: str, ha1: str) -> None:
@@ -186,7 +191,7 @@ class EdgeControl:
         await self.forget_phone(page_name(extension), domain)
 
     async def _forget_page(self, extension: str) -> None:
-        with contextlib.suppress(Unavailable):  # there is none
+        with contextlib.suppress(EdgeRefuses):  # there is none
             await self._call("htable.delete", "pages", extension)
 
     async def bans(self) -> list[Ban]:
@@ -208,7 +213,7 @@ class EdgeControl:
         for table in ("banned", "locked", "guesses"):
             for entry in await self._entries(table):
                 if entry.name.partition("/")[0] == address:
-                    with contextlib.suppress(Unavailable):  # it ran out in this instant
+                    with contextlib.suppress(EdgeRefuses):  # it ran out in this instant
                         await self._call("htable.delete", table, entry.name)
 
     async def _entries(self, table: str) -> list[_TableEntry]:
@@ -251,7 +256,7 @@ class EdgeControl:
         except msgspec.MsgspecError as exc:
             raise Unavailable(f"the edge answered {method} with nonsense: {exc}") from exc
         if decoded.error is not None:
-            raise Unavailable(f"the edge refuses {method}: {decoded.error.message}")
+            raise EdgeRefuses(f"the edge refuses {method}: {decoded.error.message}")
         return bytes(decoded.result)
 
     def _send(self, request: bytes) -> None:

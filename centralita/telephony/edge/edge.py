@@ -38,8 +38,12 @@ class Edge:
     def __init__(self, config: EdgeConfig) -> None:
         self.config = config
 
-    async def prepare(self, phones: Iterable[EdgePhone]) -> None:
-        """Write all files and check them.
+    @property
+    def _phones_file(self) -> Path:
+        return self.config.folder / "db" / "phones"
+
+    async def prepare(self, phones: Iterable[EdgePhone]) -> frozenset[str]:
+        """Write all files and check them; returns as `write_phones`.
 
         Raises Unavailable when Kamailio is not installed, InvalidInput when it refuses what was
         written, with its own words.
@@ -54,18 +58,27 @@ class Edge:
             for trunk in self.config.trunks
             if trunk.registration is not None
         }
-        await asyncio.to_thread(self._write, tuple(phones), resolved)
+        gone = await asyncio.to_thread(self._write, tuple(phones), resolved)
         await self._check()
+        return gone
 
-    def write_phones(self, phones: Iterable[EdgePhone]) -> None:
-        """Write the table of phones; a running Kamailio reads it at `EdgeControl.reload_phones`."""
-        table = render.phones_table(phones)
-        file = self.config.folder / "db" / "phones"
+    def write_phones(self, phones: Iterable[EdgePhone]) -> frozenset[str]:
+        """Write the table of phones; a running Kamailio reads it at `EdgeControl.reload_phones`.
+
+        Returns the extensions whose phone or password the table has no more: whoever registered
+        with that is still registered, also over a restart.
+        """
+        known = tuple(phones)
+        table = render.phones_table(known)
+        file = self._phones_file
+        there = render.phones_in(file.read_text(encoding="utf-8")) if file.exists() else {}
+        now = {phone.extension: phone.ha1 for phone in known}
         before = int(file.stat().st_mtime) if file.exists() else 0
         write_private(file, table.encode(), durable=False)
         # Kamailio takes a table for changed when its time is another, in whole seconds.
         changed_at = max(int(time.time()), before + 1)
         os.utime(file, (changed_at, changed_at))
+        return frozenset(name for name, secret in there.items() if now.get(name) != secret)
 
     def write_workers(self) -> None:
         """Write the list of workers; a running Kamailio reads it at `reload_workers`."""
@@ -102,7 +115,7 @@ class Edge:
             *("-w", str(folder)),
         )
 
-    def _write(self, phones: Sequence[EdgePhone], resolved: dict[str, list[str]]) -> None:
+    def _write(self, phones: Sequence[EdgePhone], resolved: dict[str, list[str]]) -> frozenset[str]:
         config, folder = self.config, self.config.folder
         make_registrations(config.registrations)
         (folder / "db").mkdir(parents=True, exist_ok=True)
@@ -131,7 +144,7 @@ class Edge:
         for name, text in files.items():
             write_private(folder / name, text.encode(), durable=False)
         self.write_workers()
-        self.write_phones(phones)
+        return self.write_phones(phones)
 
     def _secret(self) -> bytes:
         """What nobody else knows, the same at each start."""

@@ -196,6 +196,17 @@ def _secrets_table(pairs: Iterable[tuple[str, str]]) -> str:
     return "\n".join([SECRETS_HEADER, *rows]) + "\n"
 
 
+def phones_in(table: str) -> dict[str, str]:
+    """The extensions of a table as `phones_table` makes it, with their HA1."""
+    found = {}
+    for row in table.splitlines()[1:]:
+        # A trunk's user name may have any signs; neither an extension nor an HA1 has a colon.
+        fields = row.split(":")
+        if len(fields) == 6 and "/" not in fields[1]:
+            found[fields[1]] = fields[4]
+    return found
+
+
 def registrations_table(
     header: str, config: EdgeConfig, tokens: dict[str, str], interfaces: Sequence[str]
 ) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from centralita.core.ids import AgentId
 from centralita.routing.agent import PHONE_LOST, AgentState, AgentStatus
+from centralita.routing.events import OfferMade
+from centralita.store.records import AgentRecord
 from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
-from tests.support.house import ANA, open_center_house
+from tests.support.house import ANA, SALES, House, open_center_house
 
 
 async def test_a_status_survives_a_restart_with_its_reason(tmp_path: Path) -> None:
@@ -58,3 +63,56 @@ async def test_a_phone_that_comes_back_ends_no_break_that_the_agent_chose(tmp_pa
         house.bus.publish(PhoneRegistered(extension="201", user_agent="desk"))
         agent = house.board.agents[ANA]
         assert (agent.status, agent.reason) == (AgentStatus.ON_BREAK, "meal")
+
+
+async def lock_out(house: House) -> None:
+    """Ana may not sign in any more."""
+    (ana,) = [agent for agent in await house.store.agents.all() if agent.agent_id == ANA]
+    await house.store.agents.put(replace(ana, active=False))
+    await house.reads_directory()
+
+
+async def test_a_conversation_goes_on_when_its_agent_is_locked_out_and_is_the_last(
+    tmp_path: Path,
+) -> None:
+    async with open_center_house(tmp_path) as house:
+        await house.ana_is_available()
+        caller, phone = await house.talks_to_ana()
+        await lock_out(house)
+        assert house.board.agents[ANA].status is AgentStatus.LOGGED_OUT
+        assert caller.other == phone.leg_id
+        next_one = await house.calls_in(caller="600333444")
+        house.control.presses(next_one, "1")
+        house.control.hangs_up(caller)
+        await house.until(lambda: house.board.agents[ANA].state is AgentState.WRAP_UP)
+        house.dispatcher.finish_wrap_up(ANA)
+        agent = house.board.agents[ANA]
+        assert (agent.state, agent.status) == (AgentState.IDLE, AgentStatus.LOGGED_OUT)
+        assert len(house.of(OfferMade)) == 1
+        assert (await house.is_over(next_one)).call is not None
+
+
+async def test_a_call_that_rings_somebody_who_is_locked_out_goes_to_the_next_agent(
+    tmp_path: Path,
+) -> None:
+    async with open_center_house(tmp_path) as house:
+        leo = AgentId("agent_leo")
+        await house.store.agents.put(AgentRecord(agent_id=leo, name="Leo", extension="202"))
+        queue = await house.store.queues.get(SALES)
+        assert queue is not None
+        await house.store.queues.put(replace(queue, agents=(*queue.agents, leo)))
+        await house.reads_directory()
+        await house.ana_is_available()
+        house.bus.publish(PhoneRegistered(extension="202", user_agent="desk"))
+        await house.agents.set_status(leo, "available", "")
+        caller = await house.calls_in()
+        house.control.presses(caller, "1")
+        phone = await asyncio.wait_for(house.control.next_dialled(), 5)
+        house.control.rings(phone)
+        await lock_out(house)
+        await house.until(lambda: house.end_of(phone.leg_id) is not None)
+        assert house.board.agents[ANA].state is AgentState.IDLE
+        rung = await asyncio.wait_for(house.control.next_dialled(), 5)
+        house.control.answers(rung)
+        await house.until(lambda: caller.other == rung.leg_id)
+        assert house.board.conversations[caller.call_id].offer.agent_id == leo

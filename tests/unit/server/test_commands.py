@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from argon2 import PasswordHasher
 
-from centralita.core.ids import AgentId, FlowId, QueueId
+from centralita.core.ids import AgentId, FlowId, QueueId, UserId
 from centralita.server.__main__ import main
-from centralita.store.records import Role
+from centralita.store.records import Account, Role
 from centralita.store.store import Store, open_store
+from centralita.telephony.edge.config import ha1
 
 T = TypeVar("T")
+
+_NO_SERVER = "no server runs here; it counts as soon as one is started"
 
 _FLOW = """flow: sales
 language: es
@@ -76,7 +80,7 @@ def run(
 
 def test_a_queue_is_made_and_changed_without_losing_the_rest(run: Terminal) -> None:
     made = run("queue", "add", "sales", "--title", "Sales", "--language", "en")
-    assert (made.code, made.out) == (0, ["queue sales; a running server takes it on SIGHUP"])
+    assert (made.code, made.out) == (0, ["queue sales", _NO_SERVER])
     changed = run("queue", "add", "sales", "--set", "wrap_up=45s", "--set", "record=false")
     assert changed.code == 0
     queue = run.kept(lambda store: store.queues.get(QueueId("sales")))
@@ -107,7 +111,7 @@ def test_an_agent_gets_two_passwords_and_the_queues(run: Terminal) -> None:
     )
     assert made.code == 0
     assert [line.split()[:2] for line in made.out[:2]] == [["user", "ana:"], ["phone", "201:"]]
-    assert made.out[2] == "a running server takes the phone on SIGHUP"
+    assert made.out[2] == _NO_SERVER
     agent = run.kept(lambda store: store.agents.get(AgentId("agent_ana")))
     assert agent is not None
     assert (agent.name, agent.extension, agent.skills) == ("Ana", "201", ("german:3",))
@@ -123,7 +127,7 @@ def test_an_agent_gets_two_passwords_and_the_queues(run: Terminal) -> None:
 
 def test_a_user_without_a_phone_gets_one_password(run: Terminal) -> None:
     made = run("user", "add", "boss", "--role", "admin")
-    assert (made.code, len(made.out)) == (0, 1)
+    assert (made.code, len(made.out)) == (0, 2)
     again = run("user", "add", "Boss")
     assert (again.code, again.out) == (1, [])
     assert again.err == ['centralita: there is a user "boss" already']
@@ -178,9 +182,8 @@ def test_a_file_that_is_not_there_is_named(run: Terminal) -> None:
 def test_a_flow_is_published_with_its_numbers_and_keeps_them(run: Terminal) -> None:
     file = run.file("sales.yaml", _FLOW)
     first = run("flow", "publish", file, "--number", "100", "--number", "*")
-    said = "published as version {}; a running server takes it on SIGHUP"
-    assert (first.code, first.out) == (0, [said.format(1)])
-    assert run("flow", "publish", file).out == [said.format(2)]
+    assert (first.code, first.out) == (0, ["published as version 1", _NO_SERVER])
+    assert run("flow", "publish", file).out[0] == "published as version 2"
     flow = run.kept(lambda store: store.flows.published(FlowId("sales")))
     assert flow is not None
     assert flow.version == 2
@@ -259,3 +262,102 @@ def test_a_log_whose_end_was_cut_off_fails_and_names_the_entry(run: Terminal) ->
         "the audit log is broken: entry 2: is missing, and all after it up to 2, "
         "where the log once ended"
     ]
+
+
+# --- accounts -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def team(run: Terminal) -> Terminal:
+    """The admin eva, and the agent ana at 201 who serves sales; support has nobody."""
+    for queue in ("sales", "support"):
+        run("queue", "add", queue)
+    run("user", "add", "eva", "--role", "admin")
+    run("user", "add", "ana", "--name", "Ana", "--extension", "201", "--queue", "sales")
+    return run
+
+
+def account(run: Terminal, name: str) -> Account:
+    return run.kept(lambda store: store.accounts.get(UserId(f"user_{name}")))
+
+
+def test_users_are_listed_and_those_who_are_out_say_so(team: Terminal) -> None:
+    team("user", "disable", "ana")
+    listed = team("user", "list")
+    assert (listed.code, listed.out) == (
+        0, ["ana: Ana, agent, phone 201, serves sales, DISABLED", "eva: eva, admin"],
+    )  # fmt: skip
+
+
+def test_a_disabled_user_is_no_agent_either_until_enabled(team: Terminal) -> None:
+    out = team("user", "disable", "ANA")
+    assert (out.code, out.out[-1]) == (0, _NO_SERVER)
+    gone = account(team, "ana")
+    assert gone.agent is not None
+    assert (gone.user.active, gone.agent.active) == (False, False)
+    assert team("user", "enable", "ana").code == 0
+    back = account(team, "ana")
+    assert back.agent is not None
+    assert (back.user.active, back.agent.active) == (True, True)
+    assert back.user.password_hash == gone.user.password_hash
+
+
+def test_new_passwords_are_printed_once_and_the_old_ones_are_gone(team: Terminal) -> None:
+    before = account(team, "ana")
+    password = team("user", "set-password", "ana")
+    phone = team("user", "phone-password", "ana")
+    after = account(team, "ana")
+    assert before.agent is not None
+    assert after.agent is not None
+    assert PasswordHasher().verify(after.user.password_hash, password.out[0].split()[-1])
+    assert after.agent.ha1 == ha1("201", "centralita", phone.out[0].split()[-1])
+    assert after.agent.ha1 != before.agent.ha1
+    none = team("user", "phone-password", "eva")
+    assert (none.code, none.out) == (1, [])
+    assert none.err == ["centralita: eva has no phone; give one with: user move --extension"]
+
+
+def test_an_agent_moves_between_queues_and_to_another_phone(team: Terminal) -> None:
+    moved = team("user", "move", "ana", "--to", "support", "--from", "sales")
+    assert (moved.code, moved.out[0]) == (0, "ana: Ana, agent, phone 201, serves support")
+    again = team("user", "move", "ana", "--to", "sales", "--extension", "202")
+    assert again.out[0] == "ana: Ana, agent, phone 202, serves sales, support"
+    assert again.out[1].startswith("phone 202: ")
+    for words in (("--to", "sails"), ("--from", "sails")):
+        bad = team("user", "move", "ana", *words)
+        assert (bad.code, bad.err) == (
+            1, ['centralita: there is no queue "sails"; make it with: queue add'],
+        )  # fmt: skip
+    team("user", "add", "luis", "--extension", "203")
+    taken = team("user", "move", "luis", "--extension", "202")
+    assert taken.err == ["centralita: extension 202 is the phone of Ana already"]
+    assert team("user", "move", "eva", "--extension", "300", "--to", "sales").code == 0
+    boss = account(team, "eva")
+    assert (boss.user.agent_id, boss.queues) == ("agent_eva", ("sales",))
+
+
+def test_the_last_admin_is_not_removed_and_nobody_is_named_wrongly(team: Terminal) -> None:
+    for words in (("disable", "eva"), ("role", "eva", "agent")):
+        kept = team("user", *words)
+        assert (kept.code, kept.out, kept.err) == (
+            1, [], ["centralita: eva is the last admin; make somebody else an admin first"],
+        )  # fmt: skip
+    assert team("user", "role", "ana", "admin").code == 0
+    assert team("user", "disable", "eva").code == 0
+    assert account(team, "ana").user.role is Role.ADMIN
+    unknown = team("user", "disable", "nobody")
+    assert unknown.err == ['centralita: there is no user "nobody"; see: centralita user list']
+
+
+def test_what_is_done_to_accounts_is_in_the_audit_log(team: Terminal) -> None:
+    for words in (
+        ("disable", "ana"), ("enable", "ana"), ("role", "ana", "supervisor"),
+        ("set-password", "ana"), ("phone-password", "ana"), ("move", "ana", "--to", "support"),
+    ):  # fmt: skip
+        team("user", *words)
+    entries = team.kept(lambda store: store.audit.after(4, 20))
+    assert [entry.action for entry in entries] == [
+        "user.disable", "user.enable", "user.role", "user.password", "user.phone_password",
+        "user.move",
+    ]  # fmt: skip
+    assert {entry.object for entry in entries} == {"user_ana"}

@@ -13,11 +13,12 @@ from centralita.api import live_messages as live
 from centralita.api.schemas import oncall as o
 from centralita.api.watcher import Viewer
 from centralita.core.errors import Conflict, NotFound
-from centralita.core.ids import AgentId, FlowId, TaskId
+from centralita.core.ids import AgentId, FlowId, QueueId, TaskId
 from centralita.ivr.events import FlowEnded, TransferAnswered
+from centralita.routing.agent import AgentState
 from centralita.routing.conversations.events import OutgoingFailed, RecordingPaused
 from centralita.routing.events import ConversationEnded, ConversationStarted
-from centralita.store.records import AgentRecord
+from centralita.store.records import AgentRecord, QueueRecord
 from centralita.telephony.call import EndReason
 from centralita.telephony.edge.events import PhoneRegistered
 from centralita.telephony.fake import FakeLeg
@@ -324,6 +325,18 @@ async def test_an_agent_who_hangs_up_too_early_cancels_the_call(house: House) ->
     await house.until(lambda: outside.leg_id in house.control.ended)
     with pytest.raises(NotFound):
         house.conversations.owner(outside.call_id)
+
+
+async def test_an_agent_calls_out_for_queues_that_the_agent_serves_only(house: House) -> None:
+    support = QueueId("support")
+    await house.store.queues.put(QueueRecord(queue_id=support, title="Support", language="es"))
+    await house.reads_directory()
+    await house.ana_is_available()
+    with pytest.raises(Conflict) as refused:
+        await house.conversations.call(ANA, o.CallRequest(to="600111222", queue_id=support))
+    assert (refused.value.code, refused.value.why) == ("not_allowed", "not_your_queue")
+    assert house.board.agents[ANA].state is AgentState.IDLE
+    await house.conversations.call(ANA, o.CallRequest(to="600111222", queue_id=SALES))
 
 
 async def test_one_call_at_a_time(house: House) -> None:
