@@ -93,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
     imports.add_argument("kind", choices=("customers", "messages", "mbox"))
     imports.add_argument("file", type=Path)
     imports.add_argument("--ours", action="append", default=[], help="mbox: an address of ours")
+    imports.add_argument(
+        "--dry-run", action="store_true", help="only say what would come in and what would not"
+    )
     imports.set_defaults(run="import_file")
 
     user = verbs.add_parser("user", help="people who sign in").add_subparsers(required=True)

@@ -334,7 +334,7 @@ async def test_a_message_with_a_known_external_id_is_kept_once(store: Store) -> 
     first, made = await store.interactions.add(message("int_1", external_id="sms-7"))
     again, made_again = await store.interactions.add(message("int_2", external_id="sms-7"))
     assert (made, made_again) == (True, False)
-    assert again == first == await store.interactions.by_external_id("sms-7")
+    assert again == first == await store.interactions.by_external_id("sms-7", "sms")
 
 
 async def test_a_timeline_is_read_in_parts_without_gaps_or_repeats(store: Store) -> None:

@@ -204,11 +204,11 @@ def test_customers_are_imported_once_and_bad_lines_are_named(run: Terminal) -> N
     file = run.file("people.csv", "external_id,name,phone\n1,Julia Ríos,600111222\n2,Bad,12x\n")
     first = run("import", "customers", file)
     assert first.code == 1
-    assert first.out == ["1 added, 0 known before, 1 refused"]
+    assert first.out == ["1 added, 0 unchanged, 1 refused"]
     assert len(first.err) == 1
     assert first.err[0].startswith("people.csv:3: phone: ")
     again = run("import", "customers", file)
-    assert again.out == ["0 added, 1 known before, 1 refused"]
+    assert again.out == ["0 added, 1 unchanged, 1 refused"]
 
 
 def test_the_models_say_which_language_they_serve(run: Terminal) -> None:
