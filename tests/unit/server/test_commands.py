@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -259,3 +260,16 @@ def test_a_log_whose_end_was_cut_off_fails_and_names_the_entry(run: Terminal) ->
         "the audit log is broken: entry 2: is missing, and all after it up to 2, "
         "where the log once ended"
     ]
+
+
+def test_whatever_a_command_makes_is_for_our_user_alone(tmp_path: Path) -> None:
+    data = tmp_path / "new" / "house"
+    before = os.umask(0o022)
+    try:
+        assert main(["user", "add", "eva", "--data", str(data)]) == 0
+    finally:
+        os.umask(before)
+    made = [data.parent, data, *data.rglob("*")]
+    assert {path.name: oct(path.stat().st_mode & 0o077) for path in made} == {
+        path.name: "0o0" for path in made
+    }
