@@ -187,3 +187,11 @@ async def test_an_api_token_works_in_its_role_until_revoked(desk: Desk) -> None:
     past = {"name": "x", "role": "agent", "expires_at": "2020-01-01T00:00:00Z"}
     refused = await eva.post("/tokens", past, status=400)
     assert refused["error"]["place"] == "$.expires_at"
+
+
+async def test_who_came_by_https_is_told_to_come_so_again(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        plain = await desk.client.get("/healthz")
+        assert "Strict-Transport-Security" not in plain.headers
+        safe = await desk.client.get("/healthz", headers={"X-Forwarded-Proto": "https"})
+        assert safe.headers["Strict-Transport-Security"] == "max-age=31536000"
