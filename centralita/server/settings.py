@@ -109,6 +109,7 @@ class HttpConfig:
     port: int = setting(8080, values.port)
     public_url: str = setting("", values.url("http", "https"))
     cookie_secure: bool = setting(False, values.boolean)
+    trusted_proxies: tuple[str, ...] = setting(("127.0.0.0/8", "::1/128"), values.networks)
     metrics_from: tuple[str, ...] = setting(("127.0.0.0/8", "::1/128"), values.networks)
 
 
