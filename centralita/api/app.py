@@ -177,6 +177,8 @@ def _security_headers(
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(headers)
+        if auth.is_https(request):
+            response.headers["Strict-Transport-Security"] = "max-age=31536000"
         edge = websocket_url(settings, request.host, https=auth.is_https(request))
         allowed = f"connect-src 'self' {edge}".rstrip()
         response.headers["Content-Security-Policy"] = policy.replace("connect-src 'self'", allowed)

@@ -117,9 +117,14 @@ class Authenticator:
     def client(self, request: web.Request) -> str:
         """The client's address, as a trusted proxy gives it or as we see it."""
         seen = request.remote or ""
-        if within(seen, self._settings.trusted_proxies):
-            # The last one is what our proxy itself saw; the ones before it anybody can write.
-            return request.headers.get("X-Forwarded-For", seen).split(",")[-1].strip()
+        # Each of our proxies has written behind the others whom it saw: from the end, the first
+        # that is none of ours is the client. What stands before that anybody can write.
+        told = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+        while told and within(seen, self._settings.trusted_proxies):
+            before = told.pop().strip()
+            if not _is_address(before):
+                break
+            seen = before
         return seen
 
     def is_https(self, request: web.Request) -> bool:
@@ -147,6 +152,14 @@ def network_of(address: str) -> str:
     except ValueError:
         pass
     return address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def within(address: str, networks: tuple[Network, ...]) -> bool:

@@ -7,6 +7,7 @@ what it made is measured afterwards, without recursion.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +18,8 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 # A flow of many nodes is about ten deep.
 MAX_DEPTH = 64
+# The years of times that are taken.
+_EARLIEST, _LATEST = 1900, 2999
 # What is larger is decoded in a thread, in bytes.
 LARGE = 64 * 1024
 
@@ -35,7 +38,23 @@ def decode(raw: bytes, kind: type[B]) -> B:
         raise InvalidInput(f"not JSON: {exc}", place="body") from exc
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and nested_too_deeply(decoded):
         raise InvalidInput(f"nested more than {MAX_DEPTH} deep", place="body")
+    check_times(decoded)
     return decoded
+
+
+def check_times(value: object, place: str = "$") -> None:
+    """Raises InvalidInput, with its place, for a time that nobody means: those at the ends of time
+    cannot be written in UTC, nor can anything be added to them."""
+    if isinstance(value, datetime):
+        if not _EARLIEST <= value.year <= _LATEST:
+            raise InvalidInput(f"lies before {_EARLIEST} or after {_LATEST}", place=place)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            check_times(getattr(value, name), f"{place}.{name}")
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            if isinstance(one, msgspec.Struct | datetime):
+                check_times(one, f"{place}[{number}]")
 
 
 def nested_too_deeply(value: object) -> bool:

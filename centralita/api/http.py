@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from centralita.api import schemas as s
-from centralita.api.bodies import decode, placed
+from centralita.api.bodies import check_times, decode, placed
 from centralita.core.errors import (
     CentralitaError,
     Conflict,
@@ -153,9 +153,11 @@ class Incoming:
         if any("\x00" in value for value in given.values()):
             raise InvalidInput("a text contains the character NUL", place="query")
         try:
-            return msgspec.convert(given, kind, strict=False)
+            query = msgspec.convert(given, kind, strict=False)
         except msgspec.ValidationError as exc:
             raise placed(exc, "query") from exc
+        check_times(query, "query")
+        return query
 
 
 Handler = Callable[[Incoming], Awaitable[Reply | web.StreamResponse]]
@@ -182,6 +184,7 @@ def cursor(text: str | None) -> Cursor | None:
         at, ident = msgspec.json.decode(plain, type=tuple[s.Time, str])
     except (binascii.Error, ValueError, msgspec.MsgspecError) as exc:
         raise InvalidInput("not a cursor of ours", place="query.cursor") from exc
+    check_times(at, "query.cursor")
     if "\x00" in ident:
         raise InvalidInput("not a cursor of ours", place="query.cursor")
     return Cursor(at, ident)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import msgspec
@@ -69,6 +69,17 @@ class LiveHub:
     def watching(self) -> tuple[Watcher, ...]:
         """The connections as of now."""
         return tuple(self._watchers)
+
+    def forget_tasks(self, ids: Iterable[str]) -> None:
+        """Take tasks of somebody who was erased from every page at once, and say nothing of them
+        but that they are over."""
+        for ident in ids:
+            task = self.tasks.get(ident)
+            if task is not None:
+                blank = msgspec.structs.replace(
+                    task.task, state=TaskState.DONE, caller="", text="", customer_id=None
+                )
+                self.publish(TaskChanged(task=blank))
 
     def watch(self, viewer: Viewer, session: str = "") -> Watcher:
         """Begin to watch; the snapshot is the first message. `session` is what may be ended."""

@@ -23,6 +23,8 @@ Command = Callable[[Config, argparse.Namespace], Coroutine[object, object, int]]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it did what was asked, 1 when not, 2 for a wrong command line."""
     options = parser().parse_args(arguments)
+    # Whatever we and our children write is for our user alone, folders above it that we make, too.
+    os.umask(0o077)
     try:
         overrides = Overrides(
             data=options.data,
@@ -93,6 +95,9 @@ def parser() -> argparse.ArgumentParser:
     imports.add_argument("kind", choices=("customers", "messages", "mbox"))
     imports.add_argument("file", type=Path)
     imports.add_argument("--ours", action="append", default=[], help="mbox: an address of ours")
+    imports.add_argument(
+        "--dry-run", action="store_true", help="only say what would come in and what would not"
+    )
     imports.set_defaults(run="import_file")
 
     user = verbs.add_parser(

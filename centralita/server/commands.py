@@ -39,6 +39,12 @@ from centralita.store.records import QueueRecord
 from centralita.store.store import Store, open_store
 from centralita.telephony.edge.control import EdgeControl
 from centralita.timeline.importers import Importer
+from centralita.timeline.rehearsal import (
+    CustomersToImport,
+    EntriesToImport,
+    RehearsedCustomers,
+    RehearsedEntries,
+)
 
 log = logging.getLogger(__name__)
 
@@ -216,12 +222,20 @@ async def models_get(config: Config, options: argparse.Namespace) -> int:
 
 
 async def import_file(config: Config, options: argparse.Namespace) -> int:
-    """Customers or messages; what was imported before is left as it is."""
+    """Customers or messages; what was imported before is left as it is.
+
+    0 when all of the file is there now, 1 when something was refused, 2 when the database went away
+    in the middle.
+    """
     async with open_data(config) as store:
-        await enter(config, store, Action.IMPORTED, options.file.name, kind=options.kind)
-        importer = Importer(
-            store.customers, store.interactions, SteadyClock(), region=config.sip.region
-        )
+        customers: CustomersToImport = store.customers
+        entries: EntriesToImport = store.interactions
+        if options.dry_run:
+            customers = RehearsedCustomers(store.customers)
+            entries = RehearsedEntries(store.interactions)
+        else:
+            await enter(config, store, Action.IMPORTED, options.file.name, kind=options.kind)
+        importer = Importer(customers, entries, SteadyClock(), region=config.sip.region)
         if options.kind == "customers":
             result = await importer.customers_csv(options.file)
         elif options.kind == "messages":
@@ -230,8 +244,12 @@ async def import_file(config: Config, options: argparse.Namespace) -> int:
             result = await importer.mbox(options.file, ours=frozenset(options.ours))
     for problem in result.problems:
         print(problem, file=sys.stderr)
-    print(f"{result.added} added, {result.known} known before, {len(result.problems)} refused")
-    return 1 if result.problems else 0
+    refused = f"{result.known} unchanged, {len(result.problems)} refused"
+    if options.dry_run:
+        print(f"{result.added} would be added, {refused}; nothing has been written")
+    else:
+        print(f"{result.added} added, {refused}")
+    return 2 if result.stopped else 1 if result.problems else 0
 
 
 async def enter(

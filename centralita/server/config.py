@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from centralita.core.errors import InvalidInput
 from centralita.server.inifile import Section, did_you_mean, read_sections
@@ -310,6 +310,17 @@ def _contradictions(config: Config, path: Path, sections: list[Section]) -> Iter
             yield at(title, key, f"{file} is not a file")
         elif file is not None and key != "tls_certificate" and file.stat().st_mode & 0o077:
             yield at(title, key, f"other users can read it; chmod 600 {file}")
+    if (
+        urlsplit(config.database.url).password is not None
+        and path.is_file()
+        and path.stat().st_mode & 0o077
+    ):
+        yield at(
+            "database",
+            "url",
+            f"a password stands in it, and other users can read the file; chmod 600 {path}, or "
+            "write it into a file of its own with password_file",
+        )
     for trunk in config.trunks:
         title = f"trunk:{trunk.name}"
         if not trunk.addresses and trunk.registrar is None:

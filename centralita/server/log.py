@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -11,6 +12,11 @@ from centralita.server.settings import LogConfig
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _HIDDEN = "[personal data]"
+# Fields that hold the words of an error, in which the number may stand that it is about.
+_SENTENCES = frozenset(("error", "reason"))
+_NO_NUMBER = "[number]"
+_NUMBER = re.compile(r"\+[0-9]{6,15}|(?<![\w.:/-])[0-9]{9,15}(?![\w.:])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class _Fields(logging.Formatter):
@@ -21,10 +27,24 @@ class _Fields(logging.Formatter):
     def fields(self, record: logging.LogRecord) -> dict[str, object]:
         """The record's own fields; those marked as personal only if the site wants them."""
         return {
-            name: value if self._personal_data or not name.startswith("pii_") else _HIDDEN
+            name: value if self._personal_data else _without_persons(name, value)
             for name, value in vars(record).items()
             if name not in _STANDARD
         }
+
+
+def _without_persons(name: str, value: object) -> object:
+    """Hidden when it is marked as personal; of an error's sentence, the numbers in it."""
+    if name.startswith("pii_"):
+        return _HIDDEN
+    if name in _SENTENCES and isinstance(value, str):
+        return _NUMBER.sub(_NO_NUMBER, value)
+    return value
+
+
+def _escaped(value: object) -> str:
+    """On one line, and not in another colour: what strangers write does not look like ours."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], str(value))
 
 
 class TextFormatter(_Fields):
@@ -32,7 +52,9 @@ class TextFormatter(_Fields):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).astimezone().isoformat(" ", "milliseconds")
-        fields = " ".join(f"{name}={value}" for name, value in self.fields(record).items())
+        fields = " ".join(
+            f"{name}={_escaped(value)}" for name, value in self.fields(record).items()
+        )
         line = f"{at} {record.levelname:<7} {record.getMessage()}"
         if fields:
             line += f"  {fields}"

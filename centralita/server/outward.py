@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +183,15 @@ def _told() -> Iterator[None]:
         raise Conflict(str(exc), code=why, values=exc.values) from exc
 
 
+_NUMBER = re.compile(r"\+?[0-9]{5,}")
+
+
+def disguised(number: str) -> str:
+    """A number as the audit log has it, which forgets nothing: the same for the same number, and
+    not the number of somebody who is erased."""
+    return f"number:{hashlib.sha256(number.encode()).hexdigest()[:16]}"
+
+
 class AuditWitness:
     """`outbound.policy.Witness`: the audit log. What it cannot take costs no call."""
 
@@ -189,7 +200,11 @@ class AuditWitness:
 
     async def refused(self, wanted: Wanted, reason: Reason, message: str) -> None:
         await self._enter(
-            wanted.who, wanted.dialled, call_id=wanted.call_id, reason=reason.value, message=message
+            wanted.who,
+            wanted.dialled,
+            call_id=wanted.call_id,
+            reason=reason.value,
+            message=_NUMBER.sub("…", message),
         )
 
     async def cut(self, running: Running) -> None:
@@ -199,7 +214,9 @@ class AuditWitness:
         actor = Actor(who=who.ident if who.kind is Kind.AGENT else who.key)
         try:
             async with asyncio.timeout(2):
-                await self._audit.write(actor, Action.CALL_OUT, number, Outcome.REFUSED, **details)
+                await self._audit.write(
+                    actor, Action.CALL_OUT, disguised(number), Outcome.REFUSED, **details
+                )
         except (CentralitaError, TimeoutError) as exc:
             log.error("refused call is not in the audit log", extra={"error": str(exc)})
 

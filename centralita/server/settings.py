@@ -111,6 +111,7 @@ class HttpConfig:
     public_url: str = setting("", values.url("http", "https"))
     cookie_secure: bool = setting(False, values.boolean)
     session_idle: timedelta = setting(timedelta(minutes=30), values.duration)
+    trusted_proxies: tuple[str, ...] = setting(("127.0.0.0/8", "::1/128"), values.networks)
     metrics_from: tuple[str, ...] = setting(("127.0.0.0/8", "::1/128"), values.networks)
 
 

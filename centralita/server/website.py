@@ -54,6 +54,7 @@ def api_settings(config: Config, web_dir: Path | None) -> ApiSettings:
         session_idle=config.http.session_idle,
         domain=config.sip.domain,
         cookie_secure=config.http.cookie_secure,
+        trusted_proxies=tuple(map(ipaddress.ip_network, config.http.trusted_proxies)),
         metrics_from=tuple(map(ipaddress.ip_network, config.http.metrics_from)),
         ws_port=config.sip.ws_port if has_edge else 0,
         wss_port=config.sip.wss_port if "tls" in config.sip.transports else 0,

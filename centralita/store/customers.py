@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, bindparam, or_, select
+from sqlalchemy import Row, Table, and_, bindparam, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import Conflict, NotFound
@@ -47,6 +48,9 @@ _WITH_IDENTITY = select(IdentityRow.customer_id).where(
 _BY_IDENTITY = _WHOLE.where(_CUSTOMERS.c.id.in_(_WITH_IDENTITY))
 _BY_EXTERNAL_ID = _WHOLE.where(_CUSTOMERS.c.external_id == bindparam("external_id"))
 _OF_CUSTOMERS = _WHOLE.where(_CUSTOMERS.c.id.in_(bindparam("customers", expanding=True)))
+# More words of a name are not looked at.
+_WORDS = 12
+_NUMBER = re.compile(r"[\d().\-/+]+")
 
 
 class Customers:
@@ -97,15 +101,21 @@ class Customers:
     async def search(
         self, text: str | None, *, limit: int, after: Cursor | None = None
     ) -> Part[Customer]:
-        """Customers whose name or an identity contains `text`, newest first; all if None."""
+        """Customers whose name has all words of `text`, in any order, or of whom an identity
+        contains it as people write numbers; newest first, all if None."""
         statement = select(CustomerRow)
         if text:
             matches = select(IdentityRow.customer_id).where(
-                IdentityRow.value.like(containing(text.casefold().replace(" ", "")), escape="\\")
+                IdentityRow.value.like(containing(_as_kept(text)), escape="\\")
             )
+            words = folded(text).split()[:_WORDS]
             statement = statement.where(
                 or_(
-                    CustomerRow.search.like(containing(folded(text)), escape="\\"),
+                    and_(
+                        *(CustomerRow.search.like(containing(word), escape="\\") for word in words)
+                    )
+                    if words
+                    else false(),
                     CustomerRow.id.in_(matches),
                 )
             )
@@ -160,6 +170,13 @@ class Customers:
             await session.flush()
             await _add_identities(session, customer)
             return (await customers_of(session, (customer.id,)))[0]
+
+
+def _as_kept(text: str) -> str:
+    """A number in any usual writing as a part of one in E.164; anything else in small letters."""
+    bare = "".join(text.casefold().split())
+    digits = re.sub(r"\D", "", bare) if _NUMBER.fullmatch(bare) else ""
+    return digits.removeprefix("00") or bare
 
 
 def row_values(customer: Customer) -> dict[str, object]:

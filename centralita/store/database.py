@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,8 +28,11 @@ from centralita.core.errors import CentralitaError, Conflict, InvalidInput, Unav
 from centralita.core.refusals import Refusal
 from centralita.store.sqlite_connection import WholeStatements, connect
 
+log = logging.getLogger(__name__)
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT = 5.0
+_FORGET_TRIES, _FORGET_PAUSE = 10, 0.2
 # Any number of ours: keeps two servers that start at once from migrating at once.
 MIGRATION_LOCK = 0x43_45_4E_54
 
@@ -173,6 +177,19 @@ class Database:
         """Raises DatabaseUnavailable when the database does not answer."""
         async with self.read() as session:
             await session.execute(text("SELECT 1"))
+
+    async def forget_log(self) -> None:
+        """SQLite: write what is committed into the file, and empty the log beside it, in which
+        older versions of pages stand. Somebody who reads at length puts that off."""
+        for attempt in range(_FORGET_TRIES):
+            if attempt:
+                await asyncio.sleep(_FORGET_PAUSE)
+            async with self._writing, self._engine.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert isinstance(driver, WholeStatements)
+                if await driver.empty_log():
+                    return
+        log.warning("the database's log could not be emptied; the next start does it")
 
     async def close(self) -> None:
         """Close all connections."""

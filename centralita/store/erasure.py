@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Text, cast, delete, func, or_, select, update
+from sqlalchemy import Text, cast, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.core.errors import Conflict, NotFound
@@ -32,10 +32,13 @@ from centralita.store.tables import (
     TranscriptRow,
 )
 
+_REBUILD = text("INSERT INTO search_index(search_index) VALUES ('rebuild')")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
-    """How much there was. `identities` are the numbers and addresses, to be forgotten elsewhere."""
+    """How much there was. `identities` are the numbers and addresses, and `task_ids` the tasks, to
+    be forgotten elsewhere."""
 
     interactions: int
     recordings: int
@@ -43,6 +46,7 @@ class Erased:
     tasks: int
     merges: int
     identities: tuple[str, ...]
+    task_ids: tuple[str, ...] = ()
 
 
 class Erasure:
@@ -77,7 +81,17 @@ class Erasure:
             return tuple(recording_of(row) for row in rows)
 
     async def erase(self, customer_id: CustomerId) -> Erased:
-        """Everything in one transaction. Raises as `recordings` does."""
+        """Everything in one transaction; then what the database file still has of it is
+        overwritten. Raises as `recordings` does."""
+        erased = await self._erase(customer_id)
+        if self._database.is_sqlite:
+            async with self._database.write() as session:
+                # Words that are deleted stay in the index until its parts are merged.
+                await session.execute(_REBUILD)
+            await self._database.forget_log()
+        return erased
+
+    async def _erase(self, customer_id: CustomerId) -> Erased:
         async with self._database.write() as session:
             customer = await session.get(CustomerRow, customer_id)
             if customer is None:
@@ -123,8 +137,9 @@ class Erasure:
             return Erased(
                 interactions=len(entries),
                 recordings=recordings,
-                cases=cases,
-                tasks=tasks,
+                cases=len(cases),
+                tasks=len(tasks),
+                task_ids=tuple(tasks),
                 merges=merges,
                 identities=identities,
             )
@@ -155,11 +170,11 @@ async def _sound(session: AsyncSession, calls: list[CallId]) -> int:
     return found or 0
 
 
-async def _delete(session: AsyncSession, table: type[object], condition: object) -> int:
+async def _delete(session: AsyncSession, table: type[object], condition: object) -> list[str]:
     gone = await session.execute(
         delete(table).where(condition).returning(table.id)  # type: ignore[attr-defined,arg-type]
     )
-    return len(gone.all())
+    return [str(ident) for (ident,) in gone.all()]
 
 
 async def _words(session: AsyncSession, entries: list[str]) -> None:

@@ -146,10 +146,14 @@ class Interactions:
             rows = await session.scalars(_BY_CALL, {"call": call_id})
             return next(iter(await interactions_of(session, rows)), None)
 
-    async def by_external_id(self, external_id: str) -> Interaction | None:
-        """The entry that came from another system under that id."""
+    async def by_external_id(self, external_id: str, channel: str) -> Interaction | None:
+        """The entry of a channel that came from another system under that id."""
         async with self._database.read() as session:
-            return await _one(session, InteractionRow.external_id == external_id)
+            there = await _one(session, InteractionRow.external_id == external_id)
+            if there is None or there.channel.value == channel:
+                return there
+            # Ids of two systems may be the same: that of the second one has its channel before it.
+            return await _one(session, InteractionRow.external_id == f"{channel}:{external_id}")
 
     async def add(self, interaction: Interaction) -> tuple[Interaction, bool]:
         async with self._database.write() as session:
@@ -162,12 +166,21 @@ class Interactions:
                 if interaction.subject or interaction.body or interaction.notes:
                     await index_entry(session, interaction.id)
                 return interaction, True
-            call = interaction.call
+            call, external_id = interaction.call, interaction.external_id
             there = (
                 await _one(session, InteractionRow.call_id == call.call_id)
                 if call is not None
-                else await _one(session, InteractionRow.external_id == interaction.external_id)
+                else await _one(session, InteractionRow.external_id == external_id)
             )
+            if there is not None and call is None and there.channel is not interaction.channel:
+                # That of another system: see `by_external_id`.
+                own_id = f"{interaction.channel.value}:{external_id}"
+                interaction = replace(interaction, external_id=own_id)
+                if await insert_new(session, InteractionRow, values | {"external_id": own_id}):
+                    if interaction.subject or interaction.body or interaction.notes:
+                        await index_entry(session, interaction.id)
+                    return interaction, True
+                there = await _one(session, InteractionRow.external_id == own_id)
             if there is None:
                 raise NotFound(f"interaction {interaction.id} clashes with one that is not there")
             return there, False

@@ -105,6 +105,15 @@ class WholeStatements(aiosqlite.Connection):
         if self._conn.in_transaction:
             await self._execute(self._conn.rollback)
 
+    async def empty_log(self) -> bool:
+        """Write the log's pages into the file and cut the log; False while others read from it."""
+
+        def empty() -> bool:
+            busy, *_ = self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+
+        return await self._execute(empty)
+
     async def _execute(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if not self._running or not self._connection:
             raise ValueError("Connection closed")
@@ -148,6 +157,8 @@ def _open(database: str, timeout: float) -> sqlite3.Connection:
     # What is committed is on disk: the journal in front of us forgets what it has handed over.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # What is deleted is overwritten: an erased person's name, too. Not all builds do it themselves.
+    connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 

@@ -359,6 +359,19 @@ async def test_customers_are_found_without_accents_and_by_part_of_a_number(store
     assert (await store.customers.search("zzz", limit=5)).items == ()
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["0034600111222", "+34600111222", "34600111222", "600 111 222", "600.11.12.22", "600-111-222",
+     "00 34 600 111 222", "(+34) 600/111222", "nunez ana", "ANA  NÚÑEZ"],
+)  # fmt: skip
+async def test_customers_are_found_as_people_write_numbers_and_names(
+    store: Store, written: str
+) -> None:
+    ana = await store.customers.add(customer("cus_ana", "+34600111222"))
+    await store.customers.add(customer("cus_eva", "+34600999888", name="Ana Ruiz", days=1))
+    assert (await store.customers.search(written, limit=5)).items == (ana,)
+
+
 # --- interactions -------------------------------------------------------------------------------
 
 
@@ -367,7 +380,7 @@ async def test_a_message_with_a_known_external_id_is_kept_once(store: Store) -> 
     first, made = await store.interactions.add(message("int_1", external_id="sms-7"))
     again, made_again = await store.interactions.add(message("int_2", external_id="sms-7"))
     assert (made, made_again) == (True, False)
-    assert again == first == await store.interactions.by_external_id("sms-7")
+    assert again == first == await store.interactions.by_external_id("sms-7", "sms")
 
 
 async def test_a_timeline_is_read_in_parts_without_gaps_or_repeats(store: Store) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from centralita.server.outward import disguised
 from centralita.store.store import open_store
 from centralita.store.tables import OutboundCallRow
 from centralita.telephony.phone.phone import Phone, PhoneCall
@@ -145,8 +146,9 @@ async def test_a_flow_calls_out_is_warned_and_ended_and_the_rest_is_refused(
         assert not provider.was_called()
         havana, premium = await audited(admin, 2)
         assert (havana["who"], havana["object"], havana["outcome"]) == (
-            "flow:to_havana", HAVANA, "refused",
+            "flow:to_havana", disguised(HAVANA), "refused",
         )  # fmt: skip
+        assert HAVANA.removeprefix("+") not in str(havana)
         assert havana["details"]["reason"] == "not_allowed"
         assert premium["details"]["reason"] == "costly"
 

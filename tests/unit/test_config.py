@@ -230,6 +230,16 @@ def test_a_password_file_that_others_can_read_is_refused(tmp_path: Path) -> None
     )
 
 
+def test_a_database_password_in_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "sip.conf"
+    file.write_text("[database]\nurl = postgresql://us:secret@db/centralita\n", encoding="utf-8")
+    file.chmod(0o644)
+    with pytest.raises(ConfigError, match=r"sip.conf:2 \[database\] url: a password stands in it"):
+        load_config(file)
+    file.chmod(0o600)
+    assert "secret" in load_config(file).database_url
+
+
 def test_a_file_that_is_named_but_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.conf: cannot be read"):
         load_config(tmp_path / "nowhere.conf")

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import msgspec
 import pytest
@@ -52,7 +53,11 @@ from centralita.telephony.worker.sip_message import (
 from centralita.telephony.worker.sip_uri import name_addr, sip_uri
 from centralita.telephony.worker.targets import targets_of
 from centralita.telephony.worker.wire_text import wire_message
+from centralita.timeline.csv_files import csv_rows, several
+from centralita.timeline.html_text import text_of_html
 from centralita.timeline.identity import caller_identity, is_withheld, normal_identity
+from centralita.timeline.importers import CUSTOMER_COLUMNS
+from centralita.timeline.mail_files import mails, read_mail
 from centralita.timeline.model import Channel
 from centralita.timeline.templates import Template, TemplateText, check, fill
 from centralita.timeline.words import folded, index_of, snippet, terms_of
@@ -167,6 +172,26 @@ def _logged(text: str) -> None:
         formatter(personal_data=False).format(record)
 
 
+def _csv(text: str) -> None:
+    with NamedTemporaryFile("w", encoding="utf-8", errors="replace", newline="") as file:
+        file.write("external_id,name\n" + text)
+        file.flush()
+        for _ in csv_rows(Path(file.name), CUSTOMER_COLUMNS):
+            pass
+
+
+def _mbox(text: str) -> None:
+    with NamedTemporaryFile("w", encoding="utf-8", errors="replace", newline="") as file:
+        file.write("From a Mon Jan  5 12:00:00 2026\n" + text)
+        file.flush()
+        for _ in mails(Path(file.name)):
+            pass
+
+
+def _mail(where: str) -> Parser:
+    return lambda text: read_mail(where.replace("{}", text).encode("utf-8", "replace"))
+
+
 PARSERS = (
     # the API
     Subject("bodies", _bodies),
@@ -186,6 +211,18 @@ PARSERS = (
     Subject("search index", index_of),
     Subject("snippet", lambda text: snippet(text, ("nothing",))),
     Subject("names", folded),
+    # files
+    Subject("CSV", _csv),
+    Subject("mbox", _mbox),
+    Subject("mail", _mail("{}")),
+    Subject("body of a mail", _mail("From: a@b.c\n\n{}")),
+    Subject("sender of a mail", _mail("From: {}\n\n")),
+    Subject("subject of a mail", _mail("Subject: {}\n\n")),
+    Subject("date of a mail", _mail("Date: {}\nReceived: x; {}\n\n")),
+    Subject("kind of a mail", _mail("Content-Type: {}\n\nhola")),
+    Subject("charset of a mail", _mail('Content-Type: text/plain; charset="{}"\n\nhola')),
+    Subject("HTML", text_of_html),
+    Subject("several in a cell", lambda text: list(several(text))),
     # messages
     Subject("template", _template),
     Subject("draft", lambda text: fill(text, {"name": "Ana"})),

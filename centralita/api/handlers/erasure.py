@@ -18,6 +18,7 @@ class Erasing:
     def __init__(self, ports: ApiPorts, auditor: Auditor) -> None:
         self._store = ports.store
         self._directory = ports.directory
+        self._hub = ports.hub
         self._folder = ports.settings.recordings_dir
         self._auditor = auditor
 
@@ -34,6 +35,7 @@ class Erasing:
             await asyncio.to_thread(path.unlink, missing_ok=True)
         erased = await self._store.erasure.erase(customer_id)
         self._directory.forget(erased.identities)
+        self._hub.forget_tasks(erased.task_ids)
         return Reply(
             s.Erased(
                 interactions=erased.interactions,

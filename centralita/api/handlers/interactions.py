@@ -44,7 +44,7 @@ class Interactions:
     async def make(self, incoming: Incoming) -> Reply:
         given = incoming.body(s.NewInteraction)
         if given.external_id is not None:
-            there = await self._store.interactions.by_external_id(given.external_id)
+            there = await self._store.interactions.by_external_id(given.external_id, given.channel)
             if there is not None:
                 return Reply(views.interaction(there), 200)
         started_at = given.started_at or self._clock.now()

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from multidict import CIMultiDict
 
 from centralita.api.endpoints import ENDPOINTS, PREFIX
 from tests.support.desk import PASSWORD, Desk, open_desk
@@ -187,3 +188,34 @@ async def test_an_api_token_works_in_its_role_until_revoked(desk: Desk) -> None:
     past = {"name": "x", "role": "agent", "expires_at": "2020-01-01T00:00:00Z"}
     refused = await eva.post("/tokens", past, status=400)
     assert refused["error"]["place"] == "$.expires_at"
+
+
+async def test_who_came_by_https_is_told_to_come_so_again(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        plain = await desk.client.get("/healthz")
+        assert "Strict-Transport-Security" not in plain.headers
+        safe = await desk.client.get("/healthz", headers={"X-Forwarded-Proto": "https"})
+        assert safe.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        (["198.51.100.7"], "198.51.100.7"),
+        (["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
+        (["203.0.113.9", "198.51.100.7, 192.0.2.5"], "198.51.100.7"),
+        (["198.51.100.7, rubbish"], "127.0.0.1"),
+        ([], "127.0.0.1"),
+    ],
+)
+async def test_a_client_cannot_choose_its_address(
+    tmp_path: Path, forwarded: list[str], address: str
+) -> None:
+    proxies = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "192.0.2.0/24")))
+    async with open_desk(tmp_path, trusted_proxies=proxies) as desk:
+        headers = CIMultiDict([("X-Forwarded-For", each) for each in forwarded])
+        wrong = {"username": "ana", "password": "wrong"}
+        await desk.client.post("/api/v1/session", json=wrong, headers=headers)
+        eva = await desk.sign_in("eva")
+        entries = (await eva.get("/audit", action="session.sign_in"))["items"]
+        assert address in [one["address"] for one in entries if one["outcome"] == "refused"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -18,6 +19,9 @@ import soundfile
 from aiohttp import ClientError
 
 from centralita.api import schemas as s
+from centralita.api.bodies import decode
+from centralita.api.endpoints import ENDPOINTS, PREFIX
+from centralita.core.errors import InvalidInput
 from centralita.core.ids import AgentId, CallId, LegId, QueueId, RecordingId
 from centralita.store.records import RecordingRecord, TranscriptChannel, TranscriptRecord
 from centralita.timeline.model import CallSummary, Outcome, Talk
@@ -504,3 +508,43 @@ async def test_a_merge_is_listed_and_undone_and_both_are_in_the_audit_log(
     eva = await desk.sign_in("eva")
     entries = (await eva.get("/audit", object=marta["id"]))["items"]
     assert [entry["action"] for entry in entries] == ["customer.merge"]
+
+
+ENDS_OF_TIME = ("0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00Z")
+
+
+def _times(kind: type[msgspec.Struct]) -> list[str]:
+    fields = msgspec.inspect.type_info(kind).fields  # type: ignore[attr-defined]
+    return [one.name for one in fields if "DateTimeType" in repr(one.type)]
+
+
+@pytest.mark.parametrize("time", ENDS_OF_TIME)
+async def test_the_ends_of_time_are_bad_input_wherever_a_time_is_taken(
+    desk: Desk, time: str
+) -> None:
+    eva, tried = await desk.sign_in("eva"), set()
+    for endpoint in ENDPOINTS:
+        path = PREFIX + endpoint.path.replace("{id}", "x")
+        for name in _times(endpoint.query) if endpoint.query is not None else ():
+            answer = await eva.ask(endpoint.method, path, params={name: time})
+            assert answer.status == 400, (endpoint.name, name)
+            assert (await answer.json())["error"]["place"] == f"query.{name}"
+            tried.add(endpoint.name)
+        body = endpoint.body
+        for name in _times(body) if body is not None else ():
+            assert body is not None
+            with pytest.raises(InvalidInput, match="lies before") as refused:
+                given = {**_LEAST.get(endpoint.name, {}), name: time}
+                decode(json.dumps(given).encode(), body)
+            assert refused.value.place == f"$.{name}", endpoint.name
+            tried.add(endpoint.name)
+    assert {"calls", "audit", "make_interaction", "make_task", "make_token", "my_day"} <= tried
+    cursor = base64.urlsafe_b64encode(json.dumps([time, "x"]).encode()).decode()
+    assert (await eva.ask("GET", f"{PREFIX}/calls", params={"cursor": cursor})).status == 400
+
+
+_LEAST: dict[str, Json] = {
+    "make_interaction": {"channel": "note"},
+    "make_token": {"name": "x", "role": "agent"},
+    "make_task": {},
+}

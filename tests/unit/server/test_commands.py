@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -207,11 +208,11 @@ def test_customers_are_imported_once_and_bad_lines_are_named(run: Terminal) -> N
     file = run.file("people.csv", "external_id,name,phone\n1,Julia Ríos,600111222\n2,Bad,12x\n")
     first = run("import", "customers", file)
     assert first.code == 1
-    assert first.out == ["1 added, 0 known before, 1 refused"]
+    assert first.out == ["1 added, 0 unchanged, 1 refused"]
     assert len(first.err) == 1
     assert first.err[0].startswith("people.csv:3: phone: ")
     again = run("import", "customers", file)
-    assert again.out == ["0 added, 1 known before, 1 refused"]
+    assert again.out == ["0 added, 1 unchanged, 1 refused"]
 
 
 def test_the_models_say_which_language_they_serve(run: Terminal) -> None:
@@ -361,3 +362,16 @@ def test_what_is_done_to_accounts_is_in_the_audit_log(team: Terminal) -> None:
         "user.move",
     ]  # fmt: skip
     assert {entry.object for entry in entries} == {"user_ana"}
+
+
+def test_whatever_a_command_makes_is_for_our_user_alone(tmp_path: Path) -> None:
+    data = tmp_path / "new" / "house"
+    before = os.umask(0o022)
+    try:
+        assert main(["user", "add", "eva", "--data", str(data)]) == 0
+    finally:
+        os.umask(before)
+    made = [data.parent, data, *data.rglob("*")]
+    assert {path.name: oct(path.stat().st_mode & 0o077) for path in made} == {
+        path.name: "0o0" for path in made
+    }

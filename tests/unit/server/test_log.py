@@ -45,6 +45,25 @@ def test_personal_data_is_hidden_unless_it_is_wanted(
     assert NUMBER in kind(personal_data=True).format(record())
 
 
+@pytest.mark.parametrize("kind", [TextFormatter, JsonFormatter])
+def test_a_number_in_an_errors_words_is_hidden_too(
+    kind: type[TextFormatter] | type[JsonFormatter],
+) -> None:
+    told = "calls to +33612345678 are not allowed, 600111222 neither; port 5060 of 192.168.100.200"
+    made = logging.makeLogRecord({"msg": "refused", "levelname": "INFO", "error": told})
+    hidden = kind(personal_data=False).format(made)
+    assert "calls to [number] are not allowed, [number] neither; port 5060 of 192.168.1" in hidden
+    assert "+33612345678" in kind(personal_data=True).format(made)
+
+
+def test_what_strangers_write_stays_on_its_line_and_in_its_colour() -> None:
+    given = "ana\n2026-01-05 09:00:00 INFO  all is well\x1b[31m\u2028\u202e"
+    made = logging.makeLogRecord({"msg": "refused", "levelname": "INFO", "pii_user": given})
+    line = TextFormatter(personal_data=True).format(made)
+    assert len(line.splitlines()) == 1
+    assert "pii_user=ana\\n2026-01-05 09:00:00 INFO  all is well\\x1b[31m" in line
+
+
 def test_a_line_for_people_begins_with_time_level_and_sentence() -> None:
     line = TextFormatter(personal_data=False).format(record())
     first, *rest = line.splitlines()
