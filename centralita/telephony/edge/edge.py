@@ -130,8 +130,7 @@ class Edge:
                 pair = config.tls_certificate, config.tls_key
             else:
                 pair = self_signed(config.state_dir / "edge", config.domain)
-            by_tls = any(trunk.transport == "tls" for trunk in config.trunks)
-            files["tls.cfg"] = render.tls_cfg(*pair, trunks=by_tls)
+            files["tls.cfg"] = render.tls_cfg(*pair, config.trunks)
         if tokens:
             # The installed version's own columns and version number, whatever they are.
             files["db/version"] = (_SCHEMAS / "version").read_text(encoding="utf-8")
