@@ -75,6 +75,10 @@ class Launcher:
         left = self._file.end_leftovers(self._after("-f"))
         if left:
             print(f"WARNING: {left} processes of an earlier edge are ended", file=sys.stderr)
+        # SQLite's first reader locks all others out while it prepares the file, and Kamailio does
+        # not wait: it would not start.
+        with contextlib.suppress(sqlite3.Error):
+            self._memory.look(self._jumps, JUMP)
         while True:
             self._family = family = subprocess.Popen(
                 self._command,
