@@ -304,11 +304,16 @@ def _contradictions(config: Config, path: Path, sections: list[Section]) -> Iter
         ("email", "password_file", config.email.password_file),
         ("sms", "password_file", config.sms.password_file),
         *((f"trunk:{trunk.name}", "password_file", trunk.password_file) for trunk in config.trunks),
+        *((f"trunk:{trunk.name}", "tls_ca", trunk.tls_ca) for trunk in config.trunks),
     ]
     for title, key, file in files:
         if file is not None and not file.is_file():
             yield at(title, key, f"{file} is not a file")
-        elif file is not None and key != "tls_certificate" and file.stat().st_mode & 0o077:
+        elif (
+            file is not None
+            and key not in {"tls_certificate", "tls_ca"}
+            and file.stat().st_mode & 0o077
+        ):
             yield at(title, key, f"other users can read it; chmod 600 {file}")
     if (
         urlsplit(config.database.url).password is not None

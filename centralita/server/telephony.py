@@ -108,5 +108,7 @@ def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
         proxy=trunk.proxy or trunk.registrar,
         transport=trunk.transport,
         number_from=trunk.number_from,
+        tls_ca=trunk.tls_ca,
+        tls_verify=trunk.tls_verify,
         registration=registration,
     )

@@ -16,15 +16,17 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 import pytest_asyncio
 
 from centralita.core.errors import InvalidInput, Unavailable
 from centralita.core.events import Event
-from centralita.telephony.edge.config import EdgeRegistration, EdgeTrunk
+from centralita.telephony.edge.config import EdgeConfig, EdgeRegistration, EdgeTrunk
 from centralita.telephony.edge.control import EdgeControl
 from centralita.telephony.edge.edge import Edge
 from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
+from centralita.telephony.edge.leftovers import FamilyFile
 from centralita.telephony.edge.watch import RegistrationWatch
 from tests.support.edge import (
     RunningEdge,
@@ -542,6 +544,55 @@ async def test_an_edge_that_is_killed_leaves_the_ports_to_the_next(
                     await asyncio.sleep(0.05)
         async with running_edge(config, PHONES) as again, udp_party() as agent:
             assert (await agent.register(again.address, "201", "secret"))[1].status == 200
+
+
+def family(config: EdgeConfig) -> list[int]:
+    """The processes that were started with this configuration, launcher and all."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if str(config.folder / "kamailio.cfg") in process.cmdline():
+                found.append(process.pid)
+    return found
+
+
+async def test_a_family_that_does_not_heed_its_end_is_ended_all_the_same(tmp_path: Path) -> None:
+    async with udp_party() as party:
+        config = edge_config(tmp_path, [party.local])
+        async with running_edge(config, PHONES) as edge:
+            # as one that is busy reading certificates
+            os.kill(int((config.folder / "kamailio.pid").read_text()), signal.SIGSTOP)
+            edge.process.terminate()
+            await asyncio.wait_for(edge.process.wait(), edge.edge.spec().grace.total_seconds())
+            assert not family(config)
+            assert not port_is_taken(edge.address)
+
+
+async def test_what_an_earlier_start_has_left_is_ended_by_the_next_one(tmp_path: Path) -> None:
+    async with udp_party() as party, udp_party() as agent:
+        config = edge_config(tmp_path, [party.local])
+        async with running_edge(config, PHONES) as edge:
+            os.kill(int((config.folder / "kamailio.pid").read_text()), signal.SIGSTOP)
+            edge.process.kill()
+            await edge.process.wait()
+            assert port_is_taken(edge.address)
+            left = family(config)
+            assert len(left) > 1
+        async with running_edge(config, PHONES) as again:
+            assert (await agent.register(again.address, "201", "secret"))[1].status == 200
+            assert not set(left) & set(family(config))
+            # One that is looked after is not touched, whoever else starts in that folder.
+            file = FamilyFile(config.registrations.with_name("family"))
+            assert file.leftovers(str(config.folder / "kamailio.cfg")) == []
+            other = await asyncio.create_subprocess_exec(
+                *again.edge.spec().argv,
+                cwd=config.folder,
+                env={**os.environ, **again.edge.spec().env},
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            assert await asyncio.wait_for(other.wait(), 20) != 0
+            assert (await agent.register(again.address, "201", "secret"))[1].status == 200
+        assert not family(config)
 
 
 async def test_phones_that_were_registered_before_a_kill_are_rung_after_it(

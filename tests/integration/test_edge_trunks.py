@@ -7,6 +7,8 @@ import os
 import re
 import secrets
 import signal
+import ssl
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from centralita.telephony.edge.certificate import self_signed
+from centralita.telephony.edge.config import EdgeTrunk
 from tests.support.edge import RunningEdge, edge_config, running_edge
 from tests.support.provider import USERNAME, Provider, challenge
-from tests.support.sip import SDP, Message, Party, listening_party, udp_party
+from tests.support.sip import SDP, Message, Party, listening_party, stream_party, udp_party
 
 
 @asynccontextmanager
@@ -317,3 +321,122 @@ async def test_nobody_but_the_trunk_gets_an_answer_made_with_its_password(tmp_pa
         asking = Provider(other, provider.edge)
         asking.challenges(await asking.request("BYE", answered=False))
         assert (await stolen.hears("BYE", number)).status == 407
+
+
+# ---- trunks by TLS ---------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def called_by_tls(
+    tmp_path: Path, contact: Party, **more: object
+) -> AsyncIterator[tuple[RunningEdge, Talk, Party]]:
+    """A call that a trunk made by TLS: the edge, the worker's side, the trunk's connection."""
+    trunk = EdgeTrunk(name="acme", addresses=("127.0.0.2",), **more)  # type: ignore[arg-type]
+    async with udp_party() as worker:
+        config = replace(edge_config(tmp_path, [worker.local]), trunks=(trunk,))
+        async with (
+            running_edge(config) as edge,
+            stream_party(edge.tls_address, tls=True, host="127.0.0.2") as caller,
+        ):
+            host, port = contact.local
+            text = caller.request("INVITE", "sip:100@centralita", body=SDP)
+            line = f"Contact: <sip:x@{host}:{port};transport=tls>\r"
+            caller.send(re.sub(r"(?m)^Contact: .*\r$", line, text))
+            invite = await worker.receive_request("INVITE")
+            worker.send(worker.answer(invite, 200, "OK", body=SDP), edge.address)
+            ok = await caller.receive_answer("INVITE")
+            routes, target = tuple(invite.all("record-route")), _target(invite["contact"])
+            parties = ok["to"], ok["from"], ok["call-id"]
+            yield edge, Talk(worker, edge.address, *parties, target, routes, 1), caller
+
+
+def self_signed_listener(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    """A provider's certificate that no authority knows, and what it listens with."""
+    certificate, key = self_signed(tmp_path / "provider", "provider.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return certificate, context
+
+
+async def test_a_call_by_tls_is_ended_by_the_connection_that_it_came_by(tmp_path: Path) -> None:
+    _, context = self_signed_listener(tmp_path)
+    async with (
+        listening_party("127.0.0.2", tls=context) as contact,
+        called_by_tls(tmp_path, contact) as (_, talk, caller),
+    ):
+        number = talk.says("BYE")
+        bye = await caller.receive_request("BYE")
+        caller.send(caller.answer(bye, 200, "OK"))
+        assert (await talk.hears("BYE", number)).status == 200
+        assert contact.inbox.empty()
+
+
+@pytest.mark.parametrize("trust", ["its certificate", "anybody", "nobody"])
+async def test_a_call_by_tls_whose_connection_is_closed_is_ended_at_its_contact(
+    tmp_path: Path, trust: str
+) -> None:
+    certificate, context = self_signed_listener(tmp_path)
+    more: dict[str, object] = {}
+    if trust == "its certificate":
+        more["tls_ca"] = certificate
+    elif trust == "anybody":
+        more["tls_verify"] = False
+    async with (
+        listening_party("127.0.0.2", tls=context) as contact,
+        called_by_tls(tmp_path, contact, **more) as (edge, talk, caller),
+    ):
+        caller.close()
+        async with asyncio.timeout(10):
+            while await edge.control.connections():
+                await asyncio.sleep(0.05)  # another process
+        number = talk.says("BYE")
+        if trust == "nobody":
+            await edge.log_has("certificate verify failed")
+            assert contact.inbox.empty()
+            return
+        bye = await contact.receive_request("BYE")
+        contact.send(contact.answer(bye, 200, "OK"))
+        assert (await talk.hears("BYE", number)).status == 200
+
+
+@pytest.mark.parametrize("trust", ["its certificate", "anybody"])
+async def test_we_register_and_call_by_tls_where_the_certificate_is_the_trunks_own(
+    tmp_path: Path, trust: str
+) -> None:
+    certificate, context = self_signed_listener(tmp_path)
+    async with (
+        udp_party() as worker,
+        listening_party("127.0.0.3", tls=context) as party,
+    ):
+        provider = Provider(party)
+        trunk = (
+            provider.trunk(transport="tls", tls_ca=certificate)
+            if trust == "its certificate"
+            else provider.trunk(transport="tls", tls_verify=False)
+        )
+        config = replace(edge_config(tmp_path, [worker.local]), trunks=(trunk,))
+        async with running_edge(config) as edge:
+            provider.meets(edge)
+            contact = await provider.registers_us()
+            assert contact.endswith(f"@127.0.0.1:{edge.tls_address[1]};transport=tls")
+            talk, _ = await call_out(provider, worker)
+            # the provider has closed what there was, and is called again
+            party.close()
+            async with asyncio.timeout(10):
+                while await edge.control.connections():
+                    await asyncio.sleep(0.05)  # another process
+            number = talk.says("BYE")
+            provider.answers(await provider.request("BYE", answered=False))
+            assert (await talk.hears("BYE", number)).status == 200
+
+
+async def test_a_trunk_by_tls_does_not_make_the_edge_slow_to_start(tmp_path: Path) -> None:
+    trunk = EdgeTrunk(name="acme", proxy=("127.0.0.3", 5061), transport="tls")
+    async with udp_party() as worker:
+        took = []
+        for name, trunks in (("without", ()), ("with", (trunk,))):
+            config = replace(edge_config(tmp_path / name, [worker.local]), trunks=trunks)
+            began = time.monotonic()
+            async with running_edge(config):
+                took.append(time.monotonic() - began)
+        assert took[1] < 3 * took[0] + 1

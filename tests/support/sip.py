@@ -142,7 +142,8 @@ class Party:
             lines.extend(f"{name.title()}: {value}" for value in request.all(name))
         tag = "" if ";tag=" in request["to"] else ";tag=answering"
         lines.append(f"To: {request['to']}{tag}")
-        lines.append(f"Contact: <sip:us@{self.local[0]}:{self.local[1]}>")
+        transport = "" if self.transport_name == "udp" else f";transport={self.transport_name}"
+        lines.append(f"Contact: <sip:us@{self.local[0]}:{self.local[1]}{transport}>")
         if body:
             lines.append("Content-Type: application/sdp")
         lines.append(f"Content-Length: {len(body)}")
@@ -273,14 +274,16 @@ async def listening_party(host: str, *, tls: ssl.SSLContext | None = None) -> As
 
 
 @contextlib.asynccontextmanager
-async def stream_party(server: tuple[str, int], *, tls: bool = False) -> AsyncIterator[Party]:
+async def stream_party(
+    server: tuple[str, int], *, tls: bool = False, host: str = "127.0.0.1"
+) -> AsyncIterator[Party]:
     """A party on a TCP or TLS connection to `server`, whose certificate is not verified."""
     context = None
     if tls:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    reader, writer = await asyncio.open_connection(*server, ssl=context)
+    reader, writer = await asyncio.open_connection(*server, ssl=context, local_addr=(host, 0))
     local: tuple[str, int] = writer.get_extra_info("sockname")
     party = Party(local, "tls" if tls else "tcp", writer)
     async with asyncio.TaskGroup() as group:

@@ -58,8 +58,9 @@ class EdgeTrunk:
     Calls from `addresses` (IP addresses and networks) are the trunk's. `asserted` is whether its
     P-Asserted-Identity is believed. `number_from` is where the dialled number stands: "uri", "to",
     "p-called-party-id", or "auto", which is the request URI unless that is the name we registered
-    under, and then To. Calls to the outside go to `proxy` (host, port), if there is
-    one, by way of the URI `NUMBER@NAME.trunk.invalid`.
+    under, and then To. By TLS its certificate must be signed by the authorities of this machine, or
+    by those in `tls_ca`; with `tls_verify` off it may be anything. Calls to the outside go to
+    `proxy` (host, port), if there is one, by way of the URI `NUMBER@NAME.trunk.invalid`.
     """
 
     name: str
@@ -68,11 +69,18 @@ class EdgeTrunk:
     proxy: tuple[str, int] | None = None
     transport: str = "udp"
     number_from: str = "auto"
+    tls_ca: Path | None = None
+    tls_verify: bool = True
     registration: EdgeRegistration | None = None
 
     def __post_init__(self) -> None:
         if not _TRUNK_NAME.fullmatch(self.name):
             raise InvalidInput(f'"{self.name}" is not a name for a trunk')
+
+    @property
+    def own_tls(self) -> bool:
+        """Whether its certificate is judged otherwise than by the authorities of this machine."""
+        return self.tls_ca is not None or not self.tls_verify
 
     def uri(self, number: str) -> str:
         """The URI by which a worker calls `number` through this trunk."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import shutil
@@ -23,8 +25,11 @@ from centralita.core.process import ProcessSpec
 from centralita.telephony.edge import render
 from centralita.telephony.edge.certificate import self_signed
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
+from centralita.telephony.edge.leftovers import FamilyFile
 from centralita.telephony.edge.peers import peers_cfg
 from centralita.telephony.edge.registrations import make_registrations
+
+log = logging.getLogger(__name__)
 
 _SCHEMAS = Path("/usr/share/kamailio/dbtext/kamailio")
 
@@ -118,6 +123,10 @@ class Edge:
     def _write(self, phones: Sequence[EdgePhone], resolved: dict[str, list[str]]) -> frozenset[str]:
         config, folder = self.config, self.config.folder
         make_registrations(config.registrations)
+        # Before anybody asks whether the edge answers: they would.
+        left = FamilyFile(config.registrations.with_name("family"))
+        if count := left.end_leftovers(str(folder / "kamailio.cfg")):
+            log.warning("processes of an earlier edge ended", extra={"processes": count})
         (folder / "db").mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         interfaces = local_addresses()
@@ -134,8 +143,7 @@ class Edge:
                 pair = config.tls_certificate, config.tls_key
             else:
                 pair = self_signed(config.state_dir / "edge", config.domain)
-            by_tls = any(trunk.transport == "tls" for trunk in config.trunks)
-            files["tls.cfg"] = render.tls_cfg(*pair, trunks=by_tls)
+            files["tls.cfg"] = render.tls_cfg(*pair, config.trunks)
         if tokens:
             # The installed version's own columns and version number, whatever they are.
             files["db/version"] = (_SCHEMAS / "version").read_text(encoding="utf-8")
@@ -162,7 +170,14 @@ class Edge:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await process.communicate()
+        try:
+            output, _ = await process.communicate()
+        except asyncio.CancelledError:
+            # Who is stopped while it starts leaves nobody behind.
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            raise
         if process.returncode != 0:
             raise InvalidInput(
                 "Kamailio refuses its configuration:\n"

@@ -66,7 +66,20 @@ def peers_cfg(
         numbers += _number_block(trunk, tokens.get(trunk.name, ""))
     numbers += ["    return;", "}", ""]
 
-    proxies = ["route[TRUNK_PROXY] {", '    $var(mark) = "";']
+    # Whose certificates we believe is a matter of the trunk: `line` names a section of tls.cfg.
+    lines = ["route[TRUNK_LINE] {", '    $var(line) = "";']
+    registering = ["route[REGISTERING_LINE] {", '    $var(line) = "none";']
+    for trunk in config.trunks:
+        if trunk.own_tls:
+            known = f'$var(trunk) == "{trunk.name}"'
+            lines += [f"    if ({known}) {{", f'        $var(line) = "{trunk.name}";', "    }"]
+            if trunk.name in tokens:
+                known = f'$hdr(Contact) =~ "{tokens[trunk.name]}@"'
+                registering += [f"    if ({known}) {{", *lines[-2:-1], "    }"]
+    lines += ["    return;", "}", ""]
+    registering += ["    return;", "}", ""]
+
+    proxies = ["route[TRUNK_PROXY] {", '    $var(mark) = "";', '    $var(line) = "";']
     for trunk in config.trunks:
         proxies += _proxy_block(trunk, secret)
     proxies += ["    return;", "}", ""]
@@ -96,7 +109,7 @@ def peers_cfg(
             ]
     marks += ["    return;", "}", ""]
     dialogs += ["    return;", "}", ""]
-    return "\n".join([*who, *to_worker, *numbers, *proxies, *marks, *dialogs])
+    return "\n".join([*who, *to_worker, *numbers, *lines, *registering, *proxies, *marks, *dialogs])
 
 
 def _trunk_block(trunk: EdgeTrunk, conditions: Iterable[str]) -> list[str]:
@@ -148,6 +161,8 @@ def _proxy_block(trunk: EdgeTrunk, secret: str) -> list[str]:
         f'        $rp = "{port}";',
         f'        $du = "sip:{host}:{port};transport={trunk.transport}";',
     ]
+    if trunk.own_tls:
+        lines.append(f'        $var(line) = "{trunk.name}";')
     if trunk.registration is not None:
         lines += [*_account_lines(trunk), *_mark_lines(trunk, secret)]
     return [*lines, "        return;", "    }"]

@@ -12,7 +12,9 @@ from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
 
 # In bytes: what a worker can read (PJSIP_MAX_PKT_LEN of its build), less room for our own headers.
 LONGEST_MESSAGE = 18_000
-CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+# The authorities of this machine, each in a file that is found by its hash when it is asked for.
+# The bundle of all of them is read by each process for itself: half a minute of starting.
+AUTHORITIES = Path("/etc/ssl/certs/")
 # What TLS 1.2 may use: forward secrecy and authenticated encryption. TLS 1.3 has nothing else.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # Flags of a destination in the dispatcher's list.
@@ -147,26 +149,36 @@ def worker_uri(address: tuple[str, int]) -> str:
     return f"sip:{bracketed(host)}:{port}"
 
 
-def tls_cfg(certificate: Path, key: Path, *, trunks: bool) -> str:
-    """tls.cfg: the certificate for phones, and verification of trunks if any is reached by TLS."""
-    # Each of Kamailio's processes would read the whole bundle, and all start after one another:
-    # seconds. Without it, nobody whom we might call by TLS is trusted.
-    bundle = f"ca_list = {CA_BUNDLE}\n" if trunks else ""
-    return (
+def tls_cfg(certificate: Path, key: Path, trunks: Iterable[EdgeTrunk]) -> str:
+    """tls.cfg: the certificate for phones, and whose certificate we believe when we connect."""
+    sections = [
         "[server:default]\n"
         "method = TLSv1.2+\n"
         f"cipher_list = {CIPHERS}\n"
         "verify_certificate = no\n"
         "require_certificate = no\n"
         f"certificate = {certificate}\n"
-        f"private_key = {key}\n"
-        "\n"
-        "[client:default]\n"
+        f"private_key = {key}\n",
+        _client_section("default", f"ca_path = {AUTHORITIES}/\n", verify=True),
+    ]
+    for number, trunk in enumerate(trunks, start=1):
+        if trunk.own_tls:
+            # An address that there is not: peers.cfg names the section.
+            authority = f"ca_list = {trunk.tls_ca}\n" if trunk.tls_ca is not None else ""
+            lines = f"server_id = {trunk.name}\n{authority}"
+            sections.append(_client_section(f"0.0.0.1:{number}", lines, verify=trunk.tls_verify))
+    return "\n".join(sections)
+
+
+def _client_section(name: str, lines: str, *, verify: bool) -> str:
+    word = "yes" if verify else "no"
+    return (
+        f"[client:{name}]\n"
         "method = TLSv1.2+\n"
         f"cipher_list = {CIPHERS}\n"
-        "verify_certificate = yes\n"
-        "require_certificate = yes\n"
-        f"{bundle}"
+        f"verify_certificate = {word}\n"
+        f"require_certificate = {word}\n"
+        f"{lines}"
     )
 
 
