@@ -7,8 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from tests.support.flakes import Ledger
 from tests.support.server import ServerProcess
 from tests.support.virtual_time import VirtualLoop
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One process keeps the ledger, whoever runs the tests."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Ledger(), "ledger of tests that were tried twice")
 
 
 def pytest_asyncio_loop_factories(
