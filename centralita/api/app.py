@@ -30,7 +30,7 @@ from centralita.api.pace import FILE, REQUEST, Pace
 from centralita.api.page_phone import websocket_url
 from centralita.api.pages import Pages
 from centralita.api.ports import ApiPorts, ApiSettings
-from centralita.core.errors import InvalidInput
+from centralita.core.errors import CentralitaError, InvalidInput
 from centralita.store.records import Role
 
 # What is not the page's and not under PREFIX.
@@ -55,7 +55,7 @@ def make_app(ports: ApiPorts) -> web.Application:
         )
     app.router.add_get(PREFIX + "/live", live.serve)
     app.router.add_get(PREFIX + "/openapi.json", _openapi())
-    app.router.add_get("/healthz", _health(ports))
+    app.router.add_get("/healthz", _health(ports, auth))
     app.router.add_get("/metrics", _metrics(ports, auth))
     app.router.add_get("/{path:.*}", Pages(settings.web_dir).serve)
     app.on_response_prepare.append(_security_headers(settings, auth))
@@ -195,9 +195,19 @@ def _openapi() -> WebHandler:
     return serve
 
 
-def _health(ports: ApiPorts) -> WebHandler:
+def _health(ports: ApiPorts, auth: Authenticator) -> WebHandler:
+    async def may_know_why(request: web.Request) -> bool:
+        if within(auth.client(request), ports.settings.metrics_from):
+            return True
+        try:
+            return await auth.principal(request) is not None
+        except CentralitaError:  # not signed in, or the database does not say
+            return False
+
     async def serve(request: web.Request) -> web.StreamResponse:
         report = await ports.health.report()
+        if not await may_know_why(request):
+            report = report.for_strangers()
         return json_response(report, 503 if report.status == "down" else 200)
 
     return serve

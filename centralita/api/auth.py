@@ -15,6 +15,7 @@ from centralita.api.http import Forbidden, NotSignedIn, Principal
 from centralita.api.pace import Pace
 from centralita.api.passwords import API_TOKEN_PREFIX, csrf_token, token_hash
 from centralita.api.ports import ApiSettings, Network
+from centralita.api.sign_in_guard import network_of
 from centralita.core.clock import Clock
 from centralita.core.refusals import Refusal
 from centralita.store.store import Store
@@ -142,16 +143,6 @@ def _token(request: web.Request) -> str:
     if scheme:
         return token.strip() if scheme.lower() == "bearer" else ""
     return request.cookies.get(SESSION_COOKIE, "")
-
-
-def network_of(address: str) -> str:
-    """Whose address it is: one customer of a provider has a whole /64 of IPv6."""
-    try:
-        if ipaddress.ip_address(address).version == 6:
-            return str(ipaddress.ip_network(f"{address}/64", strict=False))
-    except ValueError:
-        pass
-    return address
 
 
 def _is_address(text: str) -> bool:

@@ -32,7 +32,7 @@ MUTANTS = int(os.environ.get("CENTRALITA_MUTANTS", "20000"))
 LIVE_MUTANTS = int(os.environ.get("CENTRALITA_LIVE_MUTANTS", "1200"))
 SEED = int(os.environ.get("CENTRALITA_FUZZ_SEED", "4475"))
 _BATCH = 50
-_LIVE_BATCH = 25 if LIVE_MUTANTS < 10_000 else 100
+_LIVE_BATCH = 25
 # Each request within a dialog is a transaction, which is kept for 32 s with a buffer of 20 kB and
 # more: a run of less than a minute only grows. 100,000 that leak a kilobyte each are 100 MB.
 _LIVE_GROWTH = 48 << 20

@@ -32,6 +32,7 @@ class LiveFuzzer:
         self._dialled = dialled
         self._calls: list[RawCall] = []
         self._over: list[RawCall] = []
+        self._acknowledged: set[tuple[str, str]] = set()
         self._buried: set[tuple[str, str]] = set()
         self.sent: Counter[str] = Counter()
 
@@ -47,7 +48,7 @@ class LiveFuzzer:
         self._bury()
         if len(self._line.answers) > 2000:
             await self.leave()
-            self._over.clear()
+            del self._over[:-200]  # a late answer may still come
             self._line.answers.clear()
 
     async def leave(self) -> None:
@@ -66,17 +67,23 @@ class LiveFuzzer:
         return any(status_of(reply) >= 200 for reply in call.replies)
 
     def _bury(self) -> None:
-        """End those that were only thought to be over: an INVITE that came again after its end is
-        another call, with another tag."""
+        """Acknowledge what was answered, and end what was only thought to be over: who never
+        acknowledges holds a line for 32 s. An INVITE that came again after its end is another
+        call, with another tag."""
         over = {call.call_id.encode(): call for call in self._over}
+        known = over | {call.call_id.encode(): call for call in self._calls}
         for answer in self._line.answers:
-            call = over.get(header(answer, "Call-ID"))
+            call_id = header(answer, "Call-ID")
+            call = known.get(call_id)
             if call is None or status_of(answer) != 200 or b"INVITE" not in header(answer, "CSeq"):
                 continue
             tag = tag_of(header(answer, "To"))
-            if (call.call_id, tag) not in self._buried:
-                self._buried.add((call.call_id, tag))
+            if (call.call_id, tag) not in self._acknowledged:
+                self._acknowledged.add((call.call_id, tag))
                 self._line.send(call.request("ACK", to_tag=tag))
+            wanted = call_id not in over and tag == call.their_tag
+            if not wanted and (call.call_id, tag) not in self._buried:
+                self._buried.add((call.call_id, tag))
                 self._line.send(call.request("BYE", cseq=10_000, to_tag=tag))
 
     # --- what is sent -----------------------------------------------------------------------

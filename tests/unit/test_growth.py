@@ -19,13 +19,14 @@ from tempfile import NamedTemporaryFile
 import msgspec
 import pytest
 
-from centralita.api.auth import network_of, within
+from centralita.api.auth import within
 from centralita.api.bodies import decode
 from centralita.api.endpoints import ENDPOINTS
 from centralita.api.http import cursor
 from centralita.api.live_messages import LiveSignIn
 from centralita.api.page_phone import websocket_url
 from centralita.api.ports import LOOPBACK, ApiSettings
+from centralita.api.sign_in_guard import network_of
 from centralita.asr.vosk.grammar import normalise as in_grammar
 from centralita.audit.entry import Action, Actor, Draft, Tip, chained
 from centralita.channels.email import MailServer, deliverable, mail_of

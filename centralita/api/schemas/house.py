@@ -65,7 +65,8 @@ class WorkerPart(Part, kw_only=True):
 class Health(Answer, kw_only=True):
     """`ok` when everything works, `degraded` when calls can be taken but something is missing,
     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-    outbound (calls to the outside, and what they cost today), messages (emails and SMS)."""
+    outbound (calls to the outside, and what they cost today), messages (emails and SMS). Who is
+    neither signed in nor in `[http] metrics_from` reads of each part only whether it is `ok`."""
 
     status: Literal["ok", "degraded", "down"]
     version: str
@@ -76,3 +77,21 @@ class Health(Answer, kw_only=True):
     recordings: Part
     outbound: Part
     messages: Part
+
+    def for_strangers(self) -> Health:
+        """Without reasons, figures and versions."""
+
+        def bare(part: Part) -> Part:
+            return Part(ok=part.ok)
+
+        return Health(
+            status=self.status,
+            version="",
+            worker=WorkerPart(ok=self.worker.ok),
+            asr=bare(self.asr),
+            edge=bare(self.edge),
+            database=bare(self.database),
+            recordings=bare(self.recordings),
+            outbound=bare(self.outbound),
+            messages=bare(self.messages),
+        )

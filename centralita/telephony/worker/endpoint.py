@@ -21,7 +21,7 @@ _SRTP = {"off": 0, "optional": 1, "mandatory": 2}
 _DESKTOP_WHEEL = "pjsua2-python"
 _DESKTOP_CALLS = 4
 _OUR_BUILD_CALLS = 1024
-_TO_REFUSE = 16
+TO_REFUSE = 16
 
 
 @functools.cache
@@ -32,6 +32,15 @@ def build_limit() -> int:
     except importlib.metadata.PackageNotFoundError:
         return _OUR_BUILD_CALLS
     return _DESKTOP_CALLS
+
+
+def most_dialogs(settings: WorkerSettings) -> int:
+    """How many dialogs pjsua may have, those included that are ending or that we refuse.
+
+    One beyond our limit has room to be refused with 503; pjsua itself would say 486, and an edge
+    would not try the next worker. So has the second phone that rings for one leg.
+    """
+    return min(settings.max_calls + max(TO_REFUSE, settings.max_calls // 4), build_limit())
 
 
 class LogToPython(pj.LogWriter):
@@ -69,10 +78,7 @@ def _endpoint_config(settings: WorkerSettings, log_writer: LogToPython) -> pj.Ep
     config.logConfig.writer = log_writer
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = False
-    # One beyond our limit has room to be refused with 503; pjsua itself would say 486, and an edge
-    # would not try the next worker. So has the second phone that rings for one leg.
-    spare = max(_TO_REFUSE, settings.max_calls // 4)
-    config.uaConfig.maxCalls = min(settings.max_calls + spare, build_limit())
+    config.uaConfig.maxCalls = most_dialogs(settings)
     config.uaConfig.userAgent = settings.user_agent
     media = config.medConfig
     media.clockRate = settings.clock_rate

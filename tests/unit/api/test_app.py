@@ -87,6 +87,23 @@ async def test_health_is_open_and_503_only_when_no_call_can_be_taken(desk: Desk)
         assert (report.status, report.worker.max_calls) == (status, 1000)
 
 
+async def test_strangers_read_only_whether_each_part_of_the_house_works(tmp_path: Path) -> None:
+    elsewhere = (ipaddress.ip_network("192.0.2.0/24"),)
+    async with open_desk(tmp_path, metrics_from=elsewhere) as desk:
+        whole = healthy()
+        away = s.Part(ok=False, message="OperationalError: /srv/secret", detail={"pending": 3})
+        desk.floor.health = msgspec.structs.replace(whole, status="degraded", database=away)
+        answer = await desk.client.get("/healthz", headers={"Authorization": "Bearer nonsense"})
+        text = await answer.text()
+        assert answer.status == 200
+        assert not [word for word in ("secret", "pending", whole.version, "1000") if word in text]
+        report = msgspec.json.decode(text, type=s.Health)
+        assert (report.status, report.database.ok, report.asr.ok) == ("degraded", False, True)
+        signed_in = {"Authorization": f"Bearer {(await desk.sign_in('ana')).token}"}
+        answer = await desk.client.get("/healthz", headers=signed_in)
+        assert "/srv/secret" in await answer.text()
+
+
 async def test_metrics_answer_to_their_addresses_and_token(tmp_path: Path) -> None:
     elsewhere = (ipaddress.ip_network("192.0.2.0/24"),)
     async with open_desk(tmp_path, metrics_from=elsewhere, metrics_token="m3") as desk:

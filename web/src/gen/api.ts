@@ -1708,7 +1708,8 @@ export interface components {
         /**
          * @description `ok` when everything works, `degraded` when calls can be taken but something is missing,
          *     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-         *     outbound (calls to the outside, and what they cost today), messages (emails and SMS).
+         *     outbound (calls to the outside, and what they cost today), messages (emails and SMS). Who is
+         *     neither signed in nor in `[http] metrics_from` reads of each part only whether it is `ok`.
          */
         Health: {
             asr: components["schemas"]["Part"];
