@@ -19,6 +19,8 @@ from centralita.audit.log import AuditLog
 from centralita.core.clock import Clock
 from centralita.core.ids import AgentId, CallId, FlowId
 from centralita.core.wire import Plain
+from centralita.outbound.messages import MessageLimits
+from centralita.outbound.rules import Rules
 from centralita.store.records import FlowRecord
 from centralita.store.store import Store
 from centralita.timeline.directory import Directory
@@ -212,12 +214,15 @@ class ApiSettings:
     where they find it behind a proxy; the page may talk to that and to nothing else.
     An address has `stranger_requests` at once and `stranger_rate` a second for what nobody has
     signed in for, each session and each API token `session_requests` and `session_rate`.
+    Messages go where `outbound` lets calls go (without it, to `region`), so many a day.
     `/metrics` answers to `metrics_from`, and to anybody with `metrics_token` as Bearer.
     """
 
     region: str
     version: str
     recordings_dir: Path
+    outbound: Rules | None = None
+    message_limits: MessageLimits = field(default_factory=MessageLimits)
     web_dir: Path | None = None
     session_length: timedelta = timedelta(hours=12)
     session_idle: timedelta = timedelta(minutes=30)

@@ -49,6 +49,7 @@ class Action(StrEnum):
     IMPORTED = "data.import"
     BAN_LIFTED = "ban.lift"
     CALL_OUT = "call.out"
+    MESSAGE_WRITTEN = "message.write"
     KEY_ROTATED = "key.rotate"
     KEY_RETIRED = "key.retire"
     SERVER_STARTED = "server.start"

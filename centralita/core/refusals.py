@@ -79,6 +79,10 @@ class Refusal(StrEnum):
     OUT_CONCURRENT = "not_allowed.concurrent"
     OUT_UNAVAILABLE = "not_allowed.unavailable"
 
+    MESSAGE_NOT_ALLOWED = "not_allowed.message"
+    MESSAGES_OF_WRITER = "not_allowed.messages_of_writer"
+    MESSAGES_OF_ALL = "not_allowed.messages"
+
     # Tasks.
     TAKEN = "taken"
     NO_SUCH_TASK = "not_found.task"
@@ -135,6 +139,9 @@ VALUES: Mapping[Refusal, frozenset[str]] = {
     Refusal.OUT_CALLS: frozenset({"calls"}),
     Refusal.OUT_TIME: frozenset({"minutes"}),
     Refusal.OUT_CONCURRENT: frozenset({"calls"}),
+    Refusal.MESSAGE_NOT_ALLOWED: frozenset({"number"}),
+    Refusal.MESSAGES_OF_WRITER: frozenset({"messages", "rule"}),
+    Refusal.MESSAGES_OF_ALL: frozenset({"messages", "rule"}),
     Refusal.NOT_A_NUMBER: frozenset({"text"}),
     Refusal.WRONG_LENGTH: frozenset({"text"}),
     Refusal.NOT_AN_ADDRESS: frozenset({"text"}),

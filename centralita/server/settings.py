@@ -180,7 +180,7 @@ class LimitsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundConfig:
-    """Calls to the outside: which, how many a day, how long, at what cost."""
+    """Calls and messages to the outside: which, how many a day, how long, at what cost."""
 
     allow: tuple[str, ...] = setting((), values.prefixes)
     deny: tuple[str, ...] = setting((), values.prefixes)
@@ -196,6 +196,10 @@ class OutboundConfig:
     calls: int = setting(500, values.integer(0, 1_000_000))
     time: timedelta = setting(timedelta(hours=40), values.duration)
     concurrent: int = setting(20, values.integer(0, 1000))
+    agent_sms: int = setting(100, values.integer(0, 1_000_000))
+    sms: int = setting(500, values.integer(0, 1_000_000))
+    agent_emails: int = setting(300, values.integer(0, 1_000_000))
+    emails: int = setting(3000, values.integer(0, 1_000_000))
     prices: tuple[tuple[str, Decimal], ...] = setting((), values.prices)
     alert_at: Decimal | None = setting(None, values.optional(values.amount))
 

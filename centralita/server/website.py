@@ -12,7 +12,9 @@ from centralita.api.app import make_app
 from centralita.api.door import Door, GuardedSite
 from centralita.api.ports import ApiPorts, ApiSettings
 from centralita.core.errors import Unavailable
+from centralita.outbound.messages import MessageLimits
 from centralita.server.config import Config
+from centralita.server.outward import outbound_rules
 
 # Who was too slow with a body is not listened to for long after the answer, in seconds.
 _LINGER = 2.0
@@ -50,6 +52,13 @@ def api_settings(config: Config, web_dir: Path | None) -> ApiSettings:
         region=config.sip.region,
         version=__version__,
         recordings_dir=config.recordings_dir,
+        outbound=outbound_rules(config),
+        message_limits=MessageLimits(
+            agent_sms=config.outbound.agent_sms,
+            sms=config.outbound.sms,
+            agent_emails=config.outbound.agent_emails,
+            emails=config.outbound.emails,
+        ),
         web_dir=web_dir,
         session_idle=config.http.session_idle,
         domain=config.sip.domain,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from centralita.channels.ledger import Again, Failed, Sent, Taken, Verdict
@@ -13,6 +13,7 @@ from centralita.channels.protocol import OF_SERVER, Letter, Place
 from centralita.core.errors import Conflict, NotFound
 from centralita.core.ids import CustomerId, InteractionId, MessageId, TemplateId
 from centralita.core.refusals import Refusal
+from centralita.outbound.messages import Written
 from centralita.store.database import Database
 from centralita.store.records import Cursor, Part
 from centralita.store.redirects import current
@@ -57,6 +58,21 @@ class Outbox:
                     sent_at=message.sent_at,
                 )
             )
+
+    async def written(self, channel: Channel, by: str, since: datetime) -> Written:
+        """How many messages of a channel were written since then: by one, and by all."""
+        mine = func.coalesce(func.sum(case((OutboxRow.created_by == by, 1), else_=0)), 0)
+        async with self._database.read() as session:
+            own, whole = (
+                await session.execute(
+                    select(mine, func.count()).where(
+                        OutboxRow.status.in_(tuple(MessageStatus)),  # by its index
+                        OutboxRow.created_at >= since,
+                        OutboxRow.channel == channel.value,
+                    )
+                )
+            ).one()
+        return Written(own=int(own), all=int(whole))
 
     async def get(self, message_id: MessageId) -> OutgoingMessage:
         """Raises NotFound."""

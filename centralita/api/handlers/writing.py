@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from centralita.api import schemas as s
 from centralita.api import views
 from centralita.api.auditor import Auditor
 from centralita.api.http import Forbidden, Handler, Incoming, Principal, Reply, cursor, page
 from centralita.api.ports import ApiPorts
 from centralita.api.rights import serves, serves_with
-from centralita.audit.entry import Action
+from centralita.audit.entry import Action, Outcome
 from centralita.channels.sms import MOST_PARTS, parts
 from centralita.core.errors import InvalidInput, NotFound
 from centralita.core.ids import (
@@ -20,6 +22,9 @@ from centralita.core.ids import (
     new_id,
 )
 from centralita.core.refusals import Refusal
+from centralita.core.wire import Plain
+from centralita.outbound.messages import MessageRefused, decide_message
+from centralita.outbound.rules import Rules
 from centralita.timeline.model import Channel, Customer, Direction, IdentityKind, Interaction
 from centralita.timeline.sending import UNSENT
 from centralita.timeline.templates import (
@@ -30,6 +35,8 @@ from centralita.timeline.templates import (
     fill,
     in_language,
 )
+
+log = logging.getLogger(__name__)
 
 _KIND = {Channel.EMAIL: IdentityKind.EMAIL, Channel.SMS: IdentityKind.PHONE}
 
@@ -48,6 +55,7 @@ class Writing:
         self._clock = ports.clock
         self._post = ports.post
         self._auditor = auditor
+        self._settings = ports.settings
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -137,7 +145,11 @@ class Writing:
             created_by=incoming.who.user.id,
             template_id=TemplateId(given.template_id) if given.template_id is not None else None,
         )
+        await self._enter(incoming, message)
         async with self._store.transaction():
+            # Of many at once, each sees those before it.
+            if (refused := await self._refused(message)) is not None:
+                raise refused.error()
             await self._store.interactions.add(
                 Interaction(
                     id=message.interaction_id,
@@ -159,6 +171,37 @@ class Writing:
         entry = await self._store.interactions.get(message.interaction_id)
         assert entry is not None
         return Reply(views.interaction(entry), 201)
+
+    async def _refused(self, message: OutgoingMessage) -> MessageRefused | None:
+        rules = self._settings.outbound or Rules(region=self._settings.region)
+        written = await self._store.outbox.written(
+            message.channel, message.created_by, rules.day_of(message.created_at)
+        )
+        return decide_message(
+            rules,
+            self._settings.message_limits,
+            sms=message.channel is Channel.SMS,
+            to=message.to,
+            written=written,
+        )
+
+    async def _enter(self, incoming: Incoming, message: OutgoingMessage) -> None:
+        """Who writes, and not to which number: a person can be erased, the audit log cannot.
+        Raises Conflict for what may not be written."""
+        refused = await self._refused(message)
+        reason: dict[str, Plain] = {} if refused is None else {"reason": refused.reason.value}
+        await self._auditor.enter(
+            incoming,
+            Action.MESSAGE_WRITTEN,
+            message.id,
+            Outcome.DONE if refused is None else Outcome.REFUSED,
+            channel=message.channel.value,
+            customer=message.customer_id,
+            **reason,
+        )
+        if refused is not None:
+            log.warning("message refused", extra={"user_id": message.created_by, **reason})
+            raise refused.error()
 
     async def outbox(self, incoming: Incoming) -> Reply:
         query = incoming.query(s.OutboxQuery)

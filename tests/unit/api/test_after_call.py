@@ -11,6 +11,7 @@ import pytest
 from centralita.channels.ledger import Failed
 from centralita.channels.protocol import Trouble
 from centralita.core.ids import CallId
+from centralita.outbound.messages import MessageLimits
 from centralita.timeline.templates import fill
 from tests.support.desk import NOON, Desk, Json, Person, open_desk
 
@@ -122,6 +123,34 @@ async def test_a_message_waits_in_the_outbox_and_is_an_entry_that_says_so(
     answer = await ana.post("/messages", body | {"body": "ñ" * 1531}, status=400)
     assert answer["error"]["code"] == "too_long"
     await ana.post("/messages", body | {"body": "ñ" * 1530}, status=201)
+
+
+async def test_messages_have_the_policy_of_calls_and_a_daily_limit(tmp_path: Path) -> None:
+    limits = MessageLimits(agent_sms=2, sms=3)
+    async with open_desk(tmp_path, message_limits=limits) as desk:
+        ana, sol = await desk.sign_in("ana"), await desk.sign_in("sol")
+        abroad = {"kind": "phone", "value": "+24107123456"}
+        mine = {"kind": "phone", "value": "+34600111222"}
+        julia = await sol.post(
+            "/customers", {"name": "Julia", "identities": [mine, abroad]}, status=201
+        )
+        body = {"channel": "sms", "customer_id": julia["id"], "to": "+34600111222", "body": "Sí."}
+        error = (await ana.post("/messages", body | {"to": "+24107123456"}, status=409))["error"]
+        assert (error["code"], error["why"]) == ("not_allowed", "message")
+        for _ in range(2):
+            await ana.post("/messages", body, status=201)
+        error = (await ana.post("/messages", body, status=409))["error"]
+        assert error["why"] == "messages_of_writer"
+        assert error["values"] == {"messages": 2, "rule": "agent_sms"}
+        await sol.post("/messages", body, status=201)
+        error = (await sol.post("/messages", body, status=409))["error"]
+        assert error["why"] == "messages"
+        entries = await desk.store.audit.after(0, 50)
+        written = [entry for entry in entries if entry.action == "message.write"]
+        assert [entry.outcome for entry in written] == [
+            "refused", "done", "done", "refused", "done", "refused",
+        ]  # fmt: skip
+        assert "241" not in str(written) and "600111222" not in str(written)
 
 
 async def test_a_message_that_has_failed_is_tried_again_by_an_agent(
