@@ -22,6 +22,7 @@ from centralita.routing.strategy import STRATEGIES
 from centralita.server.config import Config
 from centralita.store.records import AgentRecord, FlowRecord, QueueRecord
 from centralita.store.store import Store
+from centralita.timeline.identity import normal_phone
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ _SWITCHES = (
 _CALLER_ID = re.compile(r"(\+?[0-9]{2,20})?")
 # The number of a flow that answers whatever nothing else answers.
 ANY_NUMBER = "*"
+# Shorter ones are extensions and services, which nobody writes with a prefix.
+_SHORTEST_NUMBER = 7
 _KNOWN = {*_DURATIONS, *_SWITCHES, "skills", "strategy", "exit_key", "dispositions", "caller_id"}
 
 
@@ -126,6 +129,7 @@ class Center:
         self.queues: dict[QueueId, QueueConfig] = {}
         self.flows: dict[str, Flow] = {}
         self._numbers: dict[str, str] = {}
+        self._whole_numbers: dict[str, str] = {}
         self._taking = asyncio.Lock()
 
     async def load(self) -> None:
@@ -164,7 +168,7 @@ class Center:
         """
         number = self._config.number_for(dialled)
         name = number.flow if number is not None else None
-        name = name or self._numbers.get(dialled) or self._numbers.get(ANY_NUMBER)
+        name = name or self._own_number(dialled) or self._numbers.get(ANY_NUMBER)
         flow = self.flows.get(name) if name else None
         if flow is None:
             raise NotFound(f"no published flow answers {dialled}")
@@ -172,7 +176,22 @@ class Center:
 
     def answers(self, dialled: str) -> bool:
         """Whether a flow was given this very number, and not whatever nothing else answers."""
-        return self._config.number_for(dialled) is not None or dialled in self._numbers
+        return self._config.number_for(dialled) is not None or bool(self._own_number(dialled))
+
+    def _own_number(self, dialled: str) -> str:
+        """The flow that was given this number, as it is written or in another writing of it."""
+        if dialled in self._numbers:
+            return self._numbers[dialled]
+        return self._whole_numbers.get(self._in_full(dialled), "")
+
+    def _in_full(self, number: str) -> str:
+        """In E.164; empty for an extension, which has only one writing."""
+        if sum(sign.isdigit() for sign in number) < _SHORTEST_NUMBER:
+            return ""
+        try:
+            return normal_phone(number, self._config.sip.region)
+        except InvalidInput:
+            return ""
 
     async def flow(self, name: str, version: int) -> Flow:
         """One version of a flow, published or not: a call keeps the one it began with.
@@ -243,3 +262,5 @@ class Center:
         self._numbers = {
             number: name for number, name in self._numbers.items() if name != flow.name
         } | dict.fromkeys(record.numbers, flow.name)
+        whole = {self._in_full(number): name for number, name in self._numbers.items()}
+        self._whole_numbers = {number: name for number, name in whole.items() if number}

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from centralita.core.bus import Bus
@@ -33,6 +34,7 @@ from centralita.telephony.call import (
     TelephonyError,
 )
 from centralita.timeline.directory import Caller, Directory, customer_of
+from centralita.timeline.identity import is_withheld
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +79,11 @@ class Switch:
         farewell: Farewell,
         *,
         regions: Mapping[str, str],
+        accounts: Mapping[str, str] | None = None,
     ) -> None:
+        """By trunk: `regions` are the countries in whose form they write their callers, `accounts`
+        the user names under which we are registered."""
+        self._accounts = accounts or {}
         self._farewell = farewell
         self._regions = regions
         self.drivers: dict[CallId, CallDriver] = {}
@@ -137,6 +143,7 @@ class Switch:
         if isinstance(event, LegEnded) and event.leg_id in self._early_ends:
             self._early_ends[event.leg_id] = event
         if isinstance(event, CallArrived):
+            event = self._without_stand_in(event)
             self._early_ends[event.leg_id] = None
             self._tasks.spawn(
                 self._serve(event),
@@ -144,6 +151,14 @@ class Switch:
                 on_error=lambda _: self._give_up(event),
             )
         self._bus.publish(event)
+
+    def _without_stand_in(self, arrived: CallArrived) -> CallArrived:
+        """A withheld number is empty, whatever the trunk writes in its place: one lasting customer
+        would be made of all who hide theirs. Some write our own account."""
+        account = self._accounts.get(arrived.trunk)
+        if is_withheld(arrived.caller) or (account and arrived.caller == account):
+            return replace(arrived, caller="", caller_name="")
+        return arrived
 
     def take_over(
         self, note: FlowNote, run: FlowRun, leg: KeptLeg, transfer: KeptLeg | None

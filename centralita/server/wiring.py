@@ -196,6 +196,7 @@ class House:
             self.bus,
             SpokenFarewell(self.link, self.bus, self.prompts),
             regions={trunk.name: trunk.region for trunk in config.trunks if trunk.region},
+            accounts={trunk.name: trunk.username for trunk in config.trunks if trunk.username},
         )
         self.outgoing = Outgoing(
             OutgoingPorts(

@@ -13,16 +13,22 @@ from centralita.timeline.model import IdentityKind
 # What switches and carriers put in From when the caller withholds the number (RFC 3323, 3GPP).
 WITHHELD = frozenset(
     {"", "anonymous", "anonimo", "anónimo", "restricted", "private", "unavailable", "unknown",
-     "withheld", "asserted-identity"}
+     "withheld", "asserted-identity", "hidden", "blocked", "none", "no-number", "nonumber",
+     "no number", "not-available", "oculto", "privado", "desconocido", "número oculto",
+     "numero oculto", "número privado", "numero privado", "sin numero", "sin número"}
 )  # fmt: skip
+# Digits that are no number: so many zeros, a lone sign.
+_NO_NUMBER = re.compile(r"[-+0 ._*#]*")
+_SHORTEST_ABROAD = 10
 
 _EMAIL = re.compile(r"[^@\s<>\"]+@[^@\s<>\".]+(\.[^@\s<>\".]+)+")
 _LONGEST = 200
 
 
 def is_withheld(caller: str) -> bool:
-    """Whether the caller's number was not given."""
-    return _user_part(caller).casefold() in WITHHELD
+    """Whether the caller's number was not given, whatever stands in its place."""
+    user = _user_part(caller).casefold()
+    return user.lstrip("+") in WITHHELD or _NO_NUMBER.fullmatch(user) is not None
 
 
 def normal_phone(text: str, region: str) -> str:
@@ -33,6 +39,10 @@ def normal_phone(text: str, region: str) -> str:
     number = _user_part(text)
     try:
         parsed = phonenumbers.parse(number, region)
+        if not phonenumbers.is_valid_number(parsed):
+            abroad = _abroad(number)
+            if abroad is not None and phonenumbers.is_valid_number(abroad):
+                parsed = abroad
     except phonenumbers.NumberParseException as exc:
         raise InvalidInput(
             f'"{text}" is not a telephone number; write +34600111222',
@@ -46,6 +56,17 @@ def normal_phone(text: str, region: str) -> str:
             values={"text": text},
         )
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _abroad(number: str) -> phonenumbers.PhoneNumber | None:
+    """The number of another country that some write without its `+`."""
+    if not (number.isascii() and number.isdigit() and len(number) >= _SHORTEST_ABROAD):
+        return None
+    try:
+        parsed = phonenumbers.parse(f"+{number}")
+    except phonenumbers.NumberParseException:
+        return None
+    return parsed if phonenumbers.is_possible_number(parsed) else None
 
 
 def normal_email(text: str) -> str:
@@ -72,7 +93,12 @@ def caller_identity(caller: str, region: str) -> str:
     try:
         return normal_phone(caller, region)
     except InvalidInput:
-        return _user_part(caller).casefold()[:_LONGEST]
+        user = _user_part(caller)
+        # A trunk makes no slips of the pen: what is too long for this country is another one's.
+        abroad = _abroad(user)
+        if abroad is not None:
+            return phonenumbers.format_number(abroad, phonenumbers.PhoneNumberFormat.E164)
+        return user.casefold()[:_LONGEST]
 
 
 def _user_part(text: str) -> str:

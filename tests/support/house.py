@@ -153,6 +153,7 @@ class House:
             self.bus,
             Farewells(self.control),
             regions={"paris": "FR"},
+            accounts={"paris": "cuenta77"},
         )
         self.outgoing = Outgoing(
             OutgoingPorts(

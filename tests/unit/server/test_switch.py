@@ -81,6 +81,33 @@ async def test_a_withheld_number_stays_without_a_customer(house: House) -> None:
     assert entry.customer_id is None
 
 
+@pytest.mark.parametrize(
+    ("caller", "trunk"),
+    [("000000000", ""), ("-", "paris"), ("oculto", ""), ("+anonymous", ""), ("cuenta77", "paris")],
+)
+async def test_what_a_trunk_writes_for_a_hidden_number_makes_no_customer(
+    house: House, caller: str, trunk: str
+) -> None:
+    leg = await house.calls_in(caller=caller, trunk=trunk)
+    house.control.presses(leg, "3")
+    entry = await house.is_over(leg)
+    assert entry.customer_id is None
+    assert entry.call is not None
+    assert entry.call.caller == ""
+
+
+@pytest.mark.parametrize(
+    "dialled", ["+34911000111", "911000111", "0034911000111", "34911000111", "911 000 111"]
+)
+async def test_a_number_is_answered_however_the_trunk_writes_it(house: House, dialled: str) -> None:
+    (flow,) = await house.store.flows.all()
+    await house.store.flows.publish(flow.flow_id, flow.version, numbers=("+34911000111",))
+    await house.reads_directory()
+    assert house.center.flow_for(dialled).name == flow.flow_id
+    assert house.center.answers(dialled)
+    assert not house.center.answers("911000112")
+
+
 class Trouble:
     """A directory whose database fails, or answers when it is let."""
 

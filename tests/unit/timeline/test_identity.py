@@ -26,10 +26,19 @@ from centralita.timeline.model import IdentityKind
         ("sip:600111222@host;user=phone", "ES", "+34600111222"),
         ("020 7946 0018", "GB", "+442079460018"),
         ("+1 (212) 555-0100", "ES", "+12125550100"),
+        ("442079460018", "ES", "+442079460018"),
+        ("34600111333", "ES", "+34600111333"),
+        ("34600111333", "FR", "+34600111333"),
+        ("600111333", "ES", "+34600111333"),
     ],
 )
 def test_a_phone_is_written_in_e164(written: str, region: str, meant: str) -> None:
     assert normal_phone(written, region) == meant
+
+
+@pytest.mark.parametrize("caller", ["447700900123", "+447700900123", "sip:447700900123@host"])
+def test_a_trunk_may_leave_out_the_plus(caller: str) -> None:
+    assert caller_identity(caller, "ES") == "+447700900123"
 
 
 @pytest.mark.parametrize("written", ["", "12", "abc", "+", "600111222333444555", "٣"])
@@ -54,6 +63,20 @@ def test_writing_a_phone_normally_twice_changes_nothing(number: str) -> None:
     assert normal_phone(number, "ES") == number
     assert normal_phone(number[3:], "ES") == number
     assert caller_identity(number, "DE") == number
+
+
+@pytest.mark.parametrize(
+    "caller",
+    ["", "0", "000000000", "-", "no-number", "+anonymous", "Anonymous", "oculto", "Número oculto",
+     "sip:anonymous@anonymous.invalid", "+0", "*"],
+)  # fmt: skip
+def test_what_stands_in_place_of_a_number_is_nobodys(caller: str) -> None:
+    assert is_withheld(caller)
+
+
+@pytest.mark.parametrize("caller", ["100", "201", "+34600111222", "ana", "112", "0034600111222"])
+def test_a_number_or_a_name_is_somebodys(caller: str) -> None:
+    assert not is_withheld(caller)
 
 
 @given(st.text(max_size=300))
