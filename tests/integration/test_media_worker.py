@@ -37,9 +37,7 @@ from centralita.telephony.call import (
     WorkerUp,
 )
 from centralita.telephony.link import WorkerLink
-from tests.support.raw_call import RawCall
 from tests.support.telephony import RealOutside, RealStage, real_stage, tone, write_wav
-from tests.support.wire import wire
 
 SILENCE = np.zeros(160, dtype=np.int16)
 
@@ -584,18 +582,3 @@ async def test_a_leg_that_nobody_serves_is_ended_and_told_of(
     assert (stage.link.legs_astray, stage.link.astray_lately, stage.link.leg_count) == (1, 1, 0)
     caller = await answered(stage)  # others are served
     await caller.hangs_up()
-
-
-async def test_who_never_acknowledges_takes_no_line_of_the_others() -> None:
-    """Half a minute of pjsua's places each, beyond those that count as calls: 503, and not 486, so
-    that an edge tries the next worker."""
-    async with real_stage(max_calls=5) as stage:
-        worker = (stage.settings.sip_address, stage.settings.sip_port)
-        async with wire(worker) as line, wire(worker) as late:
-            for _ in range(14):
-                RawCall(line).invite()
-                arrived = await stage.log.next(CallArrived)
-                await stage.control.answer(arrived.leg_id)
-                await stage.control.hang_up(arrived.leg_id, EndReason.FLOW_ENDED)
-            RawCall(late).invite()
-            assert await late.final() == 503

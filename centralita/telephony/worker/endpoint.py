@@ -21,7 +21,6 @@ _SRTP = {"off": 0, "optional": 1, "mandatory": 2}
 _DESKTOP_WHEEL = "pjsua2-python"
 _DESKTOP_CALLS = 4
 _OUR_BUILD_CALLS = 1024
-TO_REFUSE = 16
 
 
 @functools.cache
@@ -32,15 +31,6 @@ def build_limit() -> int:
     except importlib.metadata.PackageNotFoundError:
         return _OUR_BUILD_CALLS
     return _DESKTOP_CALLS
-
-
-def most_dialogs(settings: WorkerSettings) -> int:
-    """How many dialogs pjsua may have, those included that are ending or that we refuse.
-
-    One beyond our limit has room to be refused with 503; pjsua itself would say 486, and an edge
-    would not try the next worker. So has the second phone that rings for one leg.
-    """
-    return min(settings.max_calls + max(TO_REFUSE, settings.max_calls // 4), build_limit())
 
 
 class LogToPython(pj.LogWriter):
@@ -78,7 +68,10 @@ def _endpoint_config(settings: WorkerSettings, log_writer: LogToPython) -> pj.Ep
     config.logConfig.writer = log_writer
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = False
-    config.uaConfig.maxCalls = most_dialogs(settings)
+    # All that the build has: one beyond our limit has room to be refused with 503 (pjsua itself
+    # would say 486, and an edge would not try the next worker), so has the second phone that rings
+    # for one leg, and so have calls that are over for us and whose other side answers no BYE.
+    config.uaConfig.maxCalls = build_limit()
     config.uaConfig.userAgent = settings.user_agent
     media = config.medConfig
     media.clockRate = settings.clock_rate

@@ -57,11 +57,9 @@ from centralita.telephony.protocol import (
 from centralita.telephony.worker.audio import LegRecorder, Playback, Silence, TapPool
 from centralita.telephony.worker.brain_socket import BrainSocket
 from centralita.telephony.worker.endpoint import (
-    TO_REFUSE,
     LogToPython,
     account_config,
     build_limit,
-    most_dialogs,
     page_account_config,
     start_endpoint,
 )
@@ -285,9 +283,7 @@ class Worker:
             leg.end(EndReason.FAULT)
 
     def _take(self, leg: PjLeg, message: str) -> None:
-        # Those that never acknowledged our 200 keep their place in pjsua for half a minute more.
-        places = most_dialogs(self.settings) - TO_REFUSE // 2
-        if self._draining or self._room_taken() > self.capacity or len(self._legs) > places:
+        if self._draining or self._room_taken() > self.capacity:
             log.warning("call refused with 503", extra={"legs": len(self._legs)})
             leg.end(EndReason.SHUTDOWN)
             return
