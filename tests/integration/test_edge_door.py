@@ -290,7 +290,11 @@ async def test_hundreds_of_half_open_connections_are_closed_and_phones_go_on(
     tmp_path: Path,
 ) -> None:
     async with _edge(
-        tmp_path, unproven=timedelta(seconds=8), unproven_connections=20, flood_requests=1000
+        # Long enough for all of them to come, on a machine that is restored from its image, too.
+        tmp_path,
+        unproven=timedelta(seconds=16),
+        unproven_connections=20,
+        flood_requests=1000,
     ) as (edge, worker):
         doorman = Doorman(edge.control, edge.edge.config, interval=timedelta(seconds=0.5))
         async with stream_party(edge.tls_address, tls=True) as agent, _slow_crowd(edge) as crowd:
