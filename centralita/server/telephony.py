@@ -106,6 +106,7 @@ def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
         asserted=trunk.caller_id == "asserted",
         # A provider that we register with takes our calls, too, unless another proxy is named.
         proxy=trunk.proxy or trunk.registrar,
+        outbound_proxy=trunk.outbound_proxy,
         transport=trunk.transport,
         number_from=trunk.number_from,
         tls_ca=trunk.tls_ca,

@@ -294,7 +294,16 @@ async def test_an_outgoing_call_can_be_transferred_like_others(house: House) -> 
 
 @pytest.mark.parametrize(
     ("reason", "outcome"),
-    [(EndReason.BUSY, "busy"), (EndReason.NO_ANSWER, "no_answer"), (EndReason.REJECTED, "failed")],
+    [
+        (EndReason.BUSY, "busy"),
+        (EndReason.DECLINED, "busy"),
+        (EndReason.NO_ANSWER, "no_answer"),
+        (EndReason.UNREACHABLE, "unavailable"),
+        (EndReason.NO_SUCH_NUMBER, "no_such_number"),
+        (EndReason.LINE_DOWN, "line_down"),
+        (EndReason.LINE_REFUSED, "line_refused"),
+        (EndReason.REJECTED, "failed"),
+    ],
 )
 async def test_a_number_that_is_not_reached_is_an_outcome(
     house: House, reason: EndReason, outcome: str

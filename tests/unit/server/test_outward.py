@@ -18,6 +18,7 @@ from centralita.routing.agent import Agent, AgentProfile, AgentStatus
 from centralita.server.adapters import Phones
 from centralita.server.config import load_config
 from centralita.server.outward import Outward, outbound_rules
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import CallArrived
 from centralita.telephony.edge.control import Registration
 
@@ -83,7 +84,7 @@ class Office:
 
     async def opens(
         self, target: str, *, extension: str = "", agent_id: AgentId | None = None
-    ) -> tuple[str, str]:
+    ) -> tuple[Attempt, ...]:
         return await self.outward.open(
             target,
             arrived=replace(ARRIVED, extension=extension),
@@ -100,7 +101,9 @@ def office(tmp_path: Path) -> Office:
 
 @pytest.mark.parametrize("target", ["201", "sip:201@centralita", "<sip:201@centralita;x=1>"])
 async def test_a_phone_of_ours_is_called_without_asking(office: Office, target: str) -> None:
-    assert await office.opens(target) == ("sip:201@centralita", "192.0.2.50")
+    (attempt,) = await office.opens(target)
+    assert (attempt.uri, attempt.peer) == ("sip:201@centralita", "192.0.2.50")
+    assert attempt.caller == ARRIVED.caller
     assert office.policy.asked == []
 
 
@@ -112,7 +115,9 @@ async def test_a_phone_of_ours_is_called_without_asking(office: Office, target: 
 async def test_a_number_of_the_outside_is_dialled_as_it_was_judged(
     office: Office, target: str
 ) -> None:
-    assert await office.opens(target) == ("sip:+34911234567@acme.trunk.invalid", "")
+    attempts = await office.opens(target)
+    assert {attempt.uri for attempt in attempts} == {"sip:+34911234567@acme.trunk.invalid"}
+    assert {attempt.way for attempt in attempts} == {"acme"}
     (wanted,) = office.policy.asked
     assert (wanted.leg_id, wanted.call_id, wanted.who.key) == ("leg_2", "call_1", "flow:main")
 
