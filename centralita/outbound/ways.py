@@ -11,7 +11,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat
 
 from centralita.outbound.numbers import Number
-from centralita.telephony.attempts import PATIENCE, Attempt, CallingParty
+from centralita.telephony.attempts import PATIENCE, Attempt, CallingParty, Srtp
 
 _ANONYMOUS = "Anonymous"
 _NOWHERE = "anonymous.invalid"  # RFC 3323 4.1.1.3
@@ -42,14 +42,6 @@ class Forwarded(StrEnum):
 
     DIVERSION = "diversion"
     OWN = "own"
-
-
-class Srtp(StrEnum):
-    """Whether a trunk is offered encrypted audio; optional is to try the other way at 488."""
-
-    OFF = "off"
-    OPTIONAL = "optional"
-    MANDATORY = "mandatory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +101,7 @@ def attempts(
     return tuple(
         _attempt(number, party, trunk, encrypted=encrypted)
         for trunk in ways_out(number, trunks, usable)
-        for encrypted in _offers(trunk)
+        for encrypted in trunk.srtp.offers(secret=trunk.transport == "tls")
     )
 
 
@@ -155,17 +147,6 @@ def _fit(calls_to: Sequence[str], number: str) -> int | None:
         if fits:
             found = max(found or 0, len(pattern))
     return found
-
-
-def _offers(trunk: WayOut) -> tuple[bool, ...]:
-    match trunk.srtp:
-        case Srtp.OFF:
-            return (False,)
-        case Srtp.MANDATORY:
-            return (True,)
-        case Srtp.OPTIONAL:
-            # Keys in a message that is not encrypted are no secret: there plain audio comes first.
-            return (True, False) if trunk.transport == "tls" else (False, True)
 
 
 def _attempt(number: Number, party: CallingParty, trunk: WayOut, *, encrypted: bool) -> Attempt:

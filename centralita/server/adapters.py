@@ -37,7 +37,7 @@ from centralita.routing.dispatcher import Dispatcher, Returned
 from centralita.routing.queue import QueuedCall
 from centralita.server.config import Config
 from centralita.server.trunks_out import ways_out_of
-from centralita.telephony.attempts import Attempt, CallingParty
+from centralita.telephony.attempts import Attempt, CallingParty, Srtp
 from centralita.telephony.call import CallArrived
 from centralita.telephony.edge.control import Registration, page_name
 
@@ -124,12 +124,15 @@ class Phones:
         registered, domain = self._registered(), self._config.sip.domain
         registration = registered.get(extension)
         peer = _host_of(registration.contact) if registration is not None else ""
-        if page_name(extension) not in registered:
-            return (Attempt(uri=f"sip:{extension}@{domain}", peer=peer),)
-        if registration is None:
-            return (Attempt(uri=f"sip:{page_name(extension)}@{domain}"),)
-        # Both ring, and the first to answer has the call: see telephony/worker/targets.py.
-        return (Attempt(uri=f"sip:{extension}@{domain};also=page", peer=peer),)
+        uri = f"sip:{extension}@{domain}"
+        if page_name(extension) in registered:
+            if registration is None:
+                return (Attempt(uri=f"sip:{page_name(extension)}@{domain}"),)
+            # Both ring, and the first to answer has the call: see telephony/worker/targets.py.
+            uri += ";also=page"
+        secret = registration is not None and registration.transport == "tls"
+        offers = Srtp(self._config.media.srtp).offers(secret=secret)
+        return tuple(Attempt(uri=uri, peer=peer, encrypted=encrypted) for encrypted in offers)
 
     def locate(self, target: str) -> Place:
         """A transfer's target: an extension, a number outside when there is a trunk that takes

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from centralita.outbound.ways import Forwarded, Identity, NumberFormat, Srtp, WayOut
+from centralita.outbound.ways import Forwarded, Identity, NumberFormat, WayOut
 from centralita.server.config import Config
 from centralita.server.settings import TrunkConfig
+from centralita.telephony.attempts import Srtp
 from centralita.telephony.edge.config import trunk_uri
 
 

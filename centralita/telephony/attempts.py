@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 PATIENCE = 4.0
 """How long a trunk may take to show that it is there, in seconds. By UDP it is asked four times."""
@@ -18,6 +19,26 @@ _CLOSED = frozenset({401, 403, 407, 408, *range(500, 600)})
 _OTHER_MEDIA = frozenset({488, 606})
 # That one, too, is about this way only, unless it goes for all (RFC 3261 21.6).
 _MEDIA_HERE = frozenset({488})
+
+
+class Srtp(StrEnum):
+    """Whether those whom we call are offered encrypted audio; optional is to try both at 488."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    MANDATORY = "mandatory"
+
+    def offers(self, *, secret: bool) -> tuple[bool, ...]:
+        """With SRTP or without, in the order in which to try. `secret` is whether the keys would
+        be: in a message that is not encrypted anybody can read them, and plain audio comes first.
+        """
+        match self:
+            case Srtp.OFF:
+                return (False,)
+            case Srtp.MANDATORY:
+                return (True,)
+            case Srtp.OPTIONAL:
+                return (True, False) if secret else (False, True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

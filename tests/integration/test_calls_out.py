@@ -17,19 +17,19 @@ import pytest_asyncio
 from centralita.telephony.phone.phone import Phone, PhoneCall
 from tests.support.provider import PASSWORD, USERNAME, Provider
 from tests.support.server import ApiClient, ServerProcess
-from tests.support.sip import SDP, Message, udp_party
+from tests.support.sip import SDP, Message, stream_party, udp_party
 from tests.support.story import Watcher, publish_flow, set_queues, watcher
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OURS = "+34910000001"
 FLOW = """
-flow: away
+flow: {name}
 language: es
 start: away
 nodes:
-  away: {type: transfer, target: "911234571", on_failure: sorry}
-  sorry: {type: hangup, outcome: refused}
+  away: {{type: transfer, target: "{target}", on_failure: sorry}}
+  sorry: {{type: hangup, outcome: refused}}
 """
 SETTINGS = """
 [trunk:acme]
@@ -99,7 +99,8 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             server, wrap_up="0s", announce_recording=False, announce_outgoing=False,
             caller_id=OURS,
         )  # fmt: skip
-        await publish_flow(server, "501", FLOW)
+        await publish_flow(server, "501", FLOW.format(name="away", target="911234571"))
+        await publish_flow(server, "502", FLOW.format(name="to_luis", target="202"))
         await server.start()
         await acme.registers_us()
         sofia = await stack.enter_async_context(watcher(server))
@@ -204,6 +205,34 @@ async def test_a_short_number_goes_to_the_exchange_that_knows_it(house: House) -
         invite = await invited(house.pbx, "301")
         house.pbx.answers(invite, 480, "Not Here")
     assert await house.ended_by("301") == "unreachable"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tls"])
+async def test_a_phone_is_offered_encrypted_audio_first_where_it_registered_by_tls(
+    house: House, transport: str
+) -> None:
+    server = house.server
+    opened = (
+        stream_party(("127.0.0.1", server.config().sip.tls_port), tls=True)
+        if transport == "tls"
+        else udp_party("127.0.0.9")
+    )
+    caller = await Phone("+34600111222", server.sip, host="127.0.0.2").start()
+    async with opened as luis:
+        _, accepted = await luis.register(server.sip, "202", server.phones["202"])
+        assert accepted.status == 200
+        await house.sofia.agent_becomes("luis", registered=True)
+        call = await caller.call("502")
+        await call.wait_answered()
+        for encrypted in (transport == "tls", transport == "udp"):
+            invite = await luis.receive_request("INVITE")
+            assert ("RTP/SAVP" in invite.body) is encrypted
+            luis.send(luis.answer(invite, 488, "Not Acceptable Here"), server.sip)
+            await luis.receive_request("ACK")
+        await call.wait_ended()
+        await luis.register(server.sip, "202", server.phones["202"], expires=0)
+        await house.sofia.agent_becomes("luis", registered=False)
+    await caller.close()
 
 
 async def test_a_caller_who_is_sent_on_is_shown_with_the_number_that_was_called(

@@ -78,6 +78,8 @@ class Dialler:
 
     def tries_on(self, leg: PjLeg, sip_code: int) -> bool:
         """That is the answer to the leg's attempt: make the next one, if there is one for it."""
+        if leg.page:
+            return False  # a page has one kind of media, whatever its phone is offered
         tried = leg.tried
         while (after := following(leg.attempts, tried, sip_code, rang=leg.rang)) is not None:
             legs, why = self._make(leg.leg_id, leg.call_id, leg.attempts[after], instead_of=leg)
@@ -101,8 +103,8 @@ class Dialler:
         refused = ""
         targets: Sequence[Target] = targets_of(attempt.uri)
         if instead_of is not None:
-            # The others that ring for it, a page for one, go on.
-            targets = [target for target in targets if target.page == instead_of.page]
+            # Its page rings, or has answered in its own way.
+            targets = [target for target in targets if not target.page]
         for target in targets:
             leg = self._leg(target, leg_id, call_id, attempt)
             # Known before its first event, and as the leg until one of them has answered.

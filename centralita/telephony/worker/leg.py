@@ -547,10 +547,8 @@ class PjLeg(pj.Call):
                 self.audio = self.getAudioMedia(media.index)
                 stream = self.getStreamInfo(media.index)
                 self._codec = wire_text(f"{stream.codecName}/{stream.codecClockRate}")
-                self._encrypted = stream.proto in (
-                    pj.PJMEDIA_TP_PROTO_RTP_SAVP,
-                    pj.PJMEDIA_TP_PROTO_RTP_SAVPF,
-                )
+                # A page has another profile than a phone (DTLS-SRTP).
+                self._encrypted = bool(stream.proto & pj.PJMEDIA_TP_PROFILE_SRTP)
                 self._reconnect()
             else:
                 self.audio = None

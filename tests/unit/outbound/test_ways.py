@@ -12,14 +12,13 @@ from centralita.outbound.ways import (
     Forwarded,
     Identity,
     NumberFormat,
-    Srtp,
     WayOut,
     attempts,
     in_e164,
     ways_out,
     written,
 )
-from centralita.telephony.attempts import Attempt, CallingParty, following
+from centralita.telephony.attempts import Attempt, CallingParty, Srtp, following
 
 MADRID = Number(text="+34911234567", region="ES")
 OURS, THEIRS, DIALLED = "+34910000001", "+34600111222", "910000002"
