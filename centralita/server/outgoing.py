@@ -215,11 +215,12 @@ class Outgoing:
             with contextlib.suppress(TelephonyError):
                 tone = await self._ports.announcer.ringing()
                 await self._ports.control.play(call.agent_leg, [tone], loop=True)
-        shown = self._board.queues[call.queue_id].caller_id
+        queue = self._board.queues[call.queue_id]
+        party = CallingParty(number=queue.caller_id, hidden=queue.hide_number)
         try:
             attempts = await self._ports.lines.open(
                 call.number, call_id=call.call_id, leg_id=call.outside_leg,
-                agent_id=call.agent_id, party=CallingParty(number=shown),
+                agent_id=call.agent_id, party=party,
             )  # fmt: skip
         except CentralitaError as exc:
             self._not_dialled(call, call.outside_leg, exc)
@@ -339,8 +340,9 @@ class Outgoing:
                 call_id=call.call_id, agent_id=call.agent_id, outcome=outcome, reason=reason
             )
         )
-        busy = EndReason.BUSY if outcome == "busy" else EndReason.UNREACHABLE
-        self._end(call.agent_leg, busy if call.by_phone else EndReason.CONVERSATION_ENDED)
+        # Whoever dialled at the phone hears its own tone for that.
+        told = EndReason.NO_ANSWER if reason is EndReason.UNREACHABLE else reason
+        self._end(call.agent_leg, told if call.by_phone else EndReason.CONVERSATION_ENDED)
         self._end(call.outside_leg)
 
     def _end(self, leg_id: LegId, reason: EndReason = EndReason.CONVERSATION_ENDED) -> None:

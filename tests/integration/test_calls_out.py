@@ -63,11 +63,11 @@ class House:
     pbx: Provider
 
     @asynccontextmanager
-    async def ana_calls(self, number: str) -> AsyncIterator[PhoneCall]:
+    async def ana_calls(self, number: str, queue: str = "sales") -> AsyncIterator[PhoneCall]:
         """Ana presses a number on her page and picks up her phone."""
         await self.sofia.frees("ana")
         await self.sofia.ready("ana")
-        status, answer = await self.page.post("/calls", {"to": number, "queue_id": "sales"})
+        status, answer = await self.page.post("/calls", {"to": number, "queue_id": queue})
         assert status == 201, answer
         call = await asyncio.wait_for(self.ana.incoming.get(), 10)
         call.accept()
@@ -99,6 +99,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             server, wrap_up="0s", announce_recording=False, announce_outgoing=False,
             caller_id=OURS,
         )  # fmt: skip
+        await set_queues(server, ["support"], hide_number=True)
         await publish_flow(server, "501", FLOW.format(name="away", target="911234571"))
         await publish_flow(server, "502", FLOW.format(name="to_luis", target="202"))
         await server.start()
@@ -165,6 +166,16 @@ async def test_where_we_register_we_are_the_account_and_the_number_stands_beside
         assert user_of(invite["p-asserted-identity"]) == "0034910000001"
         house.acme.answers(invite, 486, "Busy Here")
     assert await house.ended_by("+34911234567") == "busy"
+
+
+async def test_a_queue_that_hides_its_number_tells_it_to_the_provider_alone(house: House) -> None:
+    async with house.ana_calls("911234572", "support"):
+        first = await invited(house.acme, "0034911234572")
+        assert "sip:anonymous@anonymous.invalid" in first["from"]
+        assert first["privacy"] == "id"
+        assert user_of(first["p-asserted-identity"]) == "0034910000001"
+        house.acme.answers(first, 603, "Decline")
+    assert await house.ended_by("+34911234572") == "declined"
 
 
 async def test_the_next_trunk_takes_the_call_when_the_first_cannot(house: House) -> None:

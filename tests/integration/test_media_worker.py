@@ -83,6 +83,10 @@ async def hears(listener: RealOutside, speaker: RealOutside) -> float:
     [
         (EndReason.BUSY, 486),
         (EndReason.UNREACHABLE, 404),
+        (EndReason.NO_SUCH_NUMBER, 404),
+        (EndReason.LINE_REFUSED, 403),
+        (EndReason.LINE_DOWN, 502),
+        (EndReason.NO_ANSWER, 480),
         (EndReason.SHUTDOWN, 503),
         (EndReason.DECLINED, 603),
         (EndReason.NOT_ACCEPTED, 488),

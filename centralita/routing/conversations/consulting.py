@@ -181,7 +181,9 @@ class Consulting:
                     call_id=x.call_id,
                     leg_id=third.leg_id,
                     agent_id=x.agent_id,
-                    party=CallingParty(number=queue.caller_id, caller=call.caller),
+                    party=CallingParty(
+                        number=queue.caller_id, hidden=queue.hide_number, caller=call.caller
+                    ),
                 )
             await control.dial(
                 call.call_id, third.leg_id, attempts, beside=third.own_leg or x.caller_leg

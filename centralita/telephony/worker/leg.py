@@ -58,6 +58,9 @@ _REFUSAL = {
     EndReason.DECLINED: 603,
     EndReason.SHUTDOWN: 503,
     EndReason.UNREACHABLE: 404,
+    EndReason.NO_SUCH_NUMBER: 404,
+    EndReason.LINE_REFUSED: 403,
+    EndReason.LINE_DOWN: 502,  # at 503 the edge would ask another worker
     EndReason.NOT_ACCEPTED: 488,
     EndReason.FAULT: 500,
 }

@@ -370,6 +370,25 @@ async def test_a_phone_calls_a_colleague_whom_no_flow_answers_for(house: House) 
     assert house.calls.calls == {}
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (EndReason.BUSY, EndReason.BUSY),
+        (EndReason.NO_SUCH_NUMBER, EndReason.NO_SUCH_NUMBER),
+        (EndReason.LINE_DOWN, EndReason.LINE_DOWN),
+        (EndReason.UNREACHABLE, EndReason.NO_ANSWER),  # 480, as the other side has said
+    ],
+)
+async def test_who_dials_at_the_phone_is_told_there_why_nobody_was_reached(
+    house: House, reason: EndReason, told: EndReason
+) -> None:
+    mine = house.control.arrives("600111222", extension="201", caller="201")
+    outside = await asyncio.wait_for(house.control.next_dialled(), 5)
+    house.control.refuses(outside, reason)
+    await house.until(lambda: mine.leg_id in house.control.ended)
+    assert house.control.ended[mine.leg_id] is told
+
+
 async def test_a_colleague_who_is_busy_is_busy(house: House) -> None:
     mine = house.control.arrives("202", extension="201", caller="201")
     await house.until(lambda: mine.leg_id in house.control.ended)
