@@ -86,7 +86,12 @@ class Dialler:
             if legs:
                 log.info(
                     "leg is dialled by another way",
-                    extra={"leg_id": leg.leg_id, "sip_code": sip_code, "attempt": after},
+                    extra={
+                        "leg_id": leg.leg_id,
+                        "sip_code": sip_code,
+                        "instead_of": leg.attempts[tried].way,
+                        "way": leg.attempts[after].way,
+                    },
                 )
                 self._follow(legs, leg.attempts, after)
                 return True
@@ -143,7 +148,10 @@ class Dialler:
     def _notice_silence(self, legs: Sequence[PjLeg]) -> None:
         for leg in legs:
             if leg.unheard and not leg.lost:
-                log.warning("nobody answers where the leg is dialled", extra={"leg_id": leg.leg_id})
+                log.warning(
+                    "nobody answers where the leg is dialled",
+                    extra={"leg_id": leg.leg_id, "way": leg.attempts[leg.tried].way},
+                )
                 leg.abandon(_SILENT)
 
     def _leg(self, target: Target, leg_id: LegId, call_id: CallId, attempt: Attempt) -> PjLeg:

@@ -75,9 +75,9 @@ class Floor:
 
 
 class Office:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         path = folder / "sip.conf"
-        path.write_text("[trunk:acme]\naddresses = 192.0.2.1\nproxy = 192.0.2.1\n")
+        path.write_text("[trunk:acme]\naddresses = 192.0.2.1\nproxy = 192.0.2.1\n" + more)
         self.registered = {"201": REGISTERED}
         self.policy, self.floor = Book(), Floor()
         phones = Phones(load_config(path), lambda: self.registered)
@@ -141,6 +141,19 @@ async def test_a_refusal_reaches_whoever_wanted_to_call(office: Office) -> None:
     with pytest.raises(OutboundRefused):
         await office.outward.foresee("+5371234567", CallId("call_1"), ANA)
     await office.outward.foresee("201", CallId("call_1"), ANA)
+
+
+async def test_a_number_that_no_trunk_is_for_is_refused_before_anybody_is_sent_there(
+    tmp_path: Path,
+) -> None:
+    office = Office(tmp_path, "calls_to = +34, 3XX")
+    await office.outward.foresee("911234567", CallId("call_1"), ANA)
+    for number in ("+33142345678", "1004"):
+        with pytest.raises(InvalidInput, match="name its beginning in calls_to"):
+            await office.outward.foresee(number, CallId("call_1"), ANA)
+        with pytest.raises(InvalidInput):
+            await office.opens(number)
+    assert office.policy.withdrawn == ["leg_2", "leg_2"]
 
 
 async def test_a_call_is_on_the_account_of_the_agent_who_made_or_sent_it(office: Office) -> None:
