@@ -12,6 +12,7 @@ from pathlib import Path
 
 from centralita import __version__
 from centralita.core.errors import CentralitaError
+from centralita.core.landlock import gain_nothing, keep_memory_private
 from centralita.server.config import Config, Overrides, load_config
 from centralita.server.keeper import run_keeper
 from centralita.server.log import set_up_log
@@ -34,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         config = load_config(options.config, overrides)
         set_up_log(config.log)
+        if options.run == "serve":
+            gain_nothing()
+            keep_memory_private()
         if options.run == "serve" and KEEPER_SOCKET not in os.environ:
             given = sys.argv[1:] if arguments is None else arguments
             config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

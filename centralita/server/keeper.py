@@ -14,6 +14,8 @@ import contextlib
 import logging
 import os
 import signal
+import socket
+import struct
 import sys
 import time
 from collections.abc import Sequence
@@ -48,6 +50,8 @@ _HANGS_AFTER = 10 * ALIVE_EVERY
 _BEYOND_GRACE = timedelta(seconds=30)
 _INHERITANCE = "CENTRALITA_CHILDREN"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+# Of a connection by Unix socket: process, user and group (unix(7), SO_PEERCRED).
+_CREDENTIALS = struct.Struct("3i")
 # What it may take to leave its calls to the next: they are served by nobody meanwhile.
 _LEAVING = timedelta(seconds=4)
 
@@ -78,14 +82,15 @@ async def run_keeper(run_dir: Path, arguments: Sequence[str], *, grace: timedelt
 class Keeper:
     """One brain after the other, and the children that they ask for.
 
-    `brain` is the command that starts one. A brain that is silent for `hangs_after` is replaced.
-    Before it is renewed, `rehearsal` must end with 0; then this process becomes `successor`, or
-    stays as it is when there is none.
+    It listens to its brain, and to nobody else, at `place`, a Unix socket. `brain` is the command
+    that starts one. A brain that is silent for `hangs_after` is replaced. Before it is renewed,
+    `rehearsal` must end with 0; then this process becomes `successor`, or stays as it is when there
+    is none.
     """
 
     def __init__(
         self,
-        socket: Path,
+        place: Path,
         brain: Sequence[str],
         *,
         rehearsal: Sequence[str] = (),
@@ -93,7 +98,7 @@ class Keeper:
         grace: timedelta = timedelta(seconds=30),
         hangs_after: timedelta = _HANGS_AFTER,
     ) -> None:
-        self._socket = socket
+        self._place = place
         self._argv = tuple(brain)
         self._rehearsal = tuple(rehearsal)
         self._successor = tuple(successor)
@@ -149,9 +154,9 @@ class Keeper:
         With the `children` of the keeper before this one there are calls to serve: then each
         brain that fails is followed by another.
         """
-        self._socket.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._converse, self._socket)
-        self._socket.chmod(0o600)
+        self._place.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._converse, self._place)
+        self._place.chmod(0o600)
         if children is not None:
             self._serving = True
             self._children.inherit(children)
@@ -174,7 +179,7 @@ class Keeper:
             await self._tasks.close()
             await self._children.close()
             server.close()
-            self._socket.unlink(missing_ok=True)
+            self._place.unlink(missing_ok=True)
 
     async def _renew(self) -> None:
         try:
@@ -221,7 +226,7 @@ class Keeper:
         self._this_one_serves = False
         self._brain = brain = await asyncio.create_subprocess_exec(
             *self._argv,
-            env={**os.environ, KEEPER_SOCKET: str(self._socket)},
+            env={**os.environ, KEEPER_SOCKET: str(self._place)},
             stdin=asyncio.subprocess.DEVNULL,
             preexec_fn=die_with_parent,
         )
@@ -243,6 +248,11 @@ class Keeper:
                 return await brain.wait()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._is_the_brain(writer):
+            # Whoever may say what is run here may do all that we may.
+            log.error("keeper hears nobody but the brain, who comes here is sent away")
+            writer.close()
+            return
         self._writer = writer
         self._tell()
         try:
@@ -272,6 +282,13 @@ class Keeper:
             if self._writer is writer:
                 self._writer = None
             writer.close()
+
+    def _is_the_brain(self, writer: asyncio.StreamWriter) -> bool:
+        peer: socket.socket = writer.get_extra_info("socket")
+        pid, _, _ = _CREDENTIALS.unpack(
+            peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+        return self._brain is not None and pid == self._brain.pid
 
     def _tell(self) -> None:
         if self._writer is None:

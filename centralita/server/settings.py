@@ -168,7 +168,8 @@ class KeysConfig:
 class LimitsConfig:
     """Flood control: after `sip_requests` within `sip_interval` an address is ignored for `ban`.
 
-    `stop_grace` is what calls are given to end by themselves when the server is stopped.
+    `stop_grace` is what calls are given to end by themselves when the server is stopped. In a
+    `sandbox` children reach only what they work with.
     """
 
     sip_requests: int = setting(60, values.integer(5, 100000))
@@ -176,6 +177,7 @@ class LimitsConfig:
     ban: timedelta = setting(timedelta(minutes=5), values.duration)
     exempt: tuple[str, ...] = setting((), values.networks)
     stop_grace: timedelta = setting(timedelta(seconds=30), values.duration)
+    sandbox: bool = setting(True, values.boolean)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

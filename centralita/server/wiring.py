@@ -45,6 +45,7 @@ from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.common_time import follow_time, leave_time
 from centralita.server.config import Config, read_secret
+from centralita.server.confinement import Confinement
 from centralita.server.control import ControlSocket
 from centralita.server.conversations import Conversations
 from centralita.server.disk_watch import DiskWatch
@@ -96,6 +97,7 @@ class House:
         self.clock = SteadyClock()
         self.supervisor = supervisor
         self.center = Center(config, store)
+        self.confinement = Confinement(config)
         self.hub = LiveHub()
         self.models = resolve_models(config.data, _configured_models(config))
         self.pool = VoskPool(
@@ -107,7 +109,12 @@ class House:
         workers, retiring = worker_settings(config), retiring_workers(config, supervisor)
         self.link = WorkerLink(workers, retiring=retiring, on_hung=self.supervisor.kill)
         self.edge = (
-            HouseEdge(edge_config(config, retiring), supervisor, self.bus.publish)
+            HouseEdge(
+                edge_config(config, retiring),
+                supervisor,
+                self.bus.publish,
+                self.confinement.edge,
+            )
             if config.sip.edge == "kamailio"
             else None
         )
@@ -228,6 +235,7 @@ class House:
             self.recorder,
             self.outbound,
             self.postman,
+            self.confinement,
         )
         self.settings = api_settings(config, web_dir)
         self.eviction = Eviction(store, self.hub, self.page_phones, self.clock, self.settings)
@@ -244,6 +252,8 @@ class House:
     async def open(self) -> None:
         """Start everything; returns when calls can be taken. Raises Unavailable when they can't."""
         await self.audit.write(SERVER, Action.SERVER_STARTED, configuration=self._fingerprint())
+        if self.confinement.trouble:
+            log.warning("children are not confined", extra={"why": self.confinement.trouble})
         self.recorder.open()
         # Before the directory is read: a command that changes it finds us, or we read its change.
         async with self._changing:
@@ -389,13 +399,14 @@ class House:
         """Start the media workers, or find them at work; returns the legs of the last run."""
         running = self.link.running(lambda name: self.supervisor.pid(name) is not None)
         for spec in self.link.specs(self.config.run_dir):
-            self.supervisor.keep(spec)
+            self.supervisor.keep(self.confinement.media_worker(spec))
         self.link.start()
         return await self.link.take_over(running)
 
     async def _start_processes(self) -> None:
+        models = [model.path for model in self.models.values()]
         for spec in self.pool.specs():
-            self.supervisor.keep(spec)
+            self.supervisor.keep(self.confinement.recogniser(spec, models))
         if self.edge is not None:
             await self.edge.start(self.center.agents)
         await self.pool.start_pool()

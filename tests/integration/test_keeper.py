@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -11,8 +12,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from centralita.core.process import ProcessSpec
 from centralita.core.tasks import Tasks
 from centralita.server.keeper import Keeper
+from centralita.server.supervision import WIRE, Keep
 from tests.integration.test_supervisor import alive, until
 
 BRAIN = """
@@ -112,6 +115,24 @@ async def test_a_brain_that_cannot_start_is_not_tried_again(tmp_path: Path) -> N
     async with kept(tmp_path, then="sys.exit(3)") as (_, ended, story):
         assert await ended == 3
         assert story() == []
+
+
+async def test_who_is_not_the_brain_cannot_have_anything_run(tmp_path: Path) -> None:
+    """A media worker that a stranger has taken over is of the same user, and in the same folder."""
+    async with kept(tmp_path) as (_, _, story):
+        await until(lambda: len(story()) == 1)
+        mark = tmp_path / "done"
+        spec = ProcessSpec(name="mischief", argv=("/usr/bin/touch", str(mark)))
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "keeper.sock")
+        WIRE.send(writer, Keep(spec=spec))
+        # It is sent away without a word, and the brain is heard as before.
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        brain, _, worker = story()[0]
+        assert brain is not None and alive(brain)
+        assert worker is not None and alive(worker)
+        assert not mark.exists()
 
 
 async def test_sigterm_ends_the_brain_first_and_then_its_children(tmp_path: Path) -> None:

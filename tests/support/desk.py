@@ -193,6 +193,7 @@ def healthy() -> s.Health:
         recordings=fine,
         outbound=fine,
         messages=fine,
+        sandbox=fine,
     )
 
 

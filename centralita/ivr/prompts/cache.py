@@ -89,7 +89,7 @@ class PromptCache:
 
         Raises BadAudio, or PromptError when the copy cannot be written.
         """
-        if await asyncio.to_thread(audio.is_playable, source, self._rate):
+        if await asyncio.to_thread(self._plays_as_it_is, source):
             return source
         try:
             state = await asyncio.to_thread(source.stat)
@@ -131,6 +131,14 @@ class PromptCache:
             await asyncio.to_thread(audio.write_wav, path, samples, self._rate)
 
         return await self._made(path, make)
+
+    def _plays_as_it_is(self, source: Path) -> bool:
+        """Media workers read these two folders and nothing that a link from there leads to."""
+        real = source.resolve()
+        readable = (self._overrides.resolve(), self._directory.resolve())
+        return any(real.is_relative_to(folder) for folder in readable) and audio.is_playable(
+            source, self._rate
+        )
 
     def _finish(self, path: Path, samples: Samples, rate: int) -> None:
         speech = audio.trimmed(audio.resampled(samples, rate, self._rate), self._rate)
