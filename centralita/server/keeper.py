@@ -27,6 +27,7 @@ import msgspec
 from centralita.core.errors import InvalidInput
 from centralita.core.tasks import Tasks
 from centralita.server.child import die_with_parent
+from centralita.server.service_manager import ADDRESS, ServiceManager
 from centralita.server.supervision import (
     ALIVE_EVERY,
     KEEPER_SOCKET,
@@ -97,7 +98,9 @@ class Keeper:
         successor: Sequence[str] = (),
         grace: timedelta = timedelta(seconds=30),
         hangs_after: timedelta = _HANGS_AFTER,
+        manager: ServiceManager | None = None,
     ) -> None:
+        self._manager = manager or ServiceManager()
         self._place = place
         self._argv = tuple(brain)
         self._rehearsal = tuple(rehearsal)
@@ -120,6 +123,7 @@ class Keeper:
     def stop(self) -> None:
         """End the brain, which ends its calls first; then everything else."""
         self._stopping = True
+        self._manager.stopping("No new calls; those that are here may end")
         self._send(signal.SIGTERM)
 
     def reload(self) -> None:
@@ -140,7 +144,9 @@ class Keeper:
         if not self._this_one_serves:
             self._pending.add(number)
             return
-        self._renewing = self._renewing or number is signal.SIGUSR2
+        if number is signal.SIGUSR2:
+            self._renewing = True
+            self._manager.reloading("Another brain takes over the calls")
         self._send(number)
 
     def _send(self, number: signal.Signals) -> None:
@@ -173,6 +179,7 @@ class Keeper:
                     self._become_successor()
                     continue
                 log.error("brain died, calls go on, starting it again", extra={"code": code})
+                self._manager.status("The brain died and is started again; calls go on")
                 pause = pause_after(pause, lived=time.monotonic() - began)
                 await asyncio.sleep(pause)
         finally:
@@ -197,6 +204,7 @@ class Keeper:
             return ""
         trial = await asyncio.create_subprocess_exec(
             *self._rehearsal,
+            env=_without_manager(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
@@ -226,7 +234,7 @@ class Keeper:
         self._this_one_serves = False
         self._brain = brain = await asyncio.create_subprocess_exec(
             *self._argv,
-            env={**os.environ, KEEPER_SOCKET: str(self._place)},
+            env={**_without_manager(), KEEPER_SOCKET: str(self._place)},
             stdin=asyncio.subprocess.DEVNULL,
             preexec_fn=die_with_parent,
         )
@@ -267,13 +275,15 @@ class Keeper:
                         self._children.kill(name)
                     case Serving():
                         self._serving = self._this_one_serves = True
+                        self._manager.ready("Takes calls")
                         pending, self._pending = self._pending, set()
                         for number in sorted(pending):
                             self._pass_on(number)
                     case Closing():
                         self._children.expect_ends()
                     case Alive():
-                        pass
+                        # Its loop turns. That ours does would say nothing of the house.
+                        self._manager.alive()
                     case _:
                         log.error("brain said what it must not", extra={"what": repr(message)})
         except InvalidInput as exc:
@@ -303,6 +313,11 @@ class Keeper:
             for name in self._children.names()
         )
         WIRE.send(self._writer, Children(children=children))
+
+
+def _without_manager() -> dict[str, str]:
+    """Our environment, for those who have nothing to say to the service manager."""
+    return {name: value for name, value in os.environ.items() if name != ADDRESS}
 
 
 def _inherited() -> list[Inherited] | None:

@@ -47,6 +47,11 @@ asyncio.run(main(Path(sys.argv[1])))
 BOTH = {"SIGHUP", "SIGUSR2"}
 
 
+def brain_of(folder: Path, *, then: str = "link.serving()") -> tuple[str, ...]:
+    """The command of a brain that writes its story into the folder."""
+    return (sys.executable, "-c", BRAIN.format(then=then), str(folder))
+
+
 class Story:
     """What the brains wrote: their pid, the worker they found at the start, the one they left."""
 
@@ -68,8 +73,11 @@ class Story:
 async def kept(
     folder: Path, *, then: str = "link.serving()", hangs_after: float = 20
 ) -> AsyncIterator[tuple[Keeper, Awaitable[int], Callable[[], list[list[int | None]]]]]:
-    brain = (sys.executable, "-c", BRAIN.format(then=then), str(folder))
-    keeper = Keeper(folder / "keeper.sock", brain, hangs_after=timedelta(seconds=hangs_after))
+    keeper = Keeper(
+        folder / "keeper.sock",
+        brain_of(folder, then=then),
+        hangs_after=timedelta(seconds=hangs_after),
+    )
     tasks = Tasks("keeper")
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
