@@ -308,7 +308,7 @@ async def test_who_knows_secrets_keeps_its_memory_to_itself(tmp_path: Path) -> N
         "    return ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)\n"  # PR_GET_DUMPABLE
         "before = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)\n"
         "command.run_keeper = run_keeper\n"
-        "after = command.main(['serve', '--data', sys.argv[1]])\n"
+        "after = command.main(['serve', '--allow-root', '--data', sys.argv[1]])\n"
         "print(before, after)\n"
     )
     process = await asyncio.create_subprocess_exec(
