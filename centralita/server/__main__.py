@@ -168,6 +168,9 @@ def parser() -> argparse.ArgumentParser:
         help="an entry that was noted elsewhere",
     )  # fmt: skip
     verify.set_defaults(run="verify", module="audit_commands")
+    number = audit.add_parser("number", parents=[common], help="how entries name a number")
+    number.add_argument("number", help="as it was dialled; +34600111222")
+    number.set_defaults(run="number", module="audit_commands")
     return top
 
 

@@ -158,7 +158,7 @@ class House:
             self.link,
             self.bus,
             self.clock,
-            AuditWitness(self.audit),
+            AuditWitness(self.audit, self.keyring),
             warn=Beeper(self.link, self.prompts),
         )
         self.outward = Outward(self.phones, self.outbound, self.board)
@@ -293,6 +293,7 @@ class House:
         self.retention.start()
         self.postman.start()
         self.disk.start()
+        self.prompts.start()
         self._website = Website(self.config, self._api_ports())
         await self._website.open()
         await self._wait_until_ready()
@@ -480,13 +481,24 @@ class House:
 
     async def _warm_prompts(self) -> None:
         """Render what flows say, so that the first caller does not wait for it."""
-        for flow in tuple(self.center.flows.values()):
-            for node in flow.nodes.values():
-                for _, spec in node.prompts_used():
-                    if spec.text and "{" not in spec.text:
-                        await self.prompts.render(spec.text, spec.language or flow.language)
+        for text, language in self._lasting_prompts():
+            await self.prompts.render(text, language)
         for make in (self.prompts.music_on_hold, self.prompts.beep):
             await make()
+
+    def _lasting_prompts(self) -> list[tuple[str, str]]:
+        """What flows say to everybody alike, each text with its language."""
+        return [
+            (spec.text, spec.language or flow.language)
+            for flow in self.center.flows.values()
+            for node in flow.nodes.values()
+            for _, spec in node.prompts_used()
+            if spec.text and "{" not in spec.text
+        ]
+
+    async def forget_spoken(self) -> None:
+        """What was said to single callers is said nowhere any more."""
+        await self.prompts.forget_spoken(self._lasting_prompts())
 
     def _registered(self) -> dict[str, Registration]:
         return dict(self.edge.watch.registered) if self.edge is not None else {}
