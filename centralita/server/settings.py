@@ -17,6 +17,7 @@ from centralita.server.values import PortRange
 
 T = TypeVar("T")
 _AUTO: int | None = None
+_FOR_EVER: timedelta | None = None
 _KEPT: timedelta | None = timedelta(days=90)
 
 
@@ -155,6 +156,14 @@ class RecordingsConfig:
     announce: bool = setting(True, values.boolean)
     retention: timedelta | None = setting(_KEPT, values.duration_or_forever)
     keep_free_mb: int = setting(500, values.integer(1, 1_000_000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """How long words are kept; None is for ever. For sound see `RecordingsConfig.retention`."""
+
+    transcripts: timedelta | None = setting(_FOR_EVER, values.duration_or_forever)
+    messages: timedelta | None = setting(_FOR_EVER, values.duration_or_forever)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
