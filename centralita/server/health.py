@@ -20,6 +20,7 @@ from centralita.outbound.gate import Gate
 from centralita.recordings.recorder import Recorder
 from centralita.server.call_log import CallLog
 from centralita.server.confinement import Confinement
+from centralita.server.message_alert import MessageAlert
 from centralita.server.supervision import ProcessKeeper
 from centralita.store.store import Store
 from centralita.telephony.edge.watch import RegistrationWatch
@@ -44,7 +45,9 @@ class HealthCheck:
         outbound: Gate,
         postman: Postman,
         confinement: Confinement,
+        message_alert: MessageAlert,
     ) -> None:
+        self._message_alert = message_alert
         self._confinement = confinement
         self._link = link
         self._pool = pool
@@ -67,7 +70,7 @@ class HealthCheck:
         )
         takes_calls = bool(self._link.workers) and edge.ok and not self.draining
         recordings, outbound = self._recordings(), self._calls_out()
-        messages = messages_out(self._postman)
+        messages = messages_out(self._postman, self._message_alert)
         good = (
             takes_calls
             and worker.ok
@@ -176,16 +179,26 @@ class HealthCheck:
         )
 
 
-def messages_out(postman: Postman) -> s.Part:
-    """Whether what agents write goes out, on the channels that have a server."""
-    troubles = sorted(postman.troubles.items())
+def messages_out(postman: Postman, alert: MessageAlert | None = None) -> s.Part:
+    """Whether what agents write goes out, on the channels that have a server; and whether it is
+    more than anybody expects."""
+    troubles = [
+        f"no {channel} has gone since {one.since.isoformat(timespec='seconds')} "
+        f"({one.trouble.value}); see [{channel}]"
+        for channel, one in sorted(postman.troubles.items())
+    ]
+    many = (
+        [
+            f"{written} messages by {channel.value} were written today, {alert.thresholds[channel]} "
+            "are told of; see [outbound]"
+            for channel, written in alert.over.items()
+        ]
+        if alert is not None
+        else []
+    )
     return s.Part(
-        ok=not troubles,
-        message="; ".join(
-            f"no {channel} has gone since {one.since.isoformat(timespec='seconds')} "
-            f"({one.trouble.value}); see [{channel}]"
-            for channel, one in troubles
-        ),
+        ok=not troubles and not many,
+        message="; ".join(troubles + many),
         detail={"sends": [name for name in ("email", "sms") if postman.sends(name)]},
     )
 

@@ -17,6 +17,7 @@ from centralita.server.values import PortRange
 
 T = TypeVar("T")
 _AUTO: int | None = None
+_OFF: int | None = None
 _FOR_EVER: timedelta | None = None
 _KEPT: timedelta | None = timedelta(days=90)
 
@@ -211,6 +212,8 @@ class OutboundConfig:
     sms: int = setting(500, values.integer(0, 1_000_000))
     agent_emails: int = setting(300, values.integer(0, 1_000_000))
     emails: int = setting(3000, values.integer(0, 1_000_000))
+    sms_alert_at: int | None = setting(_OFF, values.optional(values.integer(1, 1_000_000)))
+    emails_alert_at: int | None = setting(_OFF, values.optional(values.integer(1, 1_000_000)))
     prices: tuple[tuple[str, Decimal], ...] = setting((), values.prices)
     alert_at: Decimal | None = setting(None, values.optional(values.amount))
 

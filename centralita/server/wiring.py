@@ -56,6 +56,7 @@ from centralita.server.inside import Inside
 from centralita.server.live_feed import LiveFeed
 from centralita.server.live_transcript.transcripts import LiveTranscripts
 from centralita.server.media_workers import MediaWorkers, retiring_workers
+from centralita.server.message_alert import MessageAlert
 from centralita.server.outgoing import Outgoing, OutgoingPorts
 from centralita.server.outward import AgentLines, AuditWitness, Beeper, Outward, outbound_rules
 from centralita.server.page_phones import PagePhones
@@ -225,6 +226,9 @@ class House:
         self.postman = Postman(
             senders(config.email, config.sms, read_secret), store.outbox, self.bus, self.clock
         )
+        self.message_alert = MessageAlert(
+            config.outbound, outbound_rules(config), store.outbox, self.clock
+        )
         self.health = HealthCheck(
             self.link,
             self.pool,
@@ -236,6 +240,7 @@ class House:
             self.outbound,
             self.postman,
             self.confinement,
+            self.message_alert,
         )
         self.settings = api_settings(config, web_dir)
         self.eviction = Eviction(store, self.hub, self.page_phones, self.clock, self.settings)
@@ -292,6 +297,7 @@ class House:
         self.switch.start()
         self.retention.start()
         self.postman.start()
+        self.message_alert.start()
         self.disk.start()
         self.prompts.start()
         self._website = Website(self.config, self._api_ports())
@@ -323,6 +329,7 @@ class House:
         await self.feed.close()
         await self.retention.close()
         await self.postman.close()
+        await self.message_alert.close()
         await self.disk.close()
         await self._tasks.close()
         await self.media_workers.close()
