@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from centralita.core.errors import Unavailable
 from centralita.core.events import Event
+from centralita.core.process import ProcessSpec
 from centralita.core.tasks import Tasks
 from centralita.server.supervision import ProcessKeeper
 from centralita.store.records import AgentRecord
@@ -30,9 +31,14 @@ class HouseEdge:
     """The edge with all that belongs to it; a house with `[sip] edge = none` has none."""
 
     def __init__(
-        self, config: EdgeConfig, supervisor: ProcessKeeper, publish: Callable[[Event], None]
+        self,
+        config: EdgeConfig,
+        supervisor: ProcessKeeper,
+        publish: Callable[[Event], None],
+        confine: Callable[[ProcessSpec], ProcessSpec] = lambda spec: spec,
     ) -> None:
         self._config = config
+        self._confine = confine
         self._supervisor = supervisor
         self._edge = Edge(config)
         self.control = EdgeControl(config.control_pipe)
@@ -47,7 +53,7 @@ class HouseEdge:
     async def start(self, agents: Iterable[AgentRecord]) -> None:
         """Start Kamailio, or tell the one that is at work who the phones and workers are now."""
         phones = _phones_of(agents)
-        spec = self._edge.spec()
+        spec = self._confine(self._edge.spec())
         if self._supervisor.pid(spec.name) is None:
             self._gone |= await self._edge.prepare(phones)
         else:

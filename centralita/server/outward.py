@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import hmac
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from centralita.routing.agent import Agent, AgentStatus
 from centralita.server.adapters import Phones
 from centralita.server.config import Config
 from centralita.telephony.call import CallArrived, CallControl, TelephonyError
+from centralita.vault.keyring import Key, Keyring
 
 log = logging.getLogger(__name__)
 
@@ -186,17 +188,20 @@ def _told() -> Iterator[None]:
 _NUMBER = re.compile(r"\+?[0-9]{5,}")
 
 
-def disguised(number: str) -> str:
-    """A number as the audit log has it, which forgets nothing: the same for the same number, and
-    not the number of somebody who is erased."""
-    return f"number:{hashlib.sha256(number.encode()).hexdigest()[:16]}"
+def disguised(number: str, key: Key) -> str:
+    """A number as the audit log has it, which forgets nothing: the same for the same number while
+    the key is in use, and not the number of somebody who is erased. There are so few numbers that a
+    hash without a key could be tried out."""
+    secret = key.derived("numbers in the audit log")
+    return f"number:{hmac.new(secret, number.encode(), hashlib.sha256).hexdigest()[:16]}"
 
 
 class AuditWitness:
     """`outbound.policy.Witness`: the audit log. What it cannot take costs no call."""
 
-    def __init__(self, audit: AuditLog) -> None:
+    def __init__(self, audit: AuditLog, keyring: Keyring) -> None:
         self._audit = audit
+        self._keyring = keyring
 
     async def refused(self, wanted: Wanted, reason: Reason, message: str) -> None:
         await self._enter(
@@ -214,8 +219,9 @@ class AuditWitness:
         actor = Actor(who=who.ident if who.kind is Kind.AGENT else who.key)
         try:
             async with asyncio.timeout(2):
+                key = await asyncio.to_thread(self._keyring.current)
                 await self._audit.write(
-                    actor, Action.CALL_OUT, disguised(number), Outcome.REFUSED, **details
+                    actor, Action.CALL_OUT, disguised(number, key), Outcome.REFUSED, **details
                 )
         except (CentralitaError, TimeoutError) as exc:
             log.error("refused call is not in the audit log", extra={"error": str(exc)})

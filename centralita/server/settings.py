@@ -17,6 +17,8 @@ from centralita.server.values import PortRange
 
 T = TypeVar("T")
 _AUTO: int | None = None
+_OFF: int | None = None
+_FOR_EVER: timedelta | None = None
 _KEPT: timedelta | None = timedelta(days=90)
 
 
@@ -158,6 +160,14 @@ class RecordingsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """How long words are kept; None is for ever. For sound see `RecordingsConfig.retention`."""
+
+    transcripts: timedelta | None = setting(_FOR_EVER, values.duration_or_forever)
+    messages: timedelta | None = setting(_FOR_EVER, values.duration_or_forever)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeysConfig:
     """The keys that what is kept is encrypted and anchored with."""
 
@@ -168,7 +178,8 @@ class KeysConfig:
 class LimitsConfig:
     """Flood control: after `sip_requests` within `sip_interval` an address is ignored for `ban`.
 
-    `stop_grace` is what calls are given to end by themselves when the server is stopped.
+    `stop_grace` is what calls are given to end by themselves when the server is stopped. In a
+    `sandbox` children reach only what they work with.
     """
 
     sip_requests: int = setting(60, values.integer(5, 100000))
@@ -176,6 +187,7 @@ class LimitsConfig:
     ban: timedelta = setting(timedelta(minutes=5), values.duration)
     exempt: tuple[str, ...] = setting((), values.networks)
     stop_grace: timedelta = setting(timedelta(seconds=30), values.duration)
+    sandbox: bool = setting(True, values.boolean)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +212,8 @@ class OutboundConfig:
     sms: int = setting(500, values.integer(0, 1_000_000))
     agent_emails: int = setting(300, values.integer(0, 1_000_000))
     emails: int = setting(3000, values.integer(0, 1_000_000))
+    sms_alert_at: int | None = setting(_OFF, values.optional(values.integer(1, 1_000_000)))
+    emails_alert_at: int | None = setting(_OFF, values.optional(values.integer(1, 1_000_000)))
     prices: tuple[tuple[str, Decimal], ...] = setting((), values.prices)
     alert_at: Decimal | None = setting(None, values.optional(values.amount))
 

@@ -45,6 +45,7 @@ from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.common_time import follow_time, leave_time
 from centralita.server.config import Config, read_secret
+from centralita.server.confinement import Confinement
 from centralita.server.control import ControlSocket
 from centralita.server.conversations import Conversations
 from centralita.server.disk_watch import DiskWatch
@@ -55,6 +56,7 @@ from centralita.server.inside import Inside
 from centralita.server.live_feed import LiveFeed
 from centralita.server.live_transcript.transcripts import LiveTranscripts
 from centralita.server.media_workers import MediaWorkers, retiring_workers
+from centralita.server.message_alert import MessageAlert
 from centralita.server.outgoing import Outgoing, OutgoingPorts
 from centralita.server.outward import AgentLines, AuditWitness, Beeper, Outward, outbound_rules
 from centralita.server.page_phones import PagePhones
@@ -96,6 +98,7 @@ class House:
         self.clock = SteadyClock()
         self.supervisor = supervisor
         self.center = Center(config, store)
+        self.confinement = Confinement(config)
         self.hub = LiveHub()
         self.models = resolve_models(config.data, _configured_models(config))
         self.pool = VoskPool(
@@ -107,7 +110,12 @@ class House:
         workers, retiring = worker_settings(config), retiring_workers(config, supervisor)
         self.link = WorkerLink(workers, retiring=retiring, on_hung=self.supervisor.kill)
         self.edge = (
-            HouseEdge(edge_config(config, retiring), supervisor, self.bus.publish)
+            HouseEdge(
+                edge_config(config, retiring),
+                supervisor,
+                self.bus.publish,
+                self.confinement.edge,
+            )
             if config.sip.edge == "kamailio"
             else None
         )
@@ -151,7 +159,7 @@ class House:
             self.link,
             self.bus,
             self.clock,
-            AuditWitness(self.audit),
+            AuditWitness(self.audit, self.keyring),
             warn=Beeper(self.link, self.prompts),
         )
         self.outward = Outward(self.phones, self.outbound, self.board)
@@ -218,6 +226,9 @@ class House:
         self.postman = Postman(
             senders(config.email, config.sms, read_secret), store.outbox, self.bus, self.clock
         )
+        self.message_alert = MessageAlert(
+            config.outbound, outbound_rules(config), store.outbox, self.clock
+        )
         self.health = HealthCheck(
             self.link,
             self.pool,
@@ -228,6 +239,8 @@ class House:
             self.recorder,
             self.outbound,
             self.postman,
+            self.confinement,
+            self.message_alert,
         )
         self.settings = api_settings(config, web_dir)
         self.eviction = Eviction(store, self.hub, self.page_phones, self.clock, self.settings)
@@ -244,6 +257,8 @@ class House:
     async def open(self) -> None:
         """Start everything; returns when calls can be taken. Raises Unavailable when they can't."""
         await self.audit.write(SERVER, Action.SERVER_STARTED, configuration=self._fingerprint())
+        if self.confinement.trouble:
+            log.warning("children are not confined", extra={"why": self.confinement.trouble})
         self.recorder.open()
         # Before the directory is read: a command that changes it finds us, or we read its change.
         async with self._changing:
@@ -282,7 +297,9 @@ class House:
         self.switch.start()
         self.retention.start()
         self.postman.start()
+        self.message_alert.start()
         self.disk.start()
+        self.prompts.start()
         self._website = Website(self.config, self._api_ports())
         await self._website.open()
         await self._wait_until_ready()
@@ -312,6 +329,7 @@ class House:
         await self.feed.close()
         await self.retention.close()
         await self.postman.close()
+        await self.message_alert.close()
         await self.disk.close()
         await self._tasks.close()
         await self.media_workers.close()
@@ -389,13 +407,14 @@ class House:
         """Start the media workers, or find them at work; returns the legs of the last run."""
         running = self.link.running(lambda name: self.supervisor.pid(name) is not None)
         for spec in self.link.specs(self.config.run_dir):
-            self.supervisor.keep(spec)
+            self.supervisor.keep(self.confinement.media_worker(spec))
         self.link.start()
         return await self.link.take_over(running)
 
     async def _start_processes(self) -> None:
+        models = [model.path for model in self.models.values()]
         for spec in self.pool.specs():
-            self.supervisor.keep(spec)
+            self.supervisor.keep(self.confinement.recogniser(spec, models))
         if self.edge is not None:
             await self.edge.start(self.center.agents)
         await self.pool.start_pool()
@@ -469,13 +488,24 @@ class House:
 
     async def _warm_prompts(self) -> None:
         """Render what flows say, so that the first caller does not wait for it."""
-        for flow in tuple(self.center.flows.values()):
-            for node in flow.nodes.values():
-                for _, spec in node.prompts_used():
-                    if spec.text and "{" not in spec.text:
-                        await self.prompts.render(spec.text, spec.language or flow.language)
+        for text, language in self._lasting_prompts():
+            await self.prompts.render(text, language)
         for make in (self.prompts.music_on_hold, self.prompts.beep):
             await make()
+
+    def _lasting_prompts(self) -> list[tuple[str, str]]:
+        """What flows say to everybody alike, each text with its language."""
+        return [
+            (spec.text, spec.language or flow.language)
+            for flow in self.center.flows.values()
+            for node in flow.nodes.values()
+            for _, spec in node.prompts_used()
+            if spec.text and "{" not in spec.text
+        ]
+
+    async def forget_spoken(self) -> None:
+        """What was said to single callers is said nowhere any more."""
+        await self.prompts.forget_spoken(self._lasting_prompts())
 
     def _registered(self) -> dict[str, Registration]:
         return dict(self.edge.watch.registered) if self.edge is not None else {}

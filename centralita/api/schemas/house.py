@@ -65,7 +65,8 @@ class WorkerPart(Part, kw_only=True):
 class Health(Answer, kw_only=True):
     """`ok` when everything works, `degraded` when calls can be taken but something is missing,
     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-    outbound (calls to the outside, and what they cost today), messages (emails and SMS). Who is
+    outbound (calls to the outside, and what they cost today), messages (emails and SMS), sandbox
+    (whether child processes are kept from what is not theirs; never an alarm). Who is
     neither signed in nor in `[http] metrics_from` reads of each part only whether it is `ok`."""
 
     status: Literal["ok", "degraded", "down"]
@@ -77,6 +78,7 @@ class Health(Answer, kw_only=True):
     recordings: Part
     outbound: Part
     messages: Part
+    sandbox: Part
 
     def for_strangers(self) -> Health:
         """Without reasons, figures and versions."""
@@ -94,4 +96,5 @@ class Health(Answer, kw_only=True):
             recordings=bare(self.recordings),
             outbound=bare(self.outbound),
             messages=bare(self.messages),
+            sandbox=bare(self.sandbox),
         )

@@ -132,7 +132,7 @@ class Worker:
         self._inbound = self._account(inbound, takes_calls=True)
         self._outbound = self._account(outbound)
         self._to_pages = self._account(to_pages)
-        self._silence = Silence(Path(settings.socket).parent, settings.clock_rate)
+        self._silence = Silence(settings.clock_rate)
         self._taps = TapPool()
         self._spare_memory = SpareMemory()
         self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1708,7 +1708,8 @@ export interface components {
         /**
          * @description `ok` when everything works, `degraded` when calls can be taken but something is missing,
          *     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-         *     outbound (calls to the outside, and what they cost today), messages (emails and SMS). Who is
+         *     outbound (calls to the outside, and what they cost today), messages (emails and SMS), sandbox
+         *     (whether child processes are kept from what is not theirs; never an alarm). Who is
          *     neither signed in nor in `[http] metrics_from` reads of each part only whether it is `ok`.
          */
         Health: {
@@ -1718,6 +1719,7 @@ export interface components {
             messages: components["schemas"]["Part"];
             outbound: components["schemas"]["Part"];
             recordings: components["schemas"]["Part"];
+            sandbox: components["schemas"]["Part"];
             /** @enum {unknown} */
             status: "degraded" | "down" | "ok";
             version: string;
