@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from centralita.core.bus import Bus
@@ -62,13 +62,22 @@ class CallLog:
     """What is known of the calls that go on, and the way of what happens into the store."""
 
     def __init__(
-        self, journal: Journal, store: Store, directory: Directory, bus: Bus, clock: Clock
+        self,
+        journal: Journal,
+        store: Store,
+        directory: Directory,
+        bus: Bus,
+        clock: Clock,
+        *,
+        default_queue: Callable[[], str] = str,
     ) -> None:
+        """`default_queue` calls back who was lost before having been sent to any."""
         self.calls: dict[CallId, CallState] = {}
         self._journal = journal
         self._store = store
         self._clock = clock
         self._directory = directory
+        self._default_queue = default_queue
         self._writer = CallWriter(
             journal, store, directory, bus, known=self._known, identified=self._is_identified
         )
@@ -88,7 +97,7 @@ class CallLog:
                 self._replay(record)
         lost = [state for call_id, state in self.calls.items() if call_id not in held]
         for state in lost:
-            self._write(self._clock.now(), interrupted(state))
+            self._write(self._clock.now(), *interrupted(state, self._default_queue()))
             del self.calls[state.arrived.call_id]
         applied = await self._store.journals.applied(self._journal.identity)
         if applied > self._journal.last:

@@ -124,7 +124,14 @@ class House:
         )
         self.directory = Directory(store.customers, self.clock, region=config.sip.region)
         journal = Journal(config.data / "journal")
-        self.calls = CallLog(journal, store, self.directory, self.bus, self.clock)
+        self.calls = CallLog(
+            journal,
+            store,
+            self.directory,
+            self.bus,
+            self.clock,
+            default_queue=lambda: self.center.default_queue,
+        )
         self.keyring = Keyring(config.keys_dir)
         self.recorder = Recorder(
             self.link,

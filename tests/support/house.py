@@ -106,7 +106,14 @@ class House:
         self.center = Center(config, store)
         self.directory = Directory(store.customers, self.clock, region="ES")
         self.log_files = Journal(config.data / "journal")
-        self.calls = CallLog(self.log_files, store, self.directory, self.bus, self.clock)
+        self.calls = CallLog(
+            self.log_files,
+            store,
+            self.directory,
+            self.bus,
+            self.clock,
+            default_queue=lambda: self.center.default_queue,
+        )
         self.recorder = Recorder(
             self.control,
             self.bus,

@@ -484,6 +484,7 @@ export const en: Dictionary = {
   "outcome.conversation": "Conversation",
   "outcome.voicemail": "Left a voicemail",
   "outcome.callback": "Asked to be called back",
+  "outcome.missed": "Reached nobody",
   "outcome.self_service": "Served by the menu",
   "outcome.transferred": "Transferred",
   "outcome.abandoned": "Hung up before being answered",

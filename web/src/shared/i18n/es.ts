@@ -482,6 +482,7 @@ export const es = {
   "outcome.conversation": "Conversación",
   "outcome.voicemail": "Dejó un mensaje de voz",
   "outcome.callback": "Pidió que le llamen",
+  "outcome.missed": "Nadie atendió",
   "outcome.self_service": "Resuelto en el menú",
   "outcome.transferred": "Transferida",
   "outcome.abandoned": "Colgó antes de ser atendido",
