@@ -33,6 +33,7 @@ from centralita.routing.events import (
     CallTakenOver,
     LeaveReason,
     OfferMade,
+    WrapUpExtended,
 )
 from centralita.routing.floor import Floor
 from centralita.routing.moves import Moves
@@ -210,7 +211,12 @@ class Board:
         agent = self._floor.agent(agent_id)
         if agent.state is not AgentState.WRAP_UP or agent.wrap_up_until is None:
             raise Conflict("there is no wrap-up to extend", code=Refusal.NO_WRAP_UP)
-        return self._moves.put(replace(agent, wrap_up_until=agent.wrap_up_until + by))
+        until = agent.wrap_up_until + by
+        actions = self._moves.put(replace(agent, wrap_up_until=until))
+        if agent.call_id is not None:
+            told = WrapUpExtended(agent_id=agent_id, call_id=agent.call_id, until=until)
+            return [*actions, told]
+        return actions
 
     # --- calls ------------------------------------------------------------------------------
 

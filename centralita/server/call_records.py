@@ -157,6 +157,7 @@ JOURNALED: tuple[type[Event], ...] = (
     routing.OfferSettled,
     routing.TransferRefused,
     routing.WrapUpEnded,
+    routing.WrapUpExtended,
     routing.WrapUpStarted,
     telephony.DigitReceived,
     telephony.LegAnswered,
