@@ -279,7 +279,7 @@ def caller_of(began: CallBegan) -> Caller:
         case ("known" | "provisional") as kind, (customer,):
             return _KINDS[kind](customer, began.number)
         case "anonymous", _:
-            return Anonymous()
+            return Anonymous(began.number)
         case _:
             return Unidentified(began.number)
 

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -28,6 +29,7 @@ from centralita.ivr.prompts.cache import PromptCache
 from centralita.ivr.prompts.espeak import EspeakVoice
 from centralita.journal.journal import Journal
 from centralita.outbound.gate import Gate
+from centralita.outbound.numbers import is_emergency
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher
@@ -122,7 +124,15 @@ class House:
             config.data / "prompts",
             rate=config.media.clock_rate,
         )
-        self.directory = Directory(store.customers, self.clock, region=config.sip.region)
+        calls_for_help = partial(
+            is_emergency, region=config.sip.region, emergency=config.outbound.emergency
+        )
+        self.directory = Directory(
+            store.customers,
+            self.clock,
+            region=config.sip.region,
+            calls_for_help=calls_for_help,
+        )
         journal = Journal(config.data / "journal")
         self.calls = CallLog(
             journal,
@@ -216,6 +226,7 @@ class House:
                 conversing=self.switch,
                 bus=self.bus,
                 clock=self.clock,
+                calls_for_help=calls_for_help,
             )
         )
         self.inside = self.switch.inside = Inside(
