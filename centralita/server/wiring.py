@@ -171,7 +171,7 @@ class House:
             AuditWitness(self.audit),
             warn=Beeper(self.link, self.prompts),
         )
-        self.outward = Outward(self.phones, self.outbound, self.board)
+        self.outward = Outward(self.phones, self.outbound, self.board, self.center.answers)
         lines = AgentLines(self.outward, self.center.flows)
         announcer = QueueAnnouncer(self.prompts)
         self.dispatcher = Dispatcher(

@@ -69,6 +69,7 @@ export const en: Dictionary = {
   "error.not_found.parked": "Nobody waits in slot {slot} any more: the call was picked up, or they hung up.",
   "error.unavailable.recording": "The recording has not changed. Try again before you ask for what must not be recorded.",
   "error.cannot_dial": "That number can't be called. See that it is complete.",
+  "error.cannot_dial.no_trunk": "There is no line to call outside: none is set up. Tell your supervisor.",
   "error.cannot_dial.colleague": "That number is a colleague's extension: dial it on your phone.",
   "error.not_allowed": "The rules for outgoing calls don't allow it. Ask an administrator to change them.",
   "error.not_allowed.no_queue": "You serve no queue, and without one nobody calls outside. Ask an administrator.",

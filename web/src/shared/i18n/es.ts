@@ -67,6 +67,7 @@ export const es = {
   "error.not_found.parked": "En la plaza {slot} ya no espera nadie: han recogido la llamada o han colgado.",
   "error.unavailable.recording": "La grabación no ha cambiado. Pruebe otra vez antes de pedir datos que no deben grabarse.",
   "error.cannot_dial": "No se puede llamar a ese número. Compruebe que está completo.",
+  "error.cannot_dial.no_trunk": "No hay ninguna línea para llamar fuera: no se ha configurado. Avise a su responsable.",
   "error.cannot_dial.colleague": "Ese número es la extensión de un compañero: márquela en su teléfono.",
   "error.not_allowed": "Las reglas de llamadas salientes no lo permiten. Pida el cambio a administración.",
   "error.not_allowed.no_queue": "No atiende ninguna cola, y sin cola no se llama fuera. Pídalo a administración.",
