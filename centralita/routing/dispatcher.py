@@ -272,6 +272,11 @@ class Dispatcher:
         for agent_id in self.board.at_extension(extension):
             self.carry_out(self.board.registration(agent_id, registered, self._clock.now()))
 
+    def phone_lost(self, extension: str) -> None:
+        """A phone that went away has not come back."""
+        for agent_id in self.board.at_extension(extension):
+            self.carry_out(self.board.phone_lost(agent_id, self._clock.now()))
+
     def finish_wrap_up(self, agent_id: AgentId) -> None:
         """The agent is done writing up."""
         self.carry_out(self.board.finish_wrap_up(agent_id, self._clock.now()))

@@ -142,6 +142,17 @@ class Phones:
                 return Place(number=number, trunk=trunk.name)
         return self._inside(number)
 
+    @property
+    def calls_out(self) -> bool:
+        """Whether there is a trunk that takes calls."""
+        return any(
+            trunk.proxy is not None or trunk.registrar is not None for trunk in self._config.trunks
+        )
+
+    def has(self, extension: str) -> bool:
+        """Whether a phone of that extension is registered."""
+        return not self._registered().keys().isdisjoint({extension, page_name(extension)})
+
     def outside(self, trunk: str, number: str) -> str:
         """The URI of a number through a trunk. What may be called is not for here to say."""
         return trunk_uri(trunk, number)

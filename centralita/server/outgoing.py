@@ -76,11 +76,13 @@ class OutgoingPorts:
     conversing: Conversing
     bus: Bus
     clock: Clock
+    calls_for_help: Callable[[str], bool] = lambda number: False
 
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
-    """A call until it is answered. `stage` is who is waited for: agent, outside, or notice."""
+    """A call until it is answered. `stage` is who is waited for: agent, outside, or notice.
+    Nothing stands in the way of one that is `urgent`: neither words nor limits."""
 
     agent_id: AgentId
     call_id: CallId
@@ -93,6 +95,7 @@ class _Call:
     arrived: CallArrived
     caller: Caller
     by_phone: bool
+    urgent: bool
     stage: str = "agent"
     unhear: Callable[[], None] = lambda: None
 
@@ -126,7 +129,12 @@ class Outgoing:
     ) -> StartedCall:
         """Click-to-dial: ring the agent's phone, then the number. Raises NotFound, Conflict."""
         agent = self._board.agents.get(agent_id)
-        if agent is not None and queue_id in self._board.queues.keys() - agent.profile.queues:
+        urgent = self._ports.calls_for_help(_PUNCTUATION.sub("", number))
+        if (
+            agent is not None
+            and not urgent
+            and queue_id in self._board.queues.keys() - agent.profile.queues
+        ):
             # Its number would be shown, and its callbacks come to people who know nothing of it.
             raise Conflict(
                 f"you do not serve the queue {queue_id}; call for one that you serve",
@@ -142,6 +150,8 @@ class Outgoing:
         """The agent's phone has called a number outside. Raises NotFound, Conflict."""
         profile = self._board.agents[agent_id].profile
         queue_id = next(iter(sorted(profile.queues)), None)
+        if queue_id is None and self._ports.calls_for_help(arrived.dialled):
+            queue_id = next(iter(self._board.queues), None)
         if queue_id is None:
             raise Conflict("who serves no queue cannot call outside", code=Refusal.SERVES_NO_QUEUE)
         call = await self._begin(
@@ -158,13 +168,14 @@ class Outgoing:
         number = _PUNCTUATION.sub("", number)
         if queue_id not in self._board.queues:
             raise NotFound(f"there is no queue {queue_id}", code=Refusal.NO_SUCH_QUEUE)
-        if self._board.at_extension(number):
+        urgent = self._ports.calls_for_help(number)
+        if not urgent and self._board.at_extension(number):
             raise Conflict("that is a colleague; call the extension", code=Refusal.IS_A_COLLEAGUE)
         await self._ports.lines.foresee(number, call_id=call_id, agent_id=agent_id)
         now = self._ports.clock.now()
         offer_id = OfferId(new_id("offer"))
         reserved = self._board.handovers.reserve(
-            agent_id, call_id, offer_id, now, rings=own_leg is None
+            agent_id, call_id, offer_id, now, rings=own_leg is None, urgent=urgent
         )
         outside = LegId(new_id("leg"))
         extension = self._board.agents[agent_id].profile.extension
@@ -177,6 +188,7 @@ class Outgoing:
             agent_leg=own_leg or LegId(new_id("leg")), outside_leg=outside, number=number,
             extension=extension, arrived=arrived,
             caller=self._ports.directory.recall(number), by_phone=own_leg is not None,
+            urgent=urgent,
         )  # fmt: skip
         self._calls[call_id] = call
         call.unhear = self._ports.bus.subscribe(
@@ -221,7 +233,8 @@ class Outgoing:
         await self._dial(
             call, call.outside_leg, uri, beside=call.agent_leg, caller=shown, headers={}, peer=peer
         )
-        self._limit(call, call.outside_leg, "outside", _RINGS)
+        if not call.urgent:
+            self._limit(call, call.outside_leg, "outside", _RINGS)
 
     async def _dial(
         self, call: _Call, leg_id: LegId, uri: str, *, beside: LegId | None, caller: str,
@@ -289,7 +302,7 @@ class Outgoing:
         if call.by_phone:
             with contextlib.suppress(TelephonyError):
                 await self._ports.control.answer(call.agent_leg)
-        if queue.record and queue.announce_outgoing:
+        if queue.record and queue.announce_outgoing and not call.urgent:
             try:
                 notice = await self._ports.announcer.recording_notice(queue.language)
                 call.stage = "notice"

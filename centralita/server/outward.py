@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -69,11 +69,12 @@ class AgentsOnTheFloor(Protocol):
 @dataclass(frozen=True, slots=True)
 class Outward:
     """`ivr.ports.Targets`, and below `AgentLines`: phones as they are, numbers of
-    the outside through the policy."""
+    the outside through the policy. `answers` is whether a number was given to a flow of ours."""
 
     phones: Phones
     policy: OutboundPolicy
     floor: AgentsOnTheFloor
+    answers: Callable[[str], bool] = lambda number: False
 
     async def open(
         self,
@@ -121,6 +122,16 @@ class Outward:
                 Wanted(leg_id=LegId(""), call_id=call_id, dialled=place.number, who=who)
             )
 
+    def leads_nowhere(self, target: str) -> bool:
+        """Whether it is a number outside, and there is no trunk to call it through."""
+        number = self.phones.locate(target).number
+        return not (
+            self.phones.calls_out
+            or self.phones.has(number)
+            or self._agent_at(number) is not None
+            or self.answers(number)
+        )
+
     def _agent_at(self, extension: str) -> AgentId | None:
         for agent_id, agent in self.floor.agents.items():
             if agent.profile.extension == extension:
@@ -151,6 +162,11 @@ class AgentLines:
     async def foresee(self, number: str, *, call_id: CallId, agent_id: AgentId) -> None:
         """Raises Conflict with the code cannot_dial, or not_allowed by the policy."""
         with _told():
+            if self._outward.leads_nowhere(number):
+                raise Conflict(
+                    "there is no trunk to call outside; set one up in sip.conf",
+                    code=Refusal.NO_TRUNK,
+                )
             await self._outward.foresee(number, call_id, agent_id)
 
     async def open(

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -28,6 +29,7 @@ from centralita.ivr.prompts.cache import PromptCache
 from centralita.ivr.prompts.espeak import EspeakVoice
 from centralita.journal.journal import Journal
 from centralita.outbound.gate import Gate
+from centralita.outbound.numbers import is_emergency
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher
@@ -130,9 +132,24 @@ class House:
             config.data / "prompts",
             rate=config.media.clock_rate,
         )
-        self.directory = Directory(store.customers, self.clock, region=config.sip.region)
+        calls_for_help = partial(
+            is_emergency, region=config.sip.region, emergency=config.outbound.emergency
+        )
+        self.directory = Directory(
+            store.customers,
+            self.clock,
+            region=config.sip.region,
+            calls_for_help=calls_for_help,
+        )
         journal = Journal(config.data / "journal")
-        self.calls = CallLog(journal, store, self.directory, self.bus, self.clock)
+        self.calls = CallLog(
+            journal,
+            store,
+            self.directory,
+            self.bus,
+            self.clock,
+            default_queue=lambda: self.center.default_queue,
+        )
         self.keyring = Keyring(config.keys_dir)
         self.recorder = Recorder(
             self.link,
@@ -162,7 +179,7 @@ class House:
             AuditWitness(self.audit, self.keyring),
             warn=Beeper(self.link, self.prompts),
         )
-        self.outward = Outward(self.phones, self.outbound, self.board)
+        self.outward = Outward(self.phones, self.outbound, self.board, self.center.answers)
         lines = AgentLines(self.outward, self.center.flows)
         announcer = QueueAnnouncer(self.prompts)
         self.dispatcher = Dispatcher(
@@ -217,6 +234,7 @@ class House:
                 conversing=self.switch,
                 bus=self.bus,
                 clock=self.clock,
+                calls_for_help=calls_for_help,
             )
         )
         self.inside = self.switch.inside = Inside(

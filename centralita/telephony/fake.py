@@ -78,7 +78,7 @@ class FakeCallControl:
         self.unreachable: set[str] = set()
         self.unspeakable: set[str] = set()
         self.history: list[FakeLeg] = []
-        self._prompts_end_at_once = prompts_end_at_once
+        self.prompts_end_at_once = prompts_end_at_once
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._dialled: asyncio.Queue[FakeLeg] = asyncio.Queue()
         self._ends: list[KeptLeg] = []
@@ -207,7 +207,7 @@ class FakeCallControl:
         playback_id = PlaybackId(new_id("play"))
         leg.playback, leg.playing, leg.looping = playback_id, tuple(files), loop
         leg.played.extend(files)
-        if self._prompts_end_at_once and not loop:
+        if self.prompts_end_at_once and not loop:
             asyncio.get_running_loop().call_soon(self._ended_by_itself, leg, playback_id)
         return playback_id
 

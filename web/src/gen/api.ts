@@ -2092,7 +2092,7 @@ export interface components {
          * @description How a call ended, from the caller's side. There is no other way.
          * @enum {unknown}
          */
-        Outcome: "abandoned" | "callback" | "conversation" | "failed" | "not_reached" | "self_service" | "transferred" | "voicemail";
+        Outcome: "abandoned" | "callback" | "conversation" | "failed" | "missed" | "not_reached" | "self_service" | "transferred" | "voicemail";
         /** @description A part of a list; `next` is the cursor of the part after it, or null. */
         Page_Account_: {
             items: components["schemas"]["Account"][];
