@@ -19,6 +19,7 @@ from centralita.outbound.gate import Gate
 from centralita.recordings.recorder import Recorder
 from centralita.server.call_log import CallLog
 from centralita.server.supervision import ProcessKeeper
+from centralita.server.trunks import Trunks
 from centralita.store.store import Store
 from centralita.telephony.edge.watch import RegistrationWatch
 from centralita.telephony.link import WorkerLink
@@ -41,7 +42,9 @@ class HealthCheck:
         recorder: Recorder,
         outbound: Gate,
         postman: Postman,
+        trunks: Trunks,
     ) -> None:
+        self._trunks = trunks
         self._link = link
         self._pool = pool
         self._models = tuple(models)
@@ -64,6 +67,7 @@ class HealthCheck:
         takes_calls = bool(self._link.workers) and edge.ok and not self.draining
         recordings, outbound = self._recordings(), self._calls_out()
         messages = messages_out(self._postman)
+        trunks = self._trunks.part()
         good = (
             takes_calls
             and worker.ok
@@ -72,6 +76,7 @@ class HealthCheck:
             and recordings.ok
             and outbound.ok
             and messages.ok
+            and trunks.ok
             and worker.max_calls >= _TOO_FEW_CALLS
         )
         return s.Health(
@@ -84,6 +89,7 @@ class HealthCheck:
             recordings=recordings,
             outbound=outbound,
             messages=messages,
+            trunks=trunks,
         )
 
     def _calls_out(self) -> s.Part:
@@ -189,7 +195,9 @@ class HouseMetrics(Collector):
         bus: Bus,
         outbound: Gate,
         postman: Postman,
+        trunks: Trunks,
     ) -> None:
+        self._trunks = trunks
         self._postman = postman
         self._outbound = outbound
         self._link = link
@@ -236,6 +244,7 @@ class HouseMetrics(Collector):
         for (channel, result), count in sorted(self._postman.results.items()):
             messages.add_metric([channel, result], count)
         yield messages
+        yield from self._trunks.metrics()
         events = CounterMetricFamily("centralita_events", "events by type", labels=["event"])
         for name, count in sorted(self._events.items()):
             events.add_metric([name], count)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable
 
+from centralita.core.clock import Clock, SteadyClock
 from centralita.core.errors import Unavailable
 from centralita.core.events import Event
 from centralita.core.tasks import Tasks
@@ -16,6 +17,7 @@ from centralita.telephony.edge.config import EdgeConfig, EdgePhone
 from centralita.telephony.edge.control import EdgeControl
 from centralita.telephony.edge.doorman import Doorman
 from centralita.telephony.edge.edge import Edge
+from centralita.telephony.edge.trunk_watch import TrunkWatch
 from centralita.telephony.edge.watch import RegistrationWatch
 
 # How long the edge may take to say which phones are there when calls are taken over, in seconds.
@@ -30,13 +32,18 @@ class HouseEdge:
     """The edge with all that belongs to it; a house with `[sip] edge = none` has none."""
 
     def __init__(
-        self, config: EdgeConfig, supervisor: ProcessKeeper, publish: Callable[[Event], None]
+        self,
+        config: EdgeConfig,
+        supervisor: ProcessKeeper,
+        publish: Callable[[Event], None],
+        clock: Clock | None = None,
     ) -> None:
         self._config = config
         self._supervisor = supervisor
         self._edge = Edge(config)
         self.control = EdgeControl(config.control_pipe)
         self.watch = RegistrationWatch(self.control, publish)
+        self.trunks = TrunkWatch(self.control, config.trunks, publish, clock or SteadyClock())
         self._doorman = Doorman(self.control, config)
         self._tasks = Tasks("edge's phones")
         # What Kamailio has not been told yet: its table, and registrations that must go.
@@ -60,8 +67,9 @@ class HouseEdge:
         self._tell_soon()  # who was shown out while we were away is registered still
 
     def look(self) -> None:
-        """Begin to look who is registered and who only holds connections."""
+        """Begin to look who is registered, who only holds connections, and how the trunks are."""
         self.watch.start()
+        self.trunks.start()
         self._doorman.start()
 
     async def looked(self) -> None:
@@ -103,6 +111,7 @@ class HouseEdge:
         """Look no more. The process is the supervisor's to end."""
         await self._tasks.close()
         await self.watch.close()
+        await self.trunks.close()
         await self._doorman.close()
 
 

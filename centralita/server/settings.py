@@ -91,6 +91,7 @@ class TrunkConfig:
     expires: timedelta = setting(timedelta(minutes=10), values.duration)
     tls_ca: Path | None = setting(None, values.optional(values.path))
     tls_verify: bool = setting(True, values.boolean)
+    probe: bool = setting(True, values.boolean)
     number_from: str = setting("auto", values.choice("auto", "uri", "to", "p-called-party-id"))
     caller_id: str = setting("asserted", values.choice("asserted", "from"))
     region: str = setting("", values.or_empty(values.region))

@@ -111,4 +111,5 @@ def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
         tls_ca=trunk.tls_ca,
         tls_verify=trunk.tls_verify,
         registration=registration,
+        probe=trunk.probe,
     )

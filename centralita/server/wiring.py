@@ -67,6 +67,7 @@ from centralita.server.switch import Switch
 from centralita.server.takeover import TakeOver
 from centralita.server.telephony import edge_config, worker_settings
 from centralita.server.transcriber import Transcriber
+from centralita.server.trunks import Trunks
 from centralita.server.website import Website, api_settings
 from centralita.store.store import Store, open_store
 from centralita.telephony.call import KeptLeg
@@ -107,7 +108,7 @@ class House:
         workers, retiring = worker_settings(config), retiring_workers(config, supervisor)
         self.link = WorkerLink(workers, retiring=retiring, on_hung=self.supervisor.kill)
         self.edge = (
-            HouseEdge(edge_config(config, retiring), supervisor, self.bus.publish)
+            HouseEdge(edge_config(config, retiring), supervisor, self.bus.publish, self.clock)
             if config.sip.edge == "kamailio"
             else None
         )
@@ -218,6 +219,7 @@ class House:
         self.postman = Postman(
             senders(config.email, config.sms, read_secret), store.outbox, self.bus, self.clock
         )
+        self.trunks = Trunks(self.edge.trunks if self.edge is not None else None)
         self.health = HealthCheck(
             self.link,
             self.pool,
@@ -228,12 +230,13 @@ class House:
             self.recorder,
             self.outbound,
             self.postman,
+            self.trunks,
         )
         self.settings = api_settings(config, web_dir)
         self.eviction = Eviction(store, self.hub, self.page_phones, self.clock, self.settings)
         # The directory is read as a whole, by one at a time.
         self._changing = asyncio.Lock()
-        self._commands = ControlSocket(config.run_dir, self.reload)
+        self._commands = ControlSocket(config.run_dir, self.reload, lambda: self.trunks.states)
         self._bans = Bans(edge_control, config.limits.ban)
         self._website: Website | None = None
         self._tasks = Tasks("house")
@@ -428,6 +431,7 @@ class House:
                 self.bus,
                 self.outbound,
                 self.postman,
+                self.trunks,
             )
         )
         return ApiPorts(
@@ -441,6 +445,7 @@ class House:
             health=self.health,
             flows=self.center,
             bans=self._bans,
+            trunks=self.trunks,
             phones=self.page_phones,
             house=self,
             post=self.postman,

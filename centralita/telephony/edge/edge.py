@@ -133,7 +133,10 @@ class Edge:
         secret = self._secret()
         tokens = contact_names(config.trunks, secret)
         files = {
-            "kamailio.cfg": Path(__file__).with_name("kamailio.cfg").read_text(encoding="utf-8"),
+            **{
+                name: Path(__file__).with_name(name).read_text(encoding="utf-8")
+                for name in ("kamailio.cfg", "trunk_watch.cfg")
+            },
             "settings.cfg": render.settings_cfg(config, interfaces, secrets.token_hex(16)),
             "peers.cfg": peers_cfg(config, tokens, resolved, _digest(secret, "dialogs of trunks")),
             "db/accounts": render.accounts_table(config.trunks),
