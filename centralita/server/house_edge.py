@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 from collections.abc import Callable, Iterable
 
 from centralita.core.clock import Clock, SteadyClock
@@ -58,13 +60,27 @@ class HouseEdge:
         if self._supervisor.pid(spec.name) is None:
             self._gone |= await self._edge.prepare(phones)
         else:
-            self._gone |= self._edge.write_phones(phones)
-            self._edge.write_workers()
-            with contextlib.suppress(Unavailable):  # it reads them when it has started again
-                await self.control.reload_phones()
-                await self.control.reload_workers()
+            gone, changed = await self._edge.renew(phones)
+            self._gone |= gone
+            self._supervisor.keep(spec)
+            if changed:
+                self._start_again(spec.name)
+            else:
+                with contextlib.suppress(Unavailable):  # it reads them when it has started again
+                    await self.control.reload_phones()
+                    await self.control.reload_workers()
+                    await self.control.reload_sources()
         self._supervisor.keep(spec)
         self._tell_soon()  # who was shown out while we were away is registered still
+
+    def _start_again(self, name: str) -> None:
+        """Trunks, ports and certificates are read by Kamailio at its start alone. It keeps no
+        calls: they go on, and whoever calls in this moment says it again until it is there."""
+        pid = self._supervisor.pid(name)
+        if pid is not None:
+            log.warning("edge is started again, its configuration has changed")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def look(self) -> None:
         """Begin to look who is registered, who only holds connections, and how the trunks are."""

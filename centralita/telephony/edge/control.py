@@ -184,6 +184,10 @@ class EdgeControl:
         """Take up the phones that `Edge.write_phones` wrote."""
         await self._call("htable.reload", "phones")
 
+    async def reload_sources(self) -> None:
+        """Take up the addresses that `Edge.write_sources` wrote."""
+        await self._call("htable.reload", "sources")
+
     async def forget_phone(self, extension: str, domain: str) -> None:
         """End the registrations of an extension: its account was withdrawn."""
         with contextlib.suppress(EdgeRefuses):  # none is registered
