@@ -18,12 +18,15 @@ from centralita.store.records import AgentRecord
 from centralita.telephony.edge.config import EdgeConfig, EdgePhone
 from centralita.telephony.edge.control import EdgeControl
 from centralita.telephony.edge.doorman import Doorman
-from centralita.telephony.edge.edge import Edge
+from centralita.telephony.edge.edge import Edge, Lookup
 from centralita.telephony.edge.trunk_watch import TrunkWatch
 from centralita.telephony.edge.watch import RegistrationWatch
 
 # How long the edge may take to say which phones are there when calls are taken over, in seconds.
 _FIRST_LOOK = 2.0
+# How often the addresses behind registrars' names are looked up, and how often when one has none.
+_LOOK_UP_EVERY = 300.0
+_LOOK_UP_AGAIN = 30.0
 # How long we wait for an edge that did not answer, in seconds.
 _AGAIN = 0.5
 
@@ -39,10 +42,12 @@ class HouseEdge:
         supervisor: ProcessKeeper,
         publish: Callable[[Event], None],
         clock: Clock | None = None,
+        lookup: Lookup | None = None,
     ) -> None:
         self._config = config
         self._supervisor = supervisor
-        self._edge = Edge(config)
+        self._edge = Edge(config, lookup)
+        self._stale_sources = False
         self.control = EdgeControl(config.control_pipe)
         self.watch = RegistrationWatch(self.control, publish)
         self.trunks = TrunkWatch(self.control, config.trunks, publish, clock or SteadyClock())
@@ -86,7 +91,31 @@ class HouseEdge:
         """Begin to look who is registered, who only holds connections, and how the trunks are."""
         self.watch.start()
         self.trunks.start()
+        if any(trunk.registration is not None for trunk in self._config.trunks):
+            self._tasks.keep(self._follow_names, name="look up registrars")
         self._doorman.start()
+
+    async def look_up(self) -> bool:
+        """Let calls come from where registrars' names lead now; whether all lead anywhere. One that
+        is not found at this moment keeps the addresses it had."""
+        resolved, complete = await self._edge.resolve()
+        if self._edge.write_sources(resolved):
+            log.info("registrars have other addresses", extra={"addresses": resolved})
+            self._stale_sources = True
+        if self._stale_sources:
+            await self.control.reload_sources()
+            self._stale_sources = False
+        return complete
+
+    async def _follow_names(self) -> None:
+        while True:
+            pause = _LOOK_UP_AGAIN
+            try:
+                if await self.look_up():
+                    pause = _LOOK_UP_EVERY
+            except Unavailable as exc:
+                log.debug("edge not told of addresses", extra={"reason": str(exc)})
+            await asyncio.sleep(pause)
 
     async def looked(self) -> None:
         """Wait until it is known which phones are there, but not for long."""

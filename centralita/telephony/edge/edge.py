@@ -13,7 +13,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,14 +34,20 @@ log = logging.getLogger(__name__)
 _SCHEMAS = Path("/usr/share/kamailio/dbtext/kamailio")
 
 
+Lookup = Callable[[str], Awaitable[list[str]]]
+# A DNS that does not answer must hold up neither a start nor a reload for long, in seconds.
+_LOOKUP_WITHIN = 3.0
+
+
 class Edge:
     """Kamailio as the server sees it: `await prepare(phones)`, then run `spec()`.
 
     The files are in `config.folder`, open to our own user only, since they hold secrets.
     """
 
-    def __init__(self, config: EdgeConfig) -> None:
+    def __init__(self, config: EdgeConfig, lookup: Lookup | None = None) -> None:
         self.config = config
+        self._lookup = lookup or _addresses_of
 
     async def prepare(self, phones: Iterable[EdgePhone]) -> frozenset[str]:
         """Write all files and check them; returns as `write_phones`.
@@ -55,7 +61,8 @@ class Edge:
                 "kamailio-sqlite-modules and kamailio-websocket-modules, or set [sip] edge = none"
             )
         await asyncio.to_thread(self._clear_the_way)
-        self.write_sources(await self.resolve())
+        resolved, _ = await self.resolve()
+        self.write_sources(resolved)
         await asyncio.to_thread(self._write, self._files())
         self.write_workers()
         gone = self.write_phones(phones)
@@ -80,26 +87,43 @@ class Edge:
                 await asyncio.to_thread(self._write, before)
                 log.error("edge goes on as it was", extra={"error": str(exc)})
                 changed = False
-        self.write_sources(await self.resolve())
+        resolved, _ = await self.resolve()
+        self.write_sources(resolved)
         self.write_workers()
         return self.write_phones(phones), changed
 
-    async def resolve(self) -> dict[str, list[str]]:
-        """The addresses behind the registrars' names, by trunk; none while DNS does not answer."""
+    async def resolve(self) -> tuple[dict[str, list[str]], bool]:
+        """The addresses behind the registrars' names, by trunk, and whether all names were found:
+        one that is not keeps the addresses it had, for that is the fault of DNS at this moment."""
         registered = [
             (trunk.name, trunk.registration.registrar)
             for trunk in self.config.trunks
             if trunk.registration is not None
         ]
-        found = await asyncio.gather(*(_addresses_of(host) for _, host in registered))
-        return {name: where for (name, _), where in zip(registered, found, strict=True)}
+        found = await asyncio.gather(*(self._addresses_of(host) for _, host in registered))
+        file = self._table("sources")
+        known = render.sources_in(file.read_text(encoding="utf-8")) if file.exists() else {}
+        resolved = {
+            name: sorted(where or known.get(name, []))
+            for (name, _), where in zip(registered, found, strict=True)
+        }
+        return resolved, all(found)
 
-    def write_sources(self, resolved: dict[str, list[str]]) -> dict[str, str]:
-        """Write whose calls come from which resolved address; the table."""
-        table = render.sources(self.config.trunks, resolved)
-        text = render.sources_table(table)
+    async def _addresses_of(self, host: str) -> list[str]:
+        try:
+            return await asyncio.wait_for(self._lookup(host), _LOOKUP_WITHIN)
+        except TimeoutError:
+            return []
+
+    def write_sources(self, resolved: dict[str, list[str]]) -> bool:
+        """Write whose calls come from which resolved address; a running Kamailio reads it at
+        `EdgeControl.reload_sources`. Whether it is another table than before."""
+        text = render.sources_table(render.sources(self.config.trunks, resolved))
+        file = self._table("sources")
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            return False
         self._write_table("sources", text)
-        return table
+        return True
 
     def write_phones(self, phones: Iterable[EdgePhone]) -> frozenset[str]:
         """Write the table of phones; a running Kamailio reads it at `EdgeControl.reload_phones`.

@@ -216,6 +216,17 @@ def sources_table(found: dict[str, str]) -> str:
     return _secrets_table(found.items())
 
 
+def sources_in(table: str) -> dict[str, list[str]]:
+    """The addresses of each trunk in a table as `sources_table` makes it."""
+    found: dict[str, list[str]] = {}
+    for row in table.splitlines()[1:]:
+        fields = re.split(r"(?<!\\):", row)
+        address = fields[1].replace("\\", "")
+        if not address.startswith("["):
+            found.setdefault(fields[4].partition(" ")[2], []).append(address)
+    return found
+
+
 def _spellings(address: str) -> list[str]:
     """Kamailio writes IPv6 out in full, without leading zeros; with brackets in some places."""
     known = ipaddress.ip_address(address)
