@@ -79,13 +79,13 @@ class MediaConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkConfig:
-    """A line to the telephone network, `[trunk:NAME]`."""
+    """A line to the telephone network, `[trunk:NAME]`. Port 0 is the usual one of `transport`."""
 
     name: str
     addresses: tuple[str, ...] = setting((), values.networks)
-    proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(5060)))
+    proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(0)))
     transport: str = setting("udp", values.choice("udp", "tcp", "tls"))
-    registrar: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(5060)))
+    registrar: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(0)))
     username: str = setting("", values.text)
     password_file: Path | None = setting(None, values.optional(values.path))
     expires: timedelta = setting(timedelta(minutes=10), values.duration)

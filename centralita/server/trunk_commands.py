@@ -32,14 +32,16 @@ def table(states: Iterable[TrunkState]) -> list[str]:
             state.condition.value,
             f"{state.since:%F %T}",
             {True: "yes", False: "no", None: "-"}[state.answers],
+            str(state.calls_in),
+            str(state.calls_out),
             _registration(state),
         )
         for state in states
     ]
     if not rows:
         return []
-    rows.insert(0, ("TRUNK", "STATE", "SINCE (UTC)", "ANSWERS", "REGISTRATION"))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    rows.insert(0, ("TRUNK", "STATE", "SINCE (UTC)", "ANSWERS", "IN", "OUT", "REGISTRATION"))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from centralita.api import schemas as s
 from centralita.telephony.edge.trunk_state import Condition, Enrolment, TrunkState
@@ -39,6 +39,8 @@ class Trunks:
                 expires_at=state.expires_at,
                 trouble=state.trouble.value if state.trouble is not None else None,
                 message=state.message,
+                calls_in=state.calls_in,
+                calls_out=state.calls_out,
             )
             for state in self.states
         ]
@@ -69,5 +71,12 @@ class Trunks:
                 up.add_metric([state.name], state.condition is Condition.UP)
             if state.registration is not Enrolment.NONE:
                 registered.add_metric([state.name], state.registration is Enrolment.REGISTERED)
+        calls = CounterMetricFamily(
+            "centralita_trunk_calls", "calls by a trunk", labels=["trunk", "direction"]
+        )
+        for state in self.states:
+            calls.add_metric([state.name, "in"], state.calls_in)
+            calls.add_metric([state.name, "out"], state.calls_out)
         yield up
         yield registered
+        yield calls

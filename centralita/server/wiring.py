@@ -113,6 +113,7 @@ class House:
             else None
         )
         edge_control = self.edge.control if self.edge is not None else None
+        self.trunks = Trunks(self.edge.trunks if self.edge is not None else None)
         self.media_workers = MediaWorkers(
             workers, retiring, self.link, supervisor, edge_control, self.bus
         )
@@ -219,7 +220,6 @@ class House:
         self.postman = Postman(
             senders(config.email, config.sms, read_secret), store.outbox, self.bus, self.clock
         )
-        self.trunks = Trunks(self.edge.trunks if self.edge is not None else None)
         self.health = HealthCheck(
             self.link,
             self.pool,

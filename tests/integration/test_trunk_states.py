@@ -32,7 +32,7 @@ from centralita.telephony.edge.trunk_watch import TrunkWatch
 from tests.support.edge import RunningEdge, edge_config, free_port, running_edge
 from tests.support.provider import Provider, challenge
 from tests.support.server import ROOT, ApiClient, ServerProcess
-from tests.support.sip import Party, listening_party, udp_party
+from tests.support.sip import SDP, Party, listening_party, udp_party
 
 QUICK = Pace(look=0.1, every=0.5, again=0.5, patience=3.0, grace=4.0)
 
@@ -204,6 +204,24 @@ async def test_a_registrar_that_refuses_us_is_told_of_with_its_reason(
             assert state.registration is Enrolment.REFUSED
             assert str(status) in state.message
             assert not seen.watch.usable("acme")
+
+
+async def test_calls_are_counted_by_trunk_and_direction(tmp_path: Path) -> None:
+    async with udp_party() as worker, udp_party("127.0.0.3") as party:
+        trunk = EdgeTrunk(name="acme", addresses=("127.0.0.3",), proxy=party.local)
+        config = replace(edge_config(tmp_path, [worker.local]), trunks=(trunk,))
+        async with running_edge(config) as edge:
+            here = f"sip:1@127.0.0.1:{edge.address[1]}"
+            for _ in range(2):
+                party.send(party.request("INVITE", here, body=SDP), edge.address)
+                invite = await worker.receive_request("INVITE")
+                worker.send(worker.answer(invite, 486, "Busy Here"), edge.address)
+                await party.receive_answer("INVITE")
+            outside = worker.request("INVITE", "sip:2@acme.trunk.invalid", body=SDP)
+            worker.send(outside, edge.address)
+            await party.receive_request("INVITE")
+            facts = await edge.control.trunk_facts(accounts=False)
+            assert facts["acme"].calls == (2, 1)
 
 
 async def test_an_edge_that_is_away_says_nothing_of_trunks(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ class Trunk(Answer, kw_only=True):
     take our registration; `unknown` as long as nobody has found out, or where there is nobody to
     ask. `answers` is whether it answers OPTIONS or REGISTER, null while that is unknown. `code` is
     its answer to the latest REGISTER, `expires_at` until when it keeps the registration. When it is
-    down, `trouble` says why and `message` what to do about it."""
+    down, `trouble` says why and `message` what to do about it. `calls_in` have come by it and
+    `calls_out` were tried by it since the edge was started."""
 
     name: str
     condition: Literal["unknown", "up", "down"]
@@ -34,6 +35,8 @@ class Trunk(Answer, kw_only=True):
     expires_at: Time | None
     trouble: Literal["no_answer", "password", "refused", "name", "connection", "certificate"] | None
     message: str
+    calls_in: int
+    calls_out: int
 
 
 class AuditQuery(PageQuery, kw_only=True):

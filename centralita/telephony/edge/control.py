@@ -312,6 +312,7 @@ def _facts(said: dict[str, str], account: _Account | None) -> Facts:
         register=register,
         online=account is not None and bool(account.flags & _ONLINE),
         expires=account.diff_expires if account is not None else 0,
+        calls=(int(said.get("in", 0)), int(said.get("out", 0))),
     )
 
 

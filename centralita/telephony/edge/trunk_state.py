@@ -46,7 +46,8 @@ class TrunkState:
 
     `answers` is whether it answers OPTIONS or REGISTER; None as long as nobody knows. `code` is
     its answer to the latest REGISTER, `expires_at` until when it keeps the registration. When it
-    is down, `trouble` says why and `message` also what to do about it.
+    is down, `trouble` says why and `message` also what to do about it. `calls_in` have come by it
+    and `calls_out` were tried by it since the edge was started.
     """
 
     name: str
@@ -58,6 +59,8 @@ class TrunkState:
     expires_at: datetime | None = None
     trouble: Trouble | None = None
     message: str = ""
+    calls_in: int = 0
+    calls_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,8 @@ class Facts:
 
     `sent` and `answered` are the numbers of the latest questions. `register` is the latest
     REGISTER: the answer's code (0: none yet), whether it went out with our credentials, and when
-    (the edge's clock, in seconds). `expires` is in seconds from now.
+    (the edge's clock, in seconds). `expires` is in seconds from now. `calls` have come by it and
+    gone by it since the edge was started.
     """
 
     sent: str = ""
@@ -74,6 +78,7 @@ class Facts:
     register: tuple[int, bool, int] | None = None
     online: bool = False
     expires: int = 0
+    calls: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

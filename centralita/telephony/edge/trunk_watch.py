@@ -131,6 +131,8 @@ class TrunkWatch:
             expires_at=now + timedelta(seconds=facts.expires) if registered else None,
             trouble=trouble,
             message=message,
+            calls_in=facts.calls[0],
+            calls_out=facts.calls[1],
         )
         self._states[trunk.name] = state
         if state.condition is before.condition:

@@ -25,6 +25,8 @@ async def test_supervisors_see_how_the_trunks_are(tmp_path: Path, user: str, sta
                 expires_at=None,
                 trouble="refused",
                 message="its registrar refuses us",
+                calls_in=3,
+                calls_out=1,
             )
         )
         person = await desk.sign_in(user)

@@ -2643,10 +2643,13 @@ export interface components {
          *     take our registration; `unknown` as long as nobody has found out, or where there is nobody to
          *     ask. `answers` is whether it answers OPTIONS or REGISTER, null while that is unknown. `code` is
          *     its answer to the latest REGISTER, `expires_at` until when it keeps the registration. When it is
-         *     down, `trouble` says why and `message` what to do about it.
+         *     down, `trouble` says why and `message` what to do about it. `calls_in` have come by it and
+         *     `calls_out` were tried by it since the edge was started.
          */
         Trunk: {
             answers: boolean | null;
+            calls_in: number;
+            calls_out: number;
             code: number;
             /** @enum {unknown} */
             condition: "down" | "unknown" | "up";
