@@ -133,6 +133,14 @@ class BanControl(Protocol):
         ...
 
 
+class TrunkReport(Protocol):
+    """Tells how the lines to the telephone network are."""
+
+    def all(self) -> Sequence[s.Trunk]:
+        """As of now, in the order of the configuration."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IceServer:
     """A STUN or TURN server for pages."""
@@ -266,6 +274,7 @@ class ApiPorts:
     health: HealthReport
     flows: FlowControl
     bans: BanControl
+    trunks: TrunkReport
     phones: PhoneControl
     house: HouseControl
     post: PostControl

@@ -153,6 +153,15 @@ def parser() -> argparse.ArgumentParser:
     lift_ban.add_argument("address")
     lift_ban.set_defaults(run="ban_lift")
 
+    trunk = verbs.add_parser(
+        "trunk", help="how the lines to the telephone network are"
+    ).add_subparsers(required=True)
+    status = trunk.add_parser(
+        "status", parents=[common], help="of a running server; ends with 1 when one is down"
+    )
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.set_defaults(run="status", module="trunk_commands")
+
     queue = verbs.add_parser("queue", help="queues").add_subparsers(required=True)
     add_queue = queue.add_parser("add", parents=[common], help="make or change a queue")
     add_queue.add_argument("queue")

@@ -22,6 +22,7 @@ from centralita.server.call_log import CallLog
 from centralita.server.confinement import Confinement
 from centralita.server.message_alert import MessageAlert
 from centralita.server.supervision import ProcessKeeper
+from centralita.server.trunks import Trunks
 from centralita.store.store import Store
 from centralita.telephony.edge.watch import RegistrationWatch
 from centralita.telephony.link import WorkerLink
@@ -46,9 +47,11 @@ class HealthCheck:
         postman: Postman,
         confinement: Confinement,
         message_alert: MessageAlert,
+        trunks: Trunks,
     ) -> None:
         self._message_alert = message_alert
         self._confinement = confinement
+        self._trunks = trunks
         self._link = link
         self._pool = pool
         self._models = tuple(models)
@@ -71,6 +74,7 @@ class HealthCheck:
         takes_calls = bool(self._link.workers) and edge.ok and not self.draining
         recordings, outbound = self._recordings(), self._calls_out()
         messages = messages_out(self._postman, self._message_alert)
+        trunks = self._trunks.part()
         good = (
             takes_calls
             and worker.ok
@@ -79,6 +83,7 @@ class HealthCheck:
             and recordings.ok
             and outbound.ok
             and messages.ok
+            and trunks.ok
             and worker.max_calls >= _TOO_FEW_CALLS
         )
         return s.Health(
@@ -92,6 +97,7 @@ class HealthCheck:
             outbound=outbound,
             messages=messages,
             sandbox=self._sandbox(),
+            trunks=trunks,
         )
 
     def _sandbox(self) -> s.Part:
@@ -215,7 +221,9 @@ class HouseMetrics(Collector):
         bus: Bus,
         outbound: Gate,
         postman: Postman,
+        trunks: Trunks,
     ) -> None:
+        self._trunks = trunks
         self._postman = postman
         self._outbound = outbound
         self._link = link
@@ -262,6 +270,7 @@ class HouseMetrics(Collector):
         for (channel, result), count in sorted(self._postman.results.items()):
             messages.add_metric([channel, result], count)
         yield messages
+        yield from self._trunks.metrics()
         events = CounterMetricFamily("centralita_events", "events by type", labels=["event"])
         for name, count in sorted(self._events.items()):
             events.add_metric([name], count)

@@ -81,18 +81,19 @@ class MediaConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkConfig:
-    """A line to the telephone network, `[trunk:NAME]`."""
+    """A line to the telephone network, `[trunk:NAME]`. Port 0 is the usual one of `transport`."""
 
     name: str
     addresses: tuple[str, ...] = setting((), values.networks)
-    proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(5060)))
+    proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(0)))
     transport: str = setting("udp", values.choice("udp", "tcp", "tls"))
-    registrar: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(5060)))
+    registrar: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(0)))
     username: str = setting("", values.text)
     password_file: Path | None = setting(None, values.optional(values.path))
     expires: timedelta = setting(timedelta(minutes=10), values.duration)
     tls_ca: Path | None = setting(None, values.optional(values.path))
     tls_verify: bool = setting(True, values.boolean)
+    probe: bool = setting(True, values.boolean)
     number_from: str = setting("auto", values.choice("auto", "uri", "to", "p-called-party-id"))
     caller_id: str = setting("asserted", values.choice("asserted", "from"))
     region: str = setting("", values.or_empty(values.region))

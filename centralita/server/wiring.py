@@ -71,6 +71,7 @@ from centralita.server.switch import Switch
 from centralita.server.takeover import TakeOver
 from centralita.server.telephony import edge_config, worker_settings
 from centralita.server.transcriber import Transcriber
+from centralita.server.trunks import Trunks
 from centralita.server.website import Website, api_settings
 from centralita.store.store import Store, open_store
 from centralita.telephony.call import KeptLeg
@@ -116,12 +117,14 @@ class House:
                 edge_config(config, retiring),
                 supervisor,
                 self.bus.publish,
-                self.confinement.edge,
+                confine=self.confinement.edge,
+                clock=self.clock,
             )
             if config.sip.edge == "kamailio"
             else None
         )
         edge_control = self.edge.control if self.edge is not None else None
+        self.trunks = Trunks(self.edge.trunks if self.edge is not None else None)
         self.media_workers = MediaWorkers(
             workers, retiring, self.link, supervisor, edge_control, self.bus
         )
@@ -259,12 +262,13 @@ class House:
             self.postman,
             self.confinement,
             self.message_alert,
+            self.trunks,
         )
         self.settings = api_settings(config, web_dir)
         self.eviction = Eviction(store, self.hub, self.page_phones, self.clock, self.settings)
         # The directory is read as a whole, by one at a time.
         self._changing = asyncio.Lock()
-        self._commands = ControlSocket(config.run_dir, self.reload)
+        self._commands = ControlSocket(config.run_dir, self.reload, lambda: self.trunks.states)
         self._bans = Bans(edge_control, config.limits.ban)
         self._website: Website | None = None
         self._tasks = Tasks("house")
@@ -465,6 +469,7 @@ class House:
                 self.bus,
                 self.outbound,
                 self.postman,
+                self.trunks,
             )
         )
         return ApiPorts(
@@ -478,6 +483,7 @@ class House:
             health=self.health,
             flows=self.center,
             bans=self._bans,
+            trunks=self.trunks,
             phones=self.page_phones,
             house=self,
             post=self.postman,

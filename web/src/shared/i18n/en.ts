@@ -135,6 +135,7 @@ export const en: Dictionary = {
     "The database does not answer. Calls go on and are stored later; until then nothing can be looked up or written.",
   "fault.recordings": "The disk is short of space: nothing is being recorded.",
   "fault.messages": "Emails or SMS do not go out just now: they wait, and will be sent later.",
+  "fault.trunks": "A line to the telephone network is down: calls may neither come in nor go out by it.",
 
   "theme.light": "Light theme",
   "theme.dark": "Dark theme",

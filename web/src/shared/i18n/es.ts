@@ -133,6 +133,7 @@ export const es = {
     "La base de datos no responde. Las llamadas siguen y se guardarán después; mientras tanto no se puede buscar ni escribir.",
   "fault.recordings": "Falta espacio en disco: no se está grabando.",
   "fault.messages": "Los correos o los SMS no salen ahora: quedan en espera y se enviarán más tarde.",
+  "fault.trunks": "Una línea con el operador no funciona: puede que no entren ni salgan llamadas por ella.",
 
   "theme.light": "Tema claro",
   "theme.dark": "Tema oscuro",
