@@ -337,6 +337,8 @@ def _contradictions(config: Config, path: Path, sections: list[Section]) -> Iter
                 "addresses",
                 "a trunk needs addresses by which its calls are known, or a registrar",
             )
+        if trunk.outbound_proxy and not (trunk.proxy or trunk.registrar):
+            yield at(title, "outbound_proxy", "it is on the way to a proxy or registrar; name one")
         if trunk.registrar is not None and not (trunk.username and trunk.password_file):
             yield at(title, "registrar", "registering needs username and password_file")
     for number in config.numbers:

@@ -195,8 +195,8 @@ def messages_out(postman: Postman, alert: MessageAlert | None = None) -> s.Part:
     ]
     many = (
         [
-            f"{written} messages by {channel.value} were written today, {alert.thresholds[channel]} "
-            "are told of; see [outbound]"
+            f"{written} messages by {channel.value} were written today, "
+            f"{alert.thresholds[channel]} are told of; see [outbound]"
             for channel, written in alert.over.items()
         ]
         if alert is not None

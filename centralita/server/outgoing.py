@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -24,6 +24,7 @@ from centralita.routing.dispatcher import Announcer, Dispatcher
 from centralita.routing.offer import Offer, OfferState
 from centralita.routing.queue import QueuedCall
 from centralita.server.call_log import CallLog
+from centralita.telephony.attempts import Attempt, CallingParty, to_phone
 from centralita.telephony.call import (
     CallArrived,
     CallControl,
@@ -47,7 +48,10 @@ _OUTCOMES = {
     EndReason.BUSY: "busy",
     EndReason.DECLINED: "busy",
     EndReason.NO_ANSWER: "no_answer",
-    EndReason.UNREACHABLE: "no_answer",
+    EndReason.UNREACHABLE: "unavailable",
+    EndReason.NO_SUCH_NUMBER: "no_such_number",
+    EndReason.LINE_DOWN: "line_down",
+    EndReason.LINE_REFUSED: "line_refused",
 }
 # For pages and phones that answer such calls by themselves.
 _ANSWER_NOW = {
@@ -206,11 +210,12 @@ class Outgoing:
         return call
 
     async def _ring_agent(self, call: _Call) -> None:
-        uri, peer = self._ports.lines.find(call.extension)
-        headers = {"X-Centralita-Call": call.call_id, **_ANSWER_NOW}
-        await self._dial(
-            call, call.agent_leg, uri, beside=None, caller=call.number, headers=headers, peer=peer
+        attempts = to_phone(
+            self._ports.lines.find(call.extension),
+            caller=call.number,
+            headers={"X-Centralita-Call": call.call_id, **_ANSWER_NOW},
         )
+        await self._dial(call, call.agent_leg, attempts, beside=None)
         ring_time = self._board.queues[call.queue_id].ring_time
         self._limit(call, call.agent_leg, "agent", ring_time)
 
@@ -222,28 +227,25 @@ class Outgoing:
             with contextlib.suppress(TelephonyError):
                 tone = await self._ports.announcer.ringing()
                 await self._ports.control.play(call.agent_leg, [tone], loop=True)
-        shown = self._board.queues[call.queue_id].caller_id
+        queue = self._board.queues[call.queue_id]
+        party = CallingParty(number=queue.caller_id, hidden=queue.hide_number)
         try:
-            uri, peer = await self._ports.lines.open(
-                call.number, call_id=call.call_id, leg_id=call.outside_leg, agent_id=call.agent_id
-            )
+            attempts = await self._ports.lines.open(
+                call.number, call_id=call.call_id, leg_id=call.outside_leg,
+                agent_id=call.agent_id, party=party,
+            )  # fmt: skip
         except CentralitaError as exc:
             self._not_dialled(call, call.outside_leg, exc)
             return
-        await self._dial(
-            call, call.outside_leg, uri, beside=call.agent_leg, caller=shown, headers={}, peer=peer
-        )
+        await self._dial(call, call.outside_leg, attempts, beside=call.agent_leg)
         if not call.urgent:
             self._limit(call, call.outside_leg, "outside", _RINGS)
 
     async def _dial(
-        self, call: _Call, leg_id: LegId, uri: str, *, beside: LegId | None, caller: str,
-        headers: dict[str, str], peer: str,
-    ) -> None:  # fmt: skip
+        self, call: _Call, leg_id: LegId, attempts: Sequence[Attempt], *, beside: LegId | None
+    ) -> None:
         try:
-            await self._ports.control.dial(
-                call.call_id, leg_id, uri, beside=beside, caller=caller, headers=headers, peer=peer
-            )
+            await self._ports.control.dial(call.call_id, leg_id, attempts, beside=beside)
             self._ports.control.remember(leg_id, NOTE, call.call_id)
         except CentralitaError as exc:
             if leg_id == call.outside_leg:
@@ -351,8 +353,9 @@ class Outgoing:
                 call_id=call.call_id, agent_id=call.agent_id, outcome=outcome, reason=reason
             )
         )
-        busy = EndReason.BUSY if outcome == "busy" else EndReason.UNREACHABLE
-        self._end(call.agent_leg, busy if call.by_phone else EndReason.CONVERSATION_ENDED)
+        # Whoever dialled at the phone hears its own tone for that.
+        told = EndReason.NO_ANSWER if reason is EndReason.UNREACHABLE else reason
+        self._end(call.agent_leg, told if call.by_phone else EndReason.CONVERSATION_ENDED)
         self._end(call.outside_leg)
 
     def _end(self, leg_id: LegId, reason: EndReason = EndReason.CONVERSATION_ENDED) -> None:

@@ -27,6 +27,7 @@ from centralita.outbound.rules import Kind, Limits, Originator, Reason, Rules
 from centralita.routing.agent import Agent, AgentStatus
 from centralita.server.adapters import Phones
 from centralita.server.config import Config
+from centralita.telephony.attempts import Attempt, CallingParty, to_phone
 from centralita.telephony.call import CallArrived, CallControl, TelephonyError
 from centralita.vault.keyring import Key, Keyring
 
@@ -84,39 +85,51 @@ class Outward:
         leg_id: LegId,
         flow: str,
         agent_id: AgentId | None,
-    ) -> tuple[str, str]:
-        """URI and address for a transfer. It is on the account of the agent who asked for it, of
-        the agent whose phone the call comes from, or of the flow."""
+    ) -> tuple[Attempt, ...]:
+        """How to dial for a transfer. It is on the account of the agent who asked for it, of the
+        agent whose phone the call comes from, or of the flow."""
         place = self.phones.locate(target)
-        if not place.trunk:
-            return place.uri, place.peer
+        if not place.is_outside:
+            return to_phone(place.attempts, caller=arrived.caller, caller_name=arrived.caller_name)
         if agent_id is None and arrived.extension:
             agent_id = self._agent_at(arrived.extension)
         who = self._agent(agent_id) if agent_id is not None else _flow(flow)
         wanted = Wanted(leg_id=leg_id, call_id=arrived.call_id, dialled=place.number, who=who)
-        number = await self.policy.permit(wanted)
-        return self.phones.outside(place.trunk, number.text), ""
+        return await self._permitted(wanted, _sent_on(arrived))
 
     def withdraw(self, leg_id: LegId) -> None:
         """The leg could not be started."""
         self.policy.withdraw(leg_id)
 
     async def open_for(
-        self, agent_id: AgentId, target: str, *, call_id: CallId, leg_id: LegId
-    ) -> tuple[str, str]:
+        self,
+        agent_id: AgentId,
+        target: str,
+        *,
+        call_id: CallId,
+        leg_id: LegId,
+        party: CallingParty,
+    ) -> tuple[Attempt, ...]:
         """As `open`, for what an agent calls in the middle of a conversation, or by click."""
         place = self.phones.locate(target)
-        if not place.trunk:
-            return place.uri, place.peer
+        if not place.is_outside:
+            return to_phone(place.attempts, caller=party.number or party.caller)
         who = self._agent(agent_id)
         wanted = Wanted(leg_id=leg_id, call_id=call_id, dialled=place.number, who=who)
+        return await self._permitted(wanted, party)
+
+    async def _permitted(self, wanted: Wanted, party: CallingParty) -> tuple[Attempt, ...]:
         number = await self.policy.permit(wanted)
-        return self.phones.outside(place.trunk, number.text), ""
+        try:
+            return self.phones.outside(number, party)
+        except InvalidInput:
+            self.policy.withdraw(wanted.leg_id)
+            raise
 
     async def foresee(self, target: str, call_id: CallId, agent_id: AgentId) -> None:
         """Raises what `open` would raise for that agent's transfer."""
         place = self.phones.locate(target)
-        if place.trunk:
+        if place.is_outside:
             who = self._agent(agent_id)
             await self.policy.foresee(
                 Wanted(leg_id=LegId(""), call_id=call_id, dialled=place.number, who=who)
@@ -144,6 +157,18 @@ class Outward:
         return Originator(kind=Kind.AGENT, ident=agent_id, signed_in=at_work)
 
 
+def _sent_on(arrived: CallArrived) -> CallingParty:
+    """A caller whom nobody in the house talks with any more. One of our phones is no caller."""
+    if arrived.extension:
+        return CallingParty()
+    return CallingParty(
+        caller=arrived.caller,
+        caller_name=arrived.caller_name,
+        dialled=arrived.dialled,
+        forwarded=True,
+    )
+
+
 def _flow(name: str) -> Originator:
     return Originator(kind=Kind.FLOW, ident=name)
 
@@ -155,8 +180,8 @@ class AgentLines:
         self._outward = outward
         self._flows = flows
 
-    def find(self, extension: str) -> tuple[str, str]:
-        """Where an agent's phone is."""
+    def find(self, extension: str) -> tuple[Attempt, ...]:
+        """How an agent's phone is rung."""
         return self._outward.phones.find(extension)
 
     async def foresee(self, number: str, *, call_id: CallId, agent_id: AgentId) -> None:
@@ -170,11 +195,19 @@ class AgentLines:
             await self._outward.foresee(number, call_id, agent_id)
 
     async def open(
-        self, number: str, *, call_id: CallId, leg_id: LegId, agent_id: AgentId
-    ) -> tuple[str, str]:
-        """Where a number is; it counts from now on. Raises as `foresee`."""
+        self,
+        number: str,
+        *,
+        call_id: CallId,
+        leg_id: LegId,
+        agent_id: AgentId,
+        party: CallingParty,
+    ) -> tuple[Attempt, ...]:
+        """How a number is dialled; it counts from now on. Raises as `foresee`."""
         with _told():
-            return await self._outward.open_for(agent_id, number, call_id=call_id, leg_id=leg_id)
+            return await self._outward.open_for(
+                agent_id, number, call_id=call_id, leg_id=leg_id, party=party
+            )
 
     def withdraw(self, leg_id: LegId) -> None:
         """The leg could not be started."""

@@ -96,6 +96,21 @@ class TrunkConfig:
     probe: bool = setting(True, values.boolean)
     number_from: str = setting("auto", values.choice("auto", "uri", "to", "p-called-party-id"))
     caller_id: str = setting("asserted", values.choice("asserted", "from"))
+    outbound_proxy: tuple[str, int] | None = setting(
+        None, values.optional(values.host_and_port(5060))
+    )
+    from_user: str = setting("", values.or_empty(values.sip_user))
+    from_domain: str = setting("", values.or_empty(values.host))
+    identity: str = setting("pai", values.choice("none", "pai", "ppi", "rpid"))
+    number: str = setting("", values.or_empty(values.shown_number))
+    hide_number: bool = setting(False, values.boolean)
+    number_format: str = setting(
+        "e164", values.choice("e164", "e164-without-plus", "00", "national")
+    )
+    forwarded: str = setting("diversion", values.choice("diversion", "own"))
+    priority: int = setting(10, values.integer(0, 1000))
+    calls_to: tuple[str, ...] = setting((), values.number_patterns)
+    srtp: str = setting("", values.or_empty(values.choice("off", "optional", "mandatory")))
     region: str = setting("", values.or_empty(values.region))
 
 

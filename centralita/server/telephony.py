@@ -109,11 +109,15 @@ def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
     proxy = trunk.proxy or trunk.registrar
     if proxy is not None:
         proxy = proxy[0], proxy[1] or usual_port(trunk.transport)
+    outbound_proxy = trunk.outbound_proxy
+    if outbound_proxy is not None:
+        outbound_proxy = outbound_proxy[0], outbound_proxy[1] or usual_port(trunk.transport)
     return EdgeTrunk(
         name=trunk.name,
         addresses=trunk.addresses,
         asserted=trunk.caller_id == "asserted",
         proxy=proxy,
+        outbound_proxy=outbound_proxy,
         transport=trunk.transport,
         number_from=trunk.number_from,
         tls_ca=trunk.tls_ca,

@@ -171,7 +171,7 @@ class House:
         self.disk = DiskWatch(
             config.recordings_dir, self.recorder, keep_free=config.recordings.keep_free_mb << 20
         )
-        self.phones = Phones(config, self._registered)
+        self.phones = Phones(config, self._registered, self.trunks.usable)
         self.board = Board([], [])
         self.outbound = Gate(
             outbound_rules(config),

@@ -159,11 +159,12 @@ def _proxy_block(trunk: EdgeTrunk, secret: str) -> list[str]:
     if trunk.proxy is None:
         return []
     host, port = bracketed(trunk.proxy[0]), trunk.proxy[1]
+    next_host, next_port = trunk.outbound_proxy or trunk.proxy
     lines = [
         f'    if ($rd == "{trunk.name}.trunk.invalid") {{',
         f'        $rd = "{host}";',
         f'        $rp = "{port}";',
-        f'        $du = "sip:{host}:{port};transport={trunk.transport}";',
+        f'        $du = "sip:{bracketed(next_host)}:{next_port};transport={trunk.transport}";',
     ]
     if trunk.own_tls:
         lines.append(f'        $var(line) = "{trunk.name}";')

@@ -178,6 +178,9 @@ async def test_a_phone_that_nobody_answers_sends_its_agent_on_a_break(center: Ce
         (EndReason.DECLINED, OfferState.DECLINED, "declined"),
         (EndReason.BUSY, OfferState.DECLINED, "declined"),
         (EndReason.UNREACHABLE, OfferState.UNREACHABLE, "unreachable"),
+        (EndReason.NO_SUCH_NUMBER, OfferState.UNREACHABLE, "unreachable"),
+        (EndReason.LINE_DOWN, OfferState.UNREACHABLE, "unreachable"),
+        (EndReason.LINE_REFUSED, OfferState.UNREACHABLE, "unreachable"),
     ],
 )
 async def test_each_refusal_is_called_by_its_name(

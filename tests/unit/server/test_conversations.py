@@ -342,7 +342,16 @@ async def test_an_outgoing_call_can_be_transferred_like_others(house: House) -> 
 
 @pytest.mark.parametrize(
     ("reason", "outcome"),
-    [(EndReason.BUSY, "busy"), (EndReason.NO_ANSWER, "no_answer"), (EndReason.REJECTED, "failed")],
+    [
+        (EndReason.BUSY, "busy"),
+        (EndReason.DECLINED, "busy"),
+        (EndReason.NO_ANSWER, "no_answer"),
+        (EndReason.UNREACHABLE, "unavailable"),
+        (EndReason.NO_SUCH_NUMBER, "no_such_number"),
+        (EndReason.LINE_DOWN, "line_down"),
+        (EndReason.LINE_REFUSED, "line_refused"),
+        (EndReason.REJECTED, "failed"),
+    ],
 )
 async def test_a_number_that_is_not_reached_is_an_outcome(
     house: House, reason: EndReason, outcome: str
@@ -407,6 +416,25 @@ async def test_a_phone_calls_a_colleague_whom_no_flow_answers_for(house: House) 
     await house.until(lambda: bea.leg_id in house.control.ended)
     assert {house.board.agents[each].state.value for each in (ANA, BEA)} == {"idle"}
     assert house.calls.calls == {}
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (EndReason.BUSY, EndReason.BUSY),
+        (EndReason.NO_SUCH_NUMBER, EndReason.NO_SUCH_NUMBER),
+        (EndReason.LINE_DOWN, EndReason.LINE_DOWN),
+        (EndReason.UNREACHABLE, EndReason.NO_ANSWER),  # 480, as the other side has said
+    ],
+)
+async def test_who_dials_at_the_phone_is_told_there_why_nobody_was_reached(
+    house: House, reason: EndReason, told: EndReason
+) -> None:
+    mine = house.control.arrives("600111222", extension="201", caller="201")
+    outside = await asyncio.wait_for(house.control.next_dialled(), 5)
+    house.control.refuses(outside, reason)
+    await house.until(lambda: mine.leg_id in house.control.ended)
+    assert house.control.ended[mine.leg_id] is told
 
 
 async def test_a_colleague_who_is_busy_is_busy(house: House) -> None:

@@ -1560,7 +1560,9 @@ export interface components {
         };
         /**
          * @description The agent has no part in it any more. `outcome` says why a number that was called never
-         *     answered: busy, no_answer, failed.
+         *     answered: busy, no_answer, unavailable (it is there and cannot be rung now), no_such_number,
+         *     line_down (the trunk does not work), line_refused (it does not take our call), failed,
+         *     cancelled, agent_no_answer.
          */
         ConversationGone: {
             agent_id: string;
