@@ -186,10 +186,15 @@ class LegHeld(LegEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegSilent(LegEvent):
-    """No audio comes from a page any more, or it comes again: it was closed, is being loaded anew,
-    or its network is gone. A page that talks or listens always sends."""
+    """No audio comes from the other side any more, or it comes again.
+
+    A page that talks or listens always sends; `page` is as in LegAnswered. It was closed, is being
+    loaded anew, or its network is gone. Of a phone or trunk it is told only while it has part in a
+    conversation, and when neither audio nor reports come for longer (`silence_timeout`).
+    """
 
     silent: bool
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +231,8 @@ class KeptLeg:
     """A leg that a media worker held, or saw end, while there was no brain to tell.
 
     `notes` are what the brain before us had the worker remember. `other` is the peer, or one of
-    them. `recording` is the file that is being written, or empty. `page` is as in LegAnswered.
+    them. `recording` is the file that is being written, or empty. `page` is as in LegAnswered;
+    `silent` says that LegSilent was told last.
     `ended` is how the leg ended, when it did.
     """
 
@@ -237,6 +243,7 @@ class KeptLeg:
     other: LegId | None = None
     recording: str = ""
     page: str = ""
+    silent: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
     ended: LegEnded | None = None
 

@@ -67,7 +67,8 @@ class Exchange:
 
     `with_third` tells, while consulting, whom the agent talks to; the other one hears music.
     `phone_holds` is what the agent's phone says, `phase` what was asked of us. `direction` is the
-    call's. `transferred_from` is who gave the caller to this agent.
+    call's. `transferred_from` is who gave the caller to this agent. From the legs that are `silent`
+    no sound comes any more: a phone, a line or a network has died.
     """
 
     call_id: CallId
@@ -83,6 +84,7 @@ class Exchange:
     recording: Recorded = Recorded.OFF
     direction: str = "in"
     transferred_from: AgentId | None = None
+    silent: frozenset[LegId] = frozenset()
 
     @property
     def legs(self) -> frozenset[LegId]:
@@ -95,6 +97,11 @@ class Exchange:
     def holds(self) -> bool:
         """Whether the caller hears music."""
         return self.caller_leg in sound(self).music
+
+    @property
+    def agent_away(self) -> bool:
+        """The agent's phone holds, or nothing comes from it."""
+        return self.phone_holds or self.agent_leg in self.silent
 
 
 # --- events -------------------------------------------------------------------------------------
@@ -160,6 +167,14 @@ class PhoneHolds:
     held: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FellSilent:
+    """No sound comes from a leg any more, or it comes again."""
+
+    leg_id: LegId
+    silent: bool
+
+
 Happening = (
     Hold
     | Resume
@@ -172,6 +187,7 @@ Happening = (
     | ThirdGone
     | AgentGone
     | PhoneHolds
+    | FellSilent
 )
 
 
@@ -267,6 +283,8 @@ def step(x: Exchange, event: Happening, now: datetime) -> tuple[Exchange, tuple[
             if third is not None and leg_id == third.own_leg:
                 return replace(x, third=replace(third, phone_holds=held), since=now), ()
             return x, ()
+        case FellSilent(leg_id=leg_id, silent=silent) if leg_id in x.legs:
+            return replace(x, silent=x.silent | {leg_id} if silent else x.silent - {leg_id}), ()
         case _:
             return x, ()  # late news
 
@@ -306,23 +324,25 @@ def sound(x: Exchange) -> Sound:
     third = x.third
     caller, agent = x.caller_leg, x.agent_leg
     if third is not None and third.own_leg is not None:
-        groups, music = _pair(caller, agent, x.phone_holds or x.phase is Phase.HELD)
+        groups, music = _pair(caller, agent, x.agent_away or x.phase is Phase.HELD)
         if third.answered:
-            also, waits = _pair(third.leg_id, third.own_leg, third.phone_holds)
+            also, waits = _pair(
+                third.leg_id, third.own_leg, third.phone_holds or third.own_leg in x.silent
+            )
             groups, music = groups | also, music | waits
         return Sound(groups=groups, music=music)
     if x.phase is Phase.CONSULTING and third is not None:
         if not x.with_third:
-            groups, music = _pair(caller, agent, x.phone_holds)
+            groups, music = _pair(caller, agent, x.agent_away)
             return Sound(groups=groups, music=music | {third.leg_id})
         if not third.answered:
             return Sound(music=frozenset({caller}), ringing=frozenset({agent}))
-        groups, music = _pair(third.leg_id, agent, x.phone_holds)
+        groups, music = _pair(third.leg_id, agent, x.agent_away)
         return Sound(groups=groups, music=music | {caller})
     if x.phase is Phase.CONFERENCE and third is not None:
-        everybody = {caller, third.leg_id} if x.phone_holds else {caller, third.leg_id, agent}
+        everybody = {caller, third.leg_id} if x.agent_away else {caller, third.leg_id, agent}
         return Sound(groups=frozenset({frozenset(everybody)}))
-    groups, music = _pair(caller, agent, x.phone_holds or x.phase is Phase.HELD)
+    groups, music = _pair(caller, agent, x.agent_away or x.phase is Phase.HELD)
     return Sound(groups=groups, music=music)
 
 
@@ -332,3 +352,9 @@ def _pair(
     if held:
         return frozenset(), frozenset({other})
     return frozenset({frozenset({other, agent})}), frozenset()
+
+
+def agent_listens(x: Exchange, leg_id: LegId) -> bool:
+    """Whether the agent listens to that leg, which is somebody else's."""
+    both = {leg_id, x.agent_leg}
+    return len(both) == 2 and any(both <= group for group in sound(x).groups)

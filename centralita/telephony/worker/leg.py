@@ -29,6 +29,7 @@ from centralita.telephony.call import (
 )
 from centralita.telephony.worker import addresses, page_sdp, refer
 from centralita.telephony.worker.audio import LegRecorder, Playback, Tap
+from centralita.telephony.worker.heard import Heard
 from centralita.telephony.worker.settings import WorkerSettings
 from centralita.telephony.worker.wire_text import wire_text
 
@@ -149,6 +150,8 @@ class PjLeg(pj.Call):
         self._packets = self._lost = 0
         self._jitter_ms = 0.0
         self._silent = False
+        self._receives = True
+        self._phone = Heard(self.began_at)
 
     # --- commands ---------------------------------------------------------------------------
 
@@ -215,12 +218,12 @@ class PjLeg(pj.Call):
             self.connect(peer)
         self._reconnect()
         if before.is_silent:
-            self._owner.emit(LegSilent(leg_id=self.leg_id, call_id=self.call_id, silent=False))
+            self._tell_silent(False)
 
     @property
     def is_silent(self) -> bool:
-        """Whether it was told that no audio comes from this page."""
-        return self._silent
+        """Whether it was told that no audio comes from this page or phone."""
+        return self._silent or self._phone.silent
 
     def play(self, playback: Playback) -> None:
         """Replace what plays to the leg."""
@@ -250,6 +253,8 @@ class PjLeg(pj.Call):
             return
         self.peers[other] = other.peers[self] = None
         self._joined = other._joined = True
+        for leg in (self, other):
+            leg._listen_anew(time.monotonic())
         if self.audio is not None and other.audio is not None:
             self.audio.startTransmit(other.audio)
             other.audio.startTransmit(self.audio)
@@ -343,7 +348,33 @@ class PjLeg(pj.Call):
         silent = now - self.heard_at > _PAGE_IS_SILENT
         if silent != self._silent:
             self._silent = silent
-            self._owner.emit(LegSilent(leg_id=self.leg_id, call_id=self.call_id, silent=silent))
+            self._tell_silent(silent)
+
+    def listen_to_phone(self, now: float) -> None:
+        """Tell when a phone in a conversation has fallen silent, and when it is heard again."""
+        limit = self._owner.settings.silence_timeout
+        listens = limit and self.confirmed and not self.ended and self.audio is not None
+        if self.page or not listens or not (self.peers or self._phone.silent):
+            self._phone.begin(now)
+            return
+        if self._held or not self._receives:  # it has said that it will send nothing
+            self._listen_anew(now)
+            return
+        rtcp = self.getStreamStat(self._media_index).rtcp
+        packets, reports = int(rtcp.rxStat.pkt), int(rtcp.txStat.updateCount)
+        if self._phone.notice(packets, reports, now, limit):
+            self._tell_silent(self._phone.silent)
+
+    def _listen_anew(self, now: float) -> None:
+        self._phone.begin(now)
+        if self._phone.silent:
+            self._phone.silent = False
+            self._tell_silent(False)
+
+    def _tell_silent(self, silent: bool) -> None:
+        self._owner.emit(
+            LegSilent(leg_id=self.leg_id, call_id=self.call_id, silent=silent, page=self.page)
+        )
 
     def kept(self, ended: LegEnded | None = None) -> KeptLeg:
         """What a brain that takes over must know."""
@@ -355,6 +386,7 @@ class PjLeg(pj.Call):
             other=next((peer.leg_id for peer in self.peers), None),
             recording=self.recorder.path if self.recorder is not None else "",
             page=self.page,
+            silent=self.is_silent,
             notes=dict(self.notes),
             ended=ended,
         )
@@ -503,6 +535,7 @@ class PjLeg(pj.Call):
                 continue
             self._media_index = media.index
             held = media.status == pj.PJSUA_CALL_MEDIA_REMOTE_HOLD
+            self._receives = bool(media.dir & pj.PJMEDIA_DIR_DECODING)
             if held or media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 self.audio = self.getAudioMedia(media.index)
                 stream = self.getStreamInfo(media.index)
