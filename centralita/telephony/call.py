@@ -114,7 +114,13 @@ class CallArrived(LegEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegRinging(LegEvent):
-    """The phone that we dialled rings (180 or 183)."""
+    """The phone that we dialled rings (180 or 183); again when `early` changes.
+
+    With `early` its network sends sound before the answer, such as "this number is not in service":
+    see `hear_early`.
+    """
+
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +369,11 @@ class CallControl(Protocol):
         As `bridge`: it stops their playbacks. LegsBridged comes for each leg and each that it did
         not hear before.
         """
+        ...
+
+    async def hear_early(self, leg_id: LegId, other: LegId) -> None:
+        """Let a leg hear what the network of `other` sends before that one answers, and not the
+        other way round; stops its playback. Ends with `unbridge`, `join`, or one of the two."""
         ...
 
     async def unbridge(self, leg_id: LegId) -> None:

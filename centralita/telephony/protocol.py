@@ -136,6 +136,14 @@ class Join(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HearEarly(Command):
+    """Let a leg hear another one that has not answered."""
+
+    leg_id: LegId
+    other: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnect(Command):
     leg_id: LegId
 
@@ -214,6 +222,7 @@ COMMANDS = Wire(
         Dial,
         RingAgain,
         Join,
+        HearEarly,
         Disconnect,
         Transfer,
         ReportTransfer,

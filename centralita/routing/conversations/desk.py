@@ -40,6 +40,7 @@ from centralita.routing.conversations.exchange import (
     Third,
     ThirdAnswered,
     ThirdGone,
+    ThirdRings,
     ToPerson,
     agent_listens,
     sound,
@@ -243,8 +244,13 @@ class Desk:
         match event:
             case LegEnded():
                 self._third_gone(x, event.reason)
-            case LegRinging() if third.own_leg is not None:
-                self._tell(self._control.ring(third.own_leg))
+            case LegRinging(early=early):
+                if third.own_leg is not None and early:
+                    self._tell(self._control.answer(third.own_leg, early=True))
+                elif third.own_leg is not None:
+                    self._tell(self._control.ring(third.own_leg))
+                if event.leg_id == third.leg_id:
+                    self._happened(x, ThirdRings(early))
             case LegAnswered(leg_id=leg_id) if leg_id == third.leg_id:
                 self._answered(x, third)
             case LegHeld(leg_id=leg_id, held=held):

@@ -38,7 +38,8 @@ class Third:
 
     `offer_id` and `agent_id` are there for an agent of ours; `queue_id` says that it could be any
     agent of that queue. `own_leg` is the second call of a phone that consults by itself: it then
-    decides what it holds. `joined_at` is when the third was first heard by the caller.
+    decides what it holds. With `early` the third's network is heard before the answer. `joined_at`
+    is when the third was first heard by the caller.
     """
 
     leg_id: LegId
@@ -50,6 +51,7 @@ class Third:
     queue_id: QueueId | None = None
     own_leg: LegId | None = None
     answered: bool = False
+    early: bool = False
     phone_holds: bool = False
     joined_at: datetime | None = None
 
@@ -145,6 +147,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class ThirdRings:
+    """The third party is rung; `early` when its network sends sound of its own meanwhile."""
+
+    early: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ThirdAnswered:
     """The third party's phone was picked up."""
 
@@ -183,6 +192,7 @@ Happening = (
     | Complete
     | Confer
     | Cancel
+    | ThirdRings
     | ThirdAnswered
     | ThirdGone
     | AgentGone
@@ -245,6 +255,8 @@ def step(x: Exchange, event: Happening, now: datetime) -> tuple[Exchange, tuple[
                 raise Conflict("one consultation at a time", code=Refusal.ALREADY_CONSULTING)
             phase = x.phase if wanted.own_leg is not None else Phase.CONSULTING
             return replace(x, phase=phase, third=wanted, with_third=True, since=now), ()
+        case ThirdRings(early=early) if third is not None and not third.answered:
+            return replace(x, third=replace(third, early=early)), ()
         case ThirdAnswered() if third is not None and not third.answered:
             return replace(x, third=replace(third, answered=True, since=now), since=now), ()
         case ThirdGone() if third is not None:
@@ -302,11 +314,13 @@ def _talked_with(x: Exchange) -> Third:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """`groups` hear each other; `music` and `ringing` hear that, and nobody."""
+    """`groups` hear each other; `music` and `ringing` hear that, and nobody. In `early` the first
+    of each pair hears the network of the second, who has not answered."""
 
     groups: frozenset[frozenset[LegId]] = frozenset()
     music: frozenset[LegId] = frozenset()
     ringing: frozenset[LegId] = frozenset()
+    early: frozenset[tuple[LegId, LegId]] = frozenset()
 
     @property
     def together(self) -> frozenset[LegId]:
@@ -316,7 +330,12 @@ class Sound:
     @property
     def everybody(self) -> frozenset[LegId]:
         """Those who hear anything."""
-        return self.together | self.music | self.ringing
+        return self.together | self.music | self.ringing | self.listeners
+
+    @property
+    def listeners(self) -> frozenset[LegId]:
+        """Those who hear somebody who has not answered."""
+        return frozenset(listener for listener, _ in self.early)
 
 
 def sound(x: Exchange) -> Sound:
@@ -330,11 +349,14 @@ def sound(x: Exchange) -> Sound:
                 third.leg_id, third.own_leg, third.phone_holds or third.own_leg in x.silent
             )
             groups, music = groups | also, music | waits
-        return Sound(groups=groups, music=music)
+        early = frozenset({(third.own_leg, third.leg_id)} if _is_early(third) else ())
+        return Sound(groups=groups, music=music, early=early)
     if x.phase is Phase.CONSULTING and third is not None:
         if not x.with_third:
             groups, music = _pair(caller, agent, x.agent_away)
             return Sound(groups=groups, music=music | {third.leg_id})
+        if _is_early(third):
+            return Sound(music=frozenset({caller}), early=frozenset({(agent, third.leg_id)}))
         if not third.answered:
             return Sound(music=frozenset({caller}), ringing=frozenset({agent}))
         groups, music = _pair(third.leg_id, agent, x.agent_away)
@@ -344,6 +366,10 @@ def sound(x: Exchange) -> Sound:
         return Sound(groups=frozenset({frozenset(everybody)}))
     groups, music = _pair(caller, agent, x.agent_away or x.phase is Phase.HELD)
     return Sound(groups=groups, music=music)
+
+
+def _is_early(third: Third) -> bool:
+    return third.early and not third.answered
 
 
 def _pair(

@@ -45,6 +45,7 @@ class RtpAudio(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.frames: list[HeardFrame] = []
         self.keys: asyncio.Queue[str] = asyncio.Queue()
+        self.key_durations: list[int] = []
         self.first_sent_at = 0.0
         self._transport: asyncio.DatagramTransport | None = None
         self._peer: tuple[str, int] | None = None
@@ -194,6 +195,8 @@ class RtpAudio(asyncio.DatagramProtocol):
         if len(data) <= _HEADER.size:
             return
         _, kind, _, timestamp, self._heard_ssrc = _HEADER.unpack_from(data)
+        if kind & 0x7F == self._dtmf_type:
+            self.key_durations.append(int.from_bytes(data[_HEADER.size + 2 : _HEADER.size + 4]))
         if kind & 0x7F == self._dtmf_type and timestamp != self._key_heard:
             # A key is several packets of one time; the first one tells.
             self._key_heard = timestamp

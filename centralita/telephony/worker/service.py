@@ -36,6 +36,7 @@ from centralita.telephony.protocol import (
     Done,
     Drain,
     HangUp,
+    HearEarly,
     HeldLegs,
     Hello,
     Join,
@@ -407,6 +408,8 @@ class Worker:
                 self._ring_again(command)
             case Join(legs=joined):
                 join(self, [self._leg(leg_id) for leg_id in joined])
+            case HearEarly(leg_id=leg_id, other=other):
+                self._leg(leg_id).hear_early(self._leg(other))
             case Disconnect(leg_id=leg_id):
                 self._leg(leg_id).leave()
             case Transfer(leg_id=leg_id, target=target):

@@ -32,6 +32,7 @@ from centralita.routing.conversations.exchange import (
     Third,
     ThirdAnswered,
     ThirdGone,
+    ThirdRings,
     ToPerson,
     sound,
     step,
@@ -71,6 +72,7 @@ def heard(x: Exchange) -> str:
     now = sound(x)
     parts = ["+".join(sorted(group)) for group in now.groups]
     parts += [f"{leg}:music" for leg in now.music] + [f"{leg}:ringing" for leg in now.ringing]
+    parts += [f"{listener}<{source}" for listener, source in now.early]
     return " ".join(sorted(parts))
 
 
@@ -100,6 +102,24 @@ FLOWS: list[tuple[str, tuple[Happening, ...], str, type[Consequence] | None]] = 
     ("nobody's line", (FellSilent(BEA, True),), "ana+caller", None),
     ("2.1 phone and page", (PhoneHolds(ANA, True), Hold(), Resume()), "caller:music", None),
     ("2.2 consultation hold", (Consult(RINGING),), "ana:ringing caller:music", None),
+    (
+        "2.2 the third's network is heard",
+        (Consult(RINGING), ThirdRings(True)),
+        "ana<bea caller:music",
+        None,
+    ),
+    (
+        "2.2 and our ring again",
+        (Consult(RINGING), ThirdRings(True), ThirdRings(False)),
+        "ana:ringing caller:music",
+        None,
+    ),
+    (
+        "2.2 answered after it",
+        (Consult(RINGING), ThirdRings(True), ThirdAnswered()),
+        "ana+bea caller:music",
+        None,
+    ),
     ("2.2 answered", CONSULTED, "ana+bea caller:music", None),
     ("2.2 given up", (*CONSULTED, Cancel()), "ana+caller", LetGo),
     ("2.2 third refuses", (Consult(RINGING), ThirdGone()), "caller:music", LetGo),
