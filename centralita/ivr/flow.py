@@ -107,6 +107,7 @@ class Step:
 
     `call` enters the flow of that name first and goes on to `goto` when it returns. `returns`
     ends the current (sub-)flow. `fault` leads to the fault exit. `note` is kept in the path.
+    `ahead` are keys that belong to the next question.
     """
 
     commands: tuple[Command, ...] = ()
@@ -118,6 +119,7 @@ class Step:
     ended: bool = False
     fault: str = ""
     note: str = ""
+    ahead: str = ""
 
 
 class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):
