@@ -267,6 +267,10 @@ class Dispatcher:
         """The legs of agents and of those whom they consult, ringing or talking."""
         return frozenset(self._legs) | self.desk.legs
 
+    def is_agents(self, leg_id: LegId) -> bool:
+        """Whether the leg is an agent's, ringing or talking."""
+        return leg_id in self._legs
+
     def choose_status(self, agent_id: AgentId, status: AgentStatus, reason: str) -> None:
         """The agent, or a supervisor, chose a status."""
         self.carry_out(self.board.choose_status(agent_id, status, reason, self._clock.now()))
@@ -324,11 +328,10 @@ class Dispatcher:
                 self.carry_out(
                     self.board.agent_leg_ended(offer_id, how, now, broken=reason in _BROKEN)
                 )
-            case (
-                LegHeld(leg_id=leg_id, call_id=call_id, held=held)
-                | LegSilent(leg_id=leg_id, call_id=call_id, silent=held)
-            ):
+            case LegHeld(leg_id=leg_id, call_id=call_id, held=held):
                 self.desk.phone_holds(call_id, leg_id, held)
+            case LegSilent():
+                self.desk.fell_silent(event)
             case TransferRequested(call_id=call_id):
                 self.desk.asked(call_id, event)
             case _:
@@ -341,6 +344,8 @@ class Dispatcher:
                 self.carry_out(self.board.caller_gone(call_id, self._clock.now()))
             case DigitReceived(call_id=call_id, digit=digit):
                 self.carry_out(self.board.key_pressed(call_id, digit, self._clock.now()))
+            case LegSilent():
+                self.desk.fell_silent(event)
             case PlaybackEnded(call_id=call_id, how=PlaybackEnd.COMPLETED) if not caller.talking:
                 self._tasks.spawn(self._music(caller.call), name=f"music {call_id}")
             case _:

@@ -45,6 +45,10 @@ _NOTICE = {
     "es": "Para mejorar la calidad, esta llamada puede ser grabada.",
     "en": "This call may be recorded to improve our service.",
 }
+_UNHEARD = {
+    "es": "No llega sonido de la otra parte.",
+    "en": "No sound is coming from the other side.",
+}
 _POSITION = {
     "es": "Es usted el número {position} en la cola. Enseguida le atendemos.",
     "en": "You are number {position} in the queue. We will be with you shortly.",
@@ -96,6 +100,12 @@ class QueueAnnouncer:
         """What the law wants said before recording; replaceable by the site's own file."""
         return await self._cache.prompt(
             "recording-notice", _NOTICE.get(language, _NOTICE["en"]), language
+        )
+
+    async def unheard(self, language: str) -> Path:
+        """What an agent hears when the other side's line has died."""
+        return await self._cache.prompt(
+            "silent-line", _UNHEARD.get(language, _UNHEARD["en"]), language
         )
 
     async def position(self, position: int, language: str) -> Sequence[Path]:

@@ -101,6 +101,7 @@ class _Call:
     by_phone: bool
     urgent: bool
     stage: str = "agent"
+    early: bool = False
     unhear: Callable[[], None] = lambda: None
 
 
@@ -225,8 +226,7 @@ class Outgoing:
         call.stage = "outside"
         if not call.by_phone:
             with contextlib.suppress(TelephonyError):
-                tone = await self._ports.announcer.ringing()
-                await self._ports.control.play(call.agent_leg, [tone], loop=True)
+                await self._play_ringing(call)
         queue = self._board.queues[call.queue_id]
         party = CallingParty(number=queue.caller_id, hidden=queue.hide_number)
         try:
@@ -289,14 +289,32 @@ class Outgoing:
                 self._over(call, "cancelled" if answered else "agent_no_answer", reason)
             case LegEnded(reason=reason):
                 self._over(call, _OUTCOMES.get(reason, "failed"), reason)
-            case LegRinging() if not agents and call.by_phone:
-                self._try(self._ports.control.ring(call.agent_leg))
+            case LegRinging(early=early) if not agents and call.stage == "outside":
+                self._tasks.spawn(self._rings(call, early), name=f"ringing {call.outside_leg}")
             case LegAnswered() if not agents:
                 self._tasks.spawn(self._answered(call), name=f"answered {call.outside_leg}")
             case PlaybackEnded() if not agents and call.stage == "notice":
                 self._reached(call)
             case _:
                 pass
+
+    async def _rings(self, call: _Call, early: bool) -> None:
+        """The agent hears the other network's sound, if it sends some, or else our own."""
+        control, heard, call.early = self._ports.control, call.early, early
+        with contextlib.suppress(TelephonyError):
+            if early:
+                if call.by_phone:
+                    await control.answer(call.agent_leg, early=True)
+                await control.hear_early(call.agent_leg, call.outside_leg)
+            elif heard:
+                await control.unbridge(call.agent_leg)
+                await self._play_ringing(call)
+            elif call.by_phone:
+                await control.ring(call.agent_leg)
+
+    async def _play_ringing(self, call: _Call) -> None:
+        tone = await self._ports.announcer.ringing()
+        await self._ports.control.play(call.agent_leg, [tone], loop=True)
 
     async def _answered(self, call: _Call) -> None:
         """The law may want the one who is called to be told first that the call is recorded."""

@@ -71,6 +71,7 @@ class MediaConfig:
     public_address: str = setting("", values.or_empty(values.ip_address))
     rtp_ports: PortRange = setting(PortRange(20000, 29999), values.port_range)
     rtp_timeout: timedelta = setting(timedelta(minutes=2), values.duration)
+    silence_timeout: timedelta = setting(timedelta(seconds=8), values.duration)
     page_return: timedelta = setting(timedelta(seconds=3), values.duration)
     ice_servers: tuple[str, ...] = setting((), values.ice_servers)
     turn_secret_file: Path | None = setting(None, values.optional(values.path))

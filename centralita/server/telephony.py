@@ -44,6 +44,7 @@ def worker_settings(config: Config) -> tuple[WorkerSettings, ...]:
             srtp=media.srtp,
             max_calls=media.max_calls,
             rtp_timeout=media.rtp_timeout.total_seconds(),
+            silence_timeout=media.silence_timeout.total_seconds(),
         )
         for number, (host, port) in enumerate(worker_addresses(config))
     )

@@ -65,6 +65,7 @@ from centralita.server.page_phones import PagePhones
 from centralita.server.post import senders
 from centralita.server.recording import Recordings
 from centralita.server.retention import Retention
+from centralita.server.silent_phones import SilentPhones
 from centralita.server.supervision import ProcessKeeper
 from centralita.server.supervisor import Supervisor
 from centralita.server.switch import Switch
@@ -205,6 +206,7 @@ class House:
         self.page_phones = PagePhones(
             config, edge_control, self._registered, self.link, self.bus, self.clock
         )
+        self.silent_phones = SilentPhones(self.link, self.bus, self.dispatcher.is_agents)
         ports = IvrPorts(
             control=self.link,
             recognizer=self.pool,
@@ -316,6 +318,7 @@ class House:
         if kept:
             await self._take_over(kept)
         self.page_phones.start(kept)
+        self.silent_phones.start(kept)
         self.switch.start()
         self.retention.start()
         self.postman.start()
@@ -344,6 +347,7 @@ class House:
         await self.inside.close()
         await self.outgoing.close()
         await self.page_phones.close()
+        await self.silent_phones.close()
         await self.dispatcher.close()
         await self.outbound.close()
         await self.agents.close()

@@ -56,6 +56,7 @@ class FakeLeg:
     recording: Path | None = None
     paused: bool = False
     peers: set[LegId] = field(default_factory=set)
+    hears_early: LegId | None = None
     sent_digits: str = ""
     transferred_to: str = ""
     rung_again: list[str] = field(default_factory=list)
@@ -300,12 +301,19 @@ class FakeCallControl:
                 self._apart(leg.leg_id, stranger)
             self._stop(leg, PlaybackEnd.STOPPED)
             leg.peers = set(legs) - {leg.leg_id}
+            leg.hears_early = None
         for leg in joined:
             for other in legs:
                 if other in leg.peers and other not in before[leg.leg_id]:
                     self._emit(LegsBridged(leg_id=leg.leg_id, call_id=leg.call_id, other=other))
 
+    async def hear_early(self, leg_id: LegId, other: LegId) -> None:
+        leg = self._at(leg_id)
+        self._stop(leg, PlaybackEnd.STOPPED)
+        leg.hears_early = self._at(other).leg_id
+
     async def unbridge(self, leg_id: LegId) -> None:
+        self._at(leg_id).hears_early = None
         self._part(self._at(leg_id))
 
     async def transfer(self, leg_id: LegId, target: str) -> None:

@@ -10,7 +10,7 @@ output=$(cd "$3" && pwd)
 cd "$source"
 
 # Without these a call can stall or be silent, a stranger be heard, or the process crash.
-required="02 03 07 08 09"
+required="02 03 07 08 09 11 13"
 for patch in "$here"/patches/*.patch; do
     if patch -p1 --forward --dry-run <"$patch" >/dev/null; then
         patch -p1 <"$patch"

@@ -46,13 +46,15 @@ MAX_LISTENING_FAILURES = 2
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How often and how long to ask; part of every asking node.
 
-    `reprompt` is said instead of the node's prompt from the second try on.
+    `reprompt` is said instead of the node's prompt from the second try on. With `type_ahead`,
+    keys that were pressed in an announcement before count.
     """
 
     tries: int = 3
     timeout: Duration = Duration(seconds=5)
     max_speech: Duration = Duration(seconds=12)
     barge_in: bool = True
+    type_ahead: bool = True
     noinput: Prompts | None = None
     nomatch: Prompts | None = None
     reprompt: Prompts | None = None
@@ -215,6 +217,8 @@ class Asking(Node, frozen=True, kw_only=True):
     """The base of nodes that ask: what differs is the question and what counts as an answer."""
 
     waits = True
+    # Whether keys that were pressed before the question can be an answer.
+    takes_ahead: ClassVar[bool] = False
 
     prompt: Prompts
     turn: Turn = Turn()

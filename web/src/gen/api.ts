@@ -1536,7 +1536,8 @@ export interface components {
          * @description What an agent does with a call. Goes to that agent's pages and to supervisors.
          *
          *     `with_` is whom the agent talks to, or would, were the one not held. While `dialling`, the
-         *     number outside, or first the agent's own phone, rings.
+         *     number outside, or first the agent's own phone, rings. From those who are `unheard` no sound
+         *     comes any more: their line, phone or network has died.
          */
         Conversation: {
             agent_id: string;
@@ -1555,6 +1556,8 @@ export interface components {
             third: components["schemas"]["ThirdParty"] | null;
             /** @enum {unknown} */
             type: "conversation";
+            /** @default [] */
+            unheard: ("agent" | "caller" | "third")[];
             /** @enum {unknown} */
             with_: "caller" | "third";
         };
