@@ -267,6 +267,10 @@ class Dispatcher:
         """The legs of agents and of those whom they consult, ringing or talking."""
         return frozenset(self._legs) | self.desk.legs
 
+    def is_agents(self, leg_id: LegId) -> bool:
+        """Whether the leg is an agent's, ringing or talking."""
+        return leg_id in self._legs
+
     def choose_status(self, agent_id: AgentId, status: AgentStatus, reason: str) -> None:
         """The agent, or a supervisor, chose a status."""
         self.carry_out(self.board.choose_status(agent_id, status, reason, self._clock.now()))
@@ -275,6 +279,11 @@ class Dispatcher:
         """A phone registered or went away."""
         for agent_id in self.board.at_extension(extension):
             self.carry_out(self.board.registration(agent_id, registered, self._clock.now()))
+
+    def phone_lost(self, extension: str) -> None:
+        """A phone that went away has not come back."""
+        for agent_id in self.board.at_extension(extension):
+            self.carry_out(self.board.phone_lost(agent_id, self._clock.now()))
 
     def finish_wrap_up(self, agent_id: AgentId) -> None:
         """The agent is done writing up."""
@@ -319,11 +328,10 @@ class Dispatcher:
                 self.carry_out(
                     self.board.agent_leg_ended(offer_id, how, now, broken=reason in _BROKEN)
                 )
-            case (
-                LegHeld(leg_id=leg_id, call_id=call_id, held=held)
-                | LegSilent(leg_id=leg_id, call_id=call_id, silent=held)
-            ):
+            case LegHeld(leg_id=leg_id, call_id=call_id, held=held):
                 self.desk.phone_holds(call_id, leg_id, held)
+            case LegSilent():
+                self.desk.fell_silent(event)
             case TransferRequested(call_id=call_id):
                 self.desk.asked(call_id, event)
             case _:
@@ -336,6 +344,8 @@ class Dispatcher:
                 self.carry_out(self.board.caller_gone(call_id, self._clock.now()))
             case DigitReceived(call_id=call_id, digit=digit):
                 self.carry_out(self.board.key_pressed(call_id, digit, self._clock.now()))
+            case LegSilent():
+                self.desk.fell_silent(event)
             case PlaybackEnded(call_id=call_id, how=PlaybackEnd.COMPLETED) if not caller.talking:
                 self._tasks.spawn(self._music(caller.call), name=f"music {call_id}")
             case _:

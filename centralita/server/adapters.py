@@ -45,6 +45,10 @@ _NOTICE = {
     "es": "Para mejorar la calidad, esta llamada puede ser grabada.",
     "en": "This call may be recorded to improve our service.",
 }
+_UNHEARD = {
+    "es": "No llega sonido de la otra parte.",
+    "en": "No sound is coming from the other side.",
+}
 _POSITION = {
     "es": "Es usted el número {position} en la cola. Enseguida le atendemos.",
     "en": "You are number {position} in the queue. We will be with you shortly.",
@@ -96,6 +100,12 @@ class QueueAnnouncer:
         """What the law wants said before recording; replaceable by the site's own file."""
         return await self._cache.prompt(
             "recording-notice", _NOTICE.get(language, _NOTICE["en"]), language
+        )
+
+    async def unheard(self, language: str) -> Path:
+        """What an agent hears when the other side's line has died."""
+        return await self._cache.prompt(
+            "silent-line", _UNHEARD.get(language, _UNHEARD["en"]), language
         )
 
     async def position(self, position: int, language: str) -> Sequence[Path]:
@@ -152,6 +162,15 @@ class Phones:
         if self._ways:
             return Place(number=number)
         return self._inside(number)
+
+    @property
+    def calls_out(self) -> bool:
+        """Whether there is a trunk that takes calls."""
+        return bool(self._ways)
+
+    def has(self, extension: str) -> bool:
+        """Whether a phone of that extension is registered."""
+        return not self._registered().keys().isdisjoint({extension, page_name(extension)})
 
     def outside(self, number: Number, party: CallingParty) -> tuple[Attempt, ...]:
         """How a number is called through the trunks. What may be called is not for here to say.

@@ -29,6 +29,7 @@ from centralita.server.settings import (
     NumberConfig,
     OutboundConfig,
     RecordingsConfig,
+    RetentionConfig,
     SipConfig,
     SmsConfig,
     TrunkConfig,
@@ -67,6 +68,7 @@ class Config:
     asr: AsrConfig = field(default_factory=AsrConfig)
     tts: TtsConfig = field(default_factory=TtsConfig)
     recordings: RecordingsConfig = field(default_factory=RecordingsConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
     keys: KeysConfig = field(default_factory=KeysConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     outbound: OutboundConfig = field(default_factory=OutboundConfig)
@@ -137,6 +139,7 @@ SECTIONS: dict[str, type[DataclassInstance]] = {
     "asr": AsrConfig,
     "tts": TtsConfig,
     "recordings": RecordingsConfig,
+    "retention": RetentionConfig,
     "keys": KeysConfig,
     "limits": LimitsConfig,
     "outbound": OutboundConfig,

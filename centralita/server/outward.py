@@ -6,9 +6,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import hmac
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +29,7 @@ from centralita.server.adapters import Phones
 from centralita.server.config import Config
 from centralita.telephony.attempts import Attempt, CallingParty, to_phone
 from centralita.telephony.call import CallArrived, CallControl, TelephonyError
+from centralita.vault.keyring import Key, Keyring
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +70,12 @@ class AgentsOnTheFloor(Protocol):
 @dataclass(frozen=True, slots=True)
 class Outward:
     """`ivr.ports.Targets`, and below `AgentLines`: phones as they are, numbers of
-    the outside through the policy."""
+    the outside through the policy. `answers` is whether a number was given to a flow of ours."""
 
     phones: Phones
     policy: OutboundPolicy
     floor: AgentsOnTheFloor
+    answers: Callable[[str], bool] = lambda number: False
 
     async def open(
         self,
@@ -133,6 +136,16 @@ class Outward:
             )
             self.phones.check(place.number)
 
+    def leads_nowhere(self, target: str) -> bool:
+        """Whether it is a number outside, and there is no trunk to call it through."""
+        number = self.phones.locate(target).number
+        return not (
+            self.phones.calls_out
+            or self.phones.has(number)
+            or self._agent_at(number) is not None
+            or self.answers(number)
+        )
+
     def _agent_at(self, extension: str) -> AgentId | None:
         for agent_id, agent in self.floor.agents.items():
             if agent.profile.extension == extension:
@@ -175,6 +188,11 @@ class AgentLines:
     async def foresee(self, number: str, *, call_id: CallId, agent_id: AgentId) -> None:
         """Raises Conflict with the code cannot_dial, or not_allowed by the policy."""
         with _told():
+            if self._outward.leads_nowhere(number):
+                raise Conflict(
+                    "there is no trunk to call outside; set one up in sip.conf",
+                    code=Refusal.NO_TRUNK,
+                )
             await self._outward.foresee(number, call_id, agent_id)
 
     async def open(
@@ -220,17 +238,20 @@ def _told() -> Iterator[None]:
 _NUMBER = re.compile(r"\+?[0-9]{5,}")
 
 
-def disguised(number: str) -> str:
-    """A number as the audit log has it, which forgets nothing: the same for the same number, and
-    not the number of somebody who is erased."""
-    return f"number:{hashlib.sha256(number.encode()).hexdigest()[:16]}"
+def disguised(number: str, key: Key) -> str:
+    """A number as the audit log has it, which forgets nothing: the same for the same number while
+    the key is in use, and not the number of somebody who is erased. There are so few numbers that a
+    hash without a key could be tried out."""
+    secret = key.derived("numbers in the audit log")
+    return f"number:{hmac.new(secret, number.encode(), hashlib.sha256).hexdigest()[:16]}"
 
 
 class AuditWitness:
     """`outbound.policy.Witness`: the audit log. What it cannot take costs no call."""
 
-    def __init__(self, audit: AuditLog) -> None:
+    def __init__(self, audit: AuditLog, keyring: Keyring) -> None:
         self._audit = audit
+        self._keyring = keyring
 
     async def refused(self, wanted: Wanted, reason: Reason, message: str) -> None:
         await self._enter(
@@ -248,8 +269,9 @@ class AuditWitness:
         actor = Actor(who=who.ident if who.kind is Kind.AGENT else who.key)
         try:
             async with asyncio.timeout(2):
+                key = await asyncio.to_thread(self._keyring.current)
                 await self._audit.write(
-                    actor, Action.CALL_OUT, disguised(number), Outcome.REFUSED, **details
+                    actor, Action.CALL_OUT, disguised(number, key), Outcome.REFUSED, **details
                 )
         except (CentralitaError, TimeoutError) as exc:
             log.error("refused call is not in the audit log", extra={"error": str(exc)})

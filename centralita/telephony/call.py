@@ -124,7 +124,13 @@ class CallArrived(LegEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegRinging(LegEvent):
-    """The phone that we dialled rings (180 or 183)."""
+    """The phone that we dialled rings (180 or 183); again when `early` changes.
+
+    With `early` its network sends sound before the answer, such as "this number is not in service":
+    see `hear_early`.
+    """
+
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,10 +202,15 @@ class LegHeld(LegEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegSilent(LegEvent):
-    """No audio comes from a page any more, or it comes again: it was closed, is being loaded anew,
-    or its network is gone. A page that talks or listens always sends."""
+    """No audio comes from the other side any more, or it comes again.
+
+    A page that talks or listens always sends; `page` is as in LegAnswered. It was closed, is being
+    loaded anew, or its network is gone. Of a phone or trunk it is told only while it has part in a
+    conversation, and when neither audio nor reports come for longer (`silence_timeout`).
+    """
 
     silent: bool
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +247,8 @@ class KeptLeg:
     """A leg that a media worker held, or saw end, while there was no brain to tell.
 
     `notes` are what the brain before us had the worker remember. `other` is the peer, or one of
-    them. `recording` is the file that is being written, or empty. `page` is as in LegAnswered.
+    them. `recording` is the file that is being written, or empty. `page` is as in LegAnswered;
+    `silent` says that LegSilent was told last.
     `ended` is how the leg ended, when it did.
     """
 
@@ -247,6 +259,7 @@ class KeptLeg:
     other: LegId | None = None
     recording: str = ""
     page: str = ""
+    silent: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
     ended: LegEnded | None = None
 
@@ -360,6 +373,11 @@ class CallControl(Protocol):
         As `bridge`: it stops their playbacks. LegsBridged comes for each leg and each that it did
         not hear before.
         """
+        ...
+
+    async def hear_early(self, leg_id: LegId, other: LegId) -> None:
+        """Let a leg hear what the network of `other` sends before that one answers, and not the
+        other way round; stops its playback. Ends with `unbridge`, `join`, or one of the two."""
         ...
 
     async def unbridge(self, leg_id: LegId) -> None:

@@ -56,6 +56,7 @@ class FakeLeg:
     recording: Path | None = None
     paused: bool = False
     peers: set[LegId] = field(default_factory=set)
+    hears_early: LegId | None = None
     sent_digits: str = ""
     transferred_to: str = ""
     rung_again: list[str] = field(default_factory=list)
@@ -99,7 +100,7 @@ class FakeCallControl:
         self.unreachable: set[str] = set()
         self.unspeakable: set[str] = set()
         self.history: list[FakeLeg] = []
-        self._prompts_end_at_once = prompts_end_at_once
+        self.prompts_end_at_once = prompts_end_at_once
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._dialled: asyncio.Queue[FakeLeg] = asyncio.Queue()
         self._ends: list[KeptLeg] = []
@@ -238,7 +239,7 @@ class FakeCallControl:
         playback_id = PlaybackId(new_id("play"))
         leg.playback, leg.playing, leg.looping = playback_id, tuple(files), loop
         leg.played.extend(files)
-        if self._prompts_end_at_once and not loop:
+        if self.prompts_end_at_once and not loop:
             asyncio.get_running_loop().call_soon(self._ended_by_itself, leg, playback_id)
         return playback_id
 
@@ -300,12 +301,19 @@ class FakeCallControl:
                 self._apart(leg.leg_id, stranger)
             self._stop(leg, PlaybackEnd.STOPPED)
             leg.peers = set(legs) - {leg.leg_id}
+            leg.hears_early = None
         for leg in joined:
             for other in legs:
                 if other in leg.peers and other not in before[leg.leg_id]:
                     self._emit(LegsBridged(leg_id=leg.leg_id, call_id=leg.call_id, other=other))
 
+    async def hear_early(self, leg_id: LegId, other: LegId) -> None:
+        leg = self._at(leg_id)
+        self._stop(leg, PlaybackEnd.STOPPED)
+        leg.hears_early = self._at(other).leg_id
+
     async def unbridge(self, leg_id: LegId) -> None:
+        self._at(leg_id).hears_early = None
         self._part(self._at(leg_id))
 
     async def transfer(self, leg_id: LegId, target: str) -> None:

@@ -39,6 +39,7 @@ from centralita.telephony.protocol import (
     Done,
     Drain,
     HangUp,
+    HearEarly,
     HeldLegs,
     Hello,
     Join,
@@ -366,6 +367,10 @@ class WorkerLink:
     async def join(self, legs: Sequence[LegId]) -> None:
         conn = self._at(legs[0])
         await conn.send(Join(seq=conn.next_seq(), legs=tuple(legs)))
+
+    async def hear_early(self, leg_id: LegId, other: LegId) -> None:
+        conn = self._at(leg_id)
+        await conn.send(HearEarly(seq=conn.next_seq(), leg_id=leg_id, other=other))
 
     async def unbridge(self, leg_id: LegId) -> None:
         conn = self._at(leg_id)

@@ -139,6 +139,14 @@ class Join(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HearEarly(Command):
+    """Let a leg hear another one that has not answered."""
+
+    leg_id: LegId
+    other: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnect(Command):
     leg_id: LegId
 
@@ -217,6 +225,7 @@ COMMANDS = Wire(
         Dial,
         RingAgain,
         Join,
+        HearEarly,
         Disconnect,
         Transfer,
         ReportTransfer,

@@ -303,6 +303,26 @@ async def test_ringing_stops_when_we_withdraw(stage: Stage) -> None:
     assert (await stage.log.next(LegEnded, agent.leg_id)).reason is EndReason.OFFER_WITHDRAWN
 
 
+async def test_what_comes_before_the_answer_takes_the_place_of_what_plays(
+    stage: Stage, music: Path
+) -> None:
+    caller = await answered(stage)
+    agent = await stage.dials(caller)
+    await agent.rings()
+    assert not (await stage.log.next(LegRinging, agent.leg_id)).early
+    await stage.control.play(caller.leg_id, [music], loop=True)
+    await stage.control.hear_early(caller.leg_id, agent.leg_id)
+    assert (await stage.log.next(PlaybackEnded, caller.leg_id)).how is PlaybackEnd.STOPPED
+    await stage.control.unbridge(caller.leg_id)
+    await stage.control.hear_early(caller.leg_id, agent.leg_id)
+    await agent.answers()
+    await stage.log.next(LegAnswered, agent.leg_id)
+    await stage.control.bridge(caller.leg_id, agent.leg_id)
+    assert (await stage.log.next(LegsBridged, caller.leg_id)).other == agent.leg_id
+    await agent.hangs_up()
+    await stage.log.next(LegEnded, agent.leg_id)
+
+
 async def test_a_bridge_ends_what_plays_and_tells_both(stage: Stage, music: Path) -> None:
     caller = await answered(stage)
     await stage.control.play(caller.leg_id, [music], loop=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from centralita.core.tasks import Tasks
 from centralita.telephony.edge.certificate import self_signed
 from centralita.telephony.edge.config import EdgeRegistration, EdgeTrunk
 from tests.support.edge import RunningEdge, edge_config, running_edge
@@ -63,6 +64,34 @@ async def test_a_registrar_calls_our_contact_with_the_number_in_to(
             uri = re.sub(r"^sip:[^@]+", "sip:+34911234568", contact)
             invite = await dialled(uri, "sip:+34911234567@acme.example")
             assert invite.uri.startswith("sip:+34911234568@")
+
+
+async def test_the_addresses_behind_a_registrars_name_can_change_while_the_edge_runs(
+    tmp_path: Path,
+) -> None:
+    async with trunk_edge(tmp_path) as (edge, provider, worker), udp_party("127.0.0.9") as moved:
+
+        async def calls() -> int:
+            request = moved.request("INVITE", f"sip:1@127.0.0.1:{provider.edge[1]}", body=SDP)
+            moved.send(request, provider.edge)
+            return (await moved.receive_answer("INVITE")).status
+
+        assert await calls() == 407
+        edge.edge.write_sources({"acme": ["127.0.0.9"]})
+        await edge.control.reload_sources()
+        invites = Tasks("worker")
+
+        async def busy() -> None:
+            invite = await worker.receive_request("INVITE")
+            assert invite["x-centralita-trunk"] == "acme"
+            worker.send(worker.answer(invite, 486, "Busy Here"), provider.edge)
+
+        invites.spawn(busy(), name="busy")
+        assert await calls() == 486
+        edge.edge.write_sources({"acme": ["127.0.0.3"]})
+        await edge.control.reload_sources()
+        assert await calls() == 407
+        await invites.close()
 
 
 @pytest.mark.parametrize(

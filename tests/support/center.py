@@ -43,6 +43,9 @@ class Announcements:
     async def ringing(self) -> Path:
         return RINGING
 
+    async def unheard(self, language: str) -> Path:
+        return Path("unheard.wav")
+
     async def recording_notice(self, language: str) -> Path:
         if self.broken:
             raise PromptError("the synthesizer is gone")

@@ -409,7 +409,9 @@ async def fake_stage() -> AsyncIterator[FakeStage]:
 
 
 @asynccontextmanager
-async def real_stage(*, max_calls: int = 50) -> AsyncIterator[RealStage]:
+async def real_stage(
+    *, max_calls: int = 50, silence_timeout: float = 8.0
+) -> AsyncIterator[RealStage]:
     """A worker process of its own, ended by its pid."""
     with tempfile.TemporaryDirectory(prefix="centralita-") as name:
         folder = Path(name)
@@ -420,6 +422,7 @@ async def real_stage(*, max_calls: int = 50) -> AsyncIterator[RealStage]:
             rtp_port=20000 + secrets.randbelow(150) * 200,
             rtp_ports=200,
             max_calls=max_calls,
+            silence_timeout=silence_timeout,
         )
         hung: asyncio.Queue[str] = asyncio.Queue()
         link = WorkerLink([settings], on_hung=hung.put_nowait)

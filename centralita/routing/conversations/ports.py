@@ -84,6 +84,10 @@ class Tones(Protocol):
 
     async def ringing(self) -> Path: ...
 
+    async def unheard(self, language: str) -> Path:
+        """Tells an agent that no sound comes from the other side."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskPorts:

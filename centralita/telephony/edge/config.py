@@ -61,7 +61,8 @@ class EdgeTrunk:
     under, and then To. By TLS its certificate must be signed by the authorities of this machine, or
     by those in `tls_ca`; with `tls_verify` off it may be anything. Calls to the outside go to
     `proxy` (host, port), if there is one, by way of the URI `NUMBER@NAME.trunk.invalid`; they and
-    our registration are sent to `outbound_proxy`, if there is one.
+    our registration are sent to `outbound_proxy`, if there is one. With `probe` the proxy is asked
+    now and then whether it is there.
     """
 
     name: str
@@ -74,6 +75,7 @@ class EdgeTrunk:
     tls_ca: Path | None = None
     tls_verify: bool = True
     registration: EdgeRegistration | None = None
+    probe: bool = True
 
     def __post_init__(self) -> None:
         if not _TRUNK_NAME.fullmatch(self.name):

@@ -36,6 +36,7 @@ from centralita.telephony.protocol import (
     Done,
     Drain,
     HangUp,
+    HearEarly,
     HeldLegs,
     Hello,
     Join,
@@ -80,6 +81,7 @@ _POLL_MS = 10
 _FILE_FINAL = 0.05
 _MEDIA_CHECK = 5.0
 _PAGE_CHECK = 0.25
+_PHONE_CHECK = 1.0
 # Memory is given back while no more legs than these could notice.
 _FEW = 10
 # How long a new call rings while there is no brain to answer it, in seconds.
@@ -134,7 +136,7 @@ class Worker:
         self._outbound = self._account(outbound)
         self._encrypting = self._account(encrypting)
         self._to_pages = self._account(to_pages)
-        self._silence = Silence(Path(settings.socket).parent, settings.clock_rate)
+        self._silence = Silence(settings.clock_rate)
         self._taps = TapPool()
         self._spare_memory = SpareMemory()
         self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -146,7 +148,8 @@ class Worker:
     def run(self) -> None:
         """Serve until `stopping`, then end all calls and free everything."""
         self._brain.start()
-        next_check = next_page_check = time.monotonic() + _MEDIA_CHECK
+        next_page_check = next_phone_check = time.monotonic()
+        next_check = next_page_check + _MEDIA_CHECK
         while not self.stopping:
             self._turn()
             if self._leaving and not self.legs and self._brain.connected:
@@ -154,9 +157,14 @@ class Worker:
                 break
             if (now := time.monotonic()) >= next_page_check:
                 next_page_check = now + _PAGE_CHECK
+                all_phones = now >= next_phone_check
+                if all_phones:
+                    next_phone_check = now + _PHONE_CHECK
                 for leg in tuple(self.legs.values()):
                     if leg.page:
                         self._check_media(leg, leg.listen_to_page)
+                    elif all_phones or leg.is_silent:
+                        self._check_media(leg, leg.listen_to_phone)
             if time.monotonic() >= next_check:
                 next_check += _MEDIA_CHECK
                 for leg in tuple(self.legs.values()):
@@ -421,6 +429,8 @@ class Worker:
                 self._dialler.ring_again(self._leg(command.leg_id), command)
             case Join(legs=joined):
                 join(self, [self._leg(leg_id) for leg_id in joined])
+            case HearEarly(leg_id=leg_id, other=other):
+                self._leg(leg_id).hear_early(self._leg(other))
             case Disconnect(leg_id=leg_id):
                 self._leg(leg_id).leave()
             case Transfer(leg_id=leg_id, target=target):

@@ -308,9 +308,12 @@ async def test_an_agent_whose_phone_is_gone_is_offered_nothing(center: Center) -
     ana = center.agent("ana")
     ana.signs_in()
     center.dispatcher.registration("201", False)
+    center.dispatcher.phone_lost("201")
     assert not ana.now.free
     caller = await center.dial()
     assert (await caller.is_back()).reason is LeaveReason.EMPTY
+    ana.signs_in()
+    center.dispatcher.registration("201", False)
     patient = await center.dial("patient")
     center.dispatcher.registration("201", True)
     await ana.answers()

@@ -17,13 +17,21 @@ from centralita.core.ids import AgentId, FlowId, QueueId, TaskId
 from centralita.ivr.events import FlowEnded, TransferAnswered
 from centralita.routing.agent import AgentState
 from centralita.routing.conversations.events import OutgoingFailed, RecordingPaused
-from centralita.routing.events import ConversationEnded, ConversationStarted
+from centralita.routing.events import ConversationEnded, ConversationStarted, WrapUpEnded
 from centralita.store.records import AgentRecord, QueueRecord
 from centralita.telephony.call import EndReason
 from centralita.telephony.edge.events import PhoneRegistered
 from centralita.telephony.fake import FakeLeg
-from centralita.timeline.model import Direction, Outcome, Task, TaskKind, TaskState
+from centralita.timeline.model import (
+    Direction,
+    IdentityKind,
+    Outcome,
+    Task,
+    TaskKind,
+    TaskState,
+)
 from centralita.timeline.repositories import Annotation
+from tests.support.center import NOTICE
 from tests.support.house import ANA, SALES, House, open_center_house, shown
 
 BEA = AgentId("agent_bea")
@@ -274,6 +282,46 @@ async def test_a_task_that_was_done_by_hand_meanwhile_stays_as_it_is(house: Hous
     task = await house.store.tasks.get(TaskId("task_1"))
     assert task is not None
     assert (task.agent_id, task.done_by) == (None, "Bea")
+
+
+async def writes_up(house: House) -> None:
+    """Ana has just talked."""
+    caller, _ = await house.talks_to_ana()
+    house.control.hangs_up(caller)
+    await house.until(lambda: house.board.agents[ANA].state is AgentState.WRAP_UP)
+    await house.is_over(caller)
+
+
+@pytest.mark.parametrize("by_phone", [False, True])
+async def test_nothing_stands_between_an_agent_and_help(house: House, by_phone: bool) -> None:
+    await writes_up(house)
+    queue = house.board.queues[SALES]
+    assert queue.record and queue.announce_outgoing
+    if by_phone:
+        house.control.arrives("112", caller="201", extension="201")
+    else:
+        await house.outgoing.call(ANA, "112", SALES, None)
+        await answered(house)
+    outside = await answered(house)
+    await house.until(lambda: len(house.of(ConversationStarted)) == 2)
+    assert NOTICE not in outside.played
+    assert len(house.of(WrapUpEnded)) == 1
+    house.control.hangs_up(outside)
+    entry = await house.entry_of(outside)
+    assert entry.call is not None
+    assert (entry.call.caller, entry.customer_id) == ("112", None)
+    assert await house.store.customers.by_identity(IdentityKind.PHONE, "112") == ()
+
+
+async def test_who_serves_no_queue_reaches_help_all_the_same(house: House) -> None:
+    await house.store.queues.put(
+        QueueRecord(queue_id=SALES, title="Sales", language="es", agents=(), settings={})
+    )
+    await house.reads_directory()
+    assert house.board.agents[ANA].profile.queues == frozenset()
+    house.control.arrives("112", caller="201", extension="201")
+    await answered(house)
+    await house.hears_of(ConversationStarted)
 
 
 async def test_an_outgoing_call_can_be_transferred_like_others(house: House) -> None:

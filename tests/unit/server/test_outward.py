@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from centralita.core.errors import InvalidInput
+from centralita.core.errors import Conflict, InvalidInput
 from centralita.core.ids import AgentId, CallId, LegId
+from centralita.core.refusals import Refusal
 from centralita.outbound.numbers import Number, read_number
 from centralita.outbound.policy import OutboundRefused, Wanted
 from centralita.outbound.rules import Reason
 from centralita.routing.agent import Agent, AgentProfile, AgentStatus
 from centralita.server.adapters import Phones
 from centralita.server.config import load_config
-from centralita.server.outward import Outward, outbound_rules
+from centralita.server.outward import AgentLines, Outward, outbound_rules
 from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import CallArrived
 from centralita.telephony.edge.control import Registration, page_name
@@ -74,10 +75,13 @@ class Floor:
         return {ANA: replace(agent, status=self.status)}
 
 
+ACME = "[trunk:acme]\naddresses = 192.0.2.1\nproxy = 192.0.2.1\n"
+
+
 class Office:
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, trunks: str = ACME) -> None:
         path = folder / "sip.conf"
-        path.write_text("[trunk:acme]\naddresses = 192.0.2.1\nproxy = 192.0.2.1\n" + more)
+        path.write_text(trunks)
         self.registered = {"201": REGISTERED}
         self.policy, self.floor = Book(), Floor()
         phones = Phones(load_config(path), lambda: self.registered)
@@ -146,7 +150,7 @@ async def test_a_refusal_reaches_whoever_wanted_to_call(office: Office) -> None:
 async def test_a_number_that_no_trunk_is_for_is_refused_before_anybody_is_sent_there(
     tmp_path: Path,
 ) -> None:
-    office = Office(tmp_path, "calls_to = +34, 3XX")
+    office = Office(tmp_path, ACME + "calls_to = +34, 3XX")
     await office.outward.foresee("911234567", CallId("call_1"), ANA)
     for number in ("+33142345678", "1004"):
         with pytest.raises(InvalidInput, match="name its beginning in calls_to"):
@@ -154,6 +158,23 @@ async def test_a_number_that_no_trunk_is_for_is_refused_before_anybody_is_sent_t
         with pytest.raises(InvalidInput):
             await office.opens(number)
     assert office.policy.withdrawn == ["leg_2", "leg_2"]
+
+
+@pytest.mark.parametrize("trunks", ["", "[trunk:comes-in]\naddresses = 192.0.2.1\n"])
+async def test_without_a_trunk_an_agent_is_told_so_before_anything_rings(
+    tmp_path: Path, trunks: str
+) -> None:
+    office = Office(tmp_path, trunks)
+    outward = replace(office.outward, answers=lambda number: number == "100")
+    lines = AgentLines(outward, {})
+    for number in ("600111222", "+34911234567", "112"):
+        with pytest.raises(Conflict) as told:
+            await lines.foresee(number, call_id=CallId("call_1"), agent_id=ANA)
+        assert f"{told.value.code}.{told.value.why}" == Refusal.NO_TRUNK
+    # What needs none: phones, agents whose phone is away, and flows.
+    office.registered.clear()
+    for number in ("201", "100"):
+        await lines.foresee(number, call_id=CallId("call_1"), agent_id=ANA)
 
 
 async def test_a_call_is_on_the_account_of_the_agent_who_made_or_sent_it(office: Office) -> None:
