@@ -27,6 +27,7 @@ from centralita.api.live_messages import (
     QueueChanged,
     Snapshot,
     TaskChanged,
+    ThirdNotReached,
     WrapUpEnded,
     WrapUpStarted,
 )
@@ -157,6 +158,8 @@ class LiveHub:
             case ConversationGone():
                 key = f"{delta.call_id} {delta.agent_id}"
                 return self.conversations.pop(key, None) is not None
+            case ThirdNotReached():
+                return True
             case Parked():
                 return _put(self.parked, delta.slot, delta)
             case ParkedGone():

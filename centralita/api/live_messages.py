@@ -154,6 +154,15 @@ class ConversationGone(Message, tag="conversation_gone", frozen=True, kw_only=Tr
     outcome: str = ""
 
 
+class ThirdNotReached(Message, tag="third_not_reached", frozen=True, kw_only=True):
+    """Whom the agent wanted to consult did not answer; `outcome` is as in `conversation_gone`. The
+    customer still waits."""
+
+    call_id: str
+    agent_id: str
+    outcome: str
+
+
 class Parked(Message, tag="parked", frozen=True, kw_only=True):
     """A caller waits with music in a parking slot. For all agents."""
 
@@ -284,6 +293,7 @@ Delta = (
     | OfferGone
     | Conversation
     | ConversationGone
+    | ThirdNotReached
     | Parked
     | ParkedGone
     | LiveTranscript

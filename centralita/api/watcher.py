@@ -20,6 +20,7 @@ from centralita.api.live_messages import (
     LiveTranscriptGone,
     OfferGone,
     OfferMade,
+    ThirdNotReached,
     WrapUpEnded,
     WrapUpStarted,
 )
@@ -132,6 +133,7 @@ def for_viewer(watcher: Watcher, delta: Delta) -> Delta | None:
             | OfferGone()
             | Conversation()
             | ConversationGone()
+            | ThirdNotReached()
             | LiveTranscript()
             | LiveHearing()
             | LiveTranscriptGone()

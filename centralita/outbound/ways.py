@@ -78,17 +78,21 @@ def ways_out(
     """The trunks to try, in this order. One that is known to be down comes last.
 
     A short number has a meaning only where it is dialled: it goes by the trunks whose `calls_to`
-    fits it best, and by no other.
+    fits it best, and by no other. An emergency goes by any, if need be.
     """
     fits = {trunk.name: _fit(trunk.calls_to, number.text) for trunk in trunks}
     known = [trunk for trunk in trunks if fits[trunk.name] is not None]
     if number.is_short and known:
         best = max(fits[trunk.name] or 0 for trunk in known)
         known = [trunk for trunk in known if fits[trunk.name] == best]
-    return sorted(
-        known,
-        key=lambda trunk: (not usable(trunk.name), -(fits[trunk.name] or 0), trunk.priority),
-    )
+
+    def order(trunk: WayOut) -> tuple[bool, int, int]:
+        return not usable(trunk.name), -(fits[trunk.name] or 0), trunk.priority
+
+    found = sorted(known, key=order)
+    if number.emergency:
+        found += sorted((trunk for trunk in trunks if trunk not in known), key=order)
+    return found
 
 
 def attempts(
@@ -153,9 +157,11 @@ def _attempt(number: Number, party: CallingParty, trunk: WayOut, *, encrypted: b
     dialled = written(number.text, trunk.number_format, trunk.region)
     shown, diverted_by = _shown(party, trunk)
     hidden = party.hidden or trunk.hide_number or (party.forwarded and not _is_number(party.caller))
+    shown, diverted_by = (in_e164(text, trunk.region) for text in (shown, diverted_by))
+    # An extension means something to an exchange of one's own, and nothing to a provider.
+    is_known_outside = shown.startswith("+")
     shown, diverted_by = (
-        written(in_e164(text, trunk.region), trunk.number_format, trunk.region)
-        for text in (shown, diverted_by)
+        written(text, trunk.number_format, trunk.region) for text in (shown, diverted_by)
     )
     user, domain, name = trunk.from_user or shown, trunk.from_domain, ""
     if party.forwarded and diverted_by and not trunk.from_user:
@@ -166,7 +172,7 @@ def _attempt(number: Number, party: CallingParty, trunk: WayOut, *, encrypted: b
         headers["Privacy"] = "id"
         if not trunk.keeps_from:
             user, domain = "", _NOWHERE
-    if shown and (hidden or user != shown):
+    if is_known_outside and (hidden or user != shown):
         headers |= _identity(trunk, shown, hidden=hidden)
     if diverted_by:
         own = f"<sip:{diverted_by}@{trunk.from_domain or trunk.host}>"

@@ -23,7 +23,7 @@ from centralita.ivr.signals import (
     QueueExit,
     StayWith,
 )
-from centralita.outbound.numbers import Number
+from centralita.outbound.numbers import Number, read_number
 from centralita.outbound.ways import attempts
 from centralita.recordings.files import RecordingError
 from centralita.recordings.recorder import Recorder
@@ -181,6 +181,13 @@ class Phones:
                 f"no trunk is for {number.text}; name its beginning in calls_to of one"
             )
         return found
+
+    def check(self, number: str) -> None:
+        """Raises InvalidInput when no trunk is for a number that somebody dials."""
+        outbound = self._config.outbound
+        self.outside(
+            read_number(number, self._config.sip.region, outbound.emergency), CallingParty()
+        )
 
     def _inside(self, extension: str) -> Place:
         return Place(number=extension, attempts=self.find(extension))

@@ -146,6 +146,7 @@ JOURNALED: tuple[type[Event], ...] = (
     conversations.OutgoingFailed,
     conversations.OutgoingStarted,
     conversations.RecordingPaused,
+    conversations.ThirdNotReached,
     routing.CallAbandoned,
     routing.CallLeftQueue,
     routing.CallQueued,

@@ -142,6 +142,10 @@ class LiveFeed:
                 | spoken.TranscriptClosed()
             ):
                 self._hub.publish(as_message(event))
+            case oncall.ThirdNotReached(call_id=call_id, agent_id=agent_id, outcome=outcome):
+                self._hub.publish(
+                    live.ThirdNotReached(call_id=call_id, agent_id=agent_id, outcome=outcome)
+                )
             case oncall.OutgoingStarted():
                 self._dialling(event)
             case oncall.OutgoingFailed(call_id=call_id, agent_id=agent_id, outcome=outcome):

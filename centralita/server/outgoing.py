@@ -19,6 +19,7 @@ from centralita.core.ids import AgentId, CallId, LegId, OfferId, QueueId, new_id
 from centralita.core.refusals import Refusal
 from centralita.core.tasks import Tasks
 from centralita.routing.conversations.events import OutgoingFailed, OutgoingStarted
+from centralita.routing.conversations.outcomes import outcome
 from centralita.routing.conversations.ports import Lines
 from centralita.routing.dispatcher import Announcer, Dispatcher
 from centralita.routing.offer import Offer, OfferState
@@ -44,15 +45,6 @@ NOTE = "outgoing"
 """The name of the note on legs of calls that have not been answered."""
 
 _RINGS = timedelta(seconds=60)
-_OUTCOMES = {
-    EndReason.BUSY: "busy",
-    EndReason.DECLINED: "busy",
-    EndReason.NO_ANSWER: "no_answer",
-    EndReason.UNREACHABLE: "unavailable",
-    EndReason.NO_SUCH_NUMBER: "no_such_number",
-    EndReason.LINE_DOWN: "line_down",
-    EndReason.LINE_REFUSED: "line_refused",
-}
 # For pages and phones that answer such calls by themselves.
 _ANSWER_NOW = {
     "Call-Info": "<sip:click-to-dial>;answer-after=0",
@@ -288,7 +280,7 @@ class Outgoing:
                 answered = call.by_phone or call.stage != "agent"
                 self._over(call, "cancelled" if answered else "agent_no_answer", reason)
             case LegEnded(reason=reason):
-                self._over(call, _OUTCOMES.get(reason, "failed"), reason)
+                self._over(call, outcome(reason), reason)
             case LegRinging(early=early) if not agents and call.stage == "outside":
                 self._tasks.spawn(self._rings(call, early), name=f"ringing {call.outside_leg}")
             case LegAnswered() if not agents:
@@ -353,12 +345,12 @@ class Outgoing:
         self._ports.dispatcher.reached(talking, offer)
         self._ports.conversing.serve_outgoing(call.arrived, call.caller, queue.language)
 
-    def _over(self, call: _Call, outcome: str, reason: EndReason) -> None:
+    def _over(self, call: _Call, how: str, reason: EndReason) -> None:
         del self._calls[call.call_id]
         call.unhear()
         now = self._ports.clock.now()
         made = None
-        if outcome != "agent_no_answer":
+        if how != "agent_no_answer":
             made = QueuedCall(
                 call_id=call.call_id, leg_id=call.outside_leg, queue_id=call.queue_id,
                 queued_at=now, give_up_at=now,
@@ -367,9 +359,7 @@ class Outgoing:
             self._board.handovers.not_reached(call.agent_id, call.offer_id, made, now)
         )
         self._ports.bus.publish(
-            OutgoingFailed(
-                call_id=call.call_id, agent_id=call.agent_id, outcome=outcome, reason=reason
-            )
+            OutgoingFailed(call_id=call.call_id, agent_id=call.agent_id, outcome=how, reason=reason)
         )
         # Whoever dialled at the phone hears its own tone for that.
         told = EndReason.NO_ANSWER if reason is EndReason.UNREACHABLE else reason

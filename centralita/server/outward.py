@@ -134,6 +134,7 @@ class Outward:
             await self.policy.foresee(
                 Wanted(leg_id=LegId(""), call_id=call_id, dialled=place.number, who=who)
             )
+            self.phones.check(place.number)
 
     def leads_nowhere(self, target: str) -> bool:
         """Whether it is a number outside, and there is no trunk to call it through."""
@@ -160,7 +161,7 @@ class Outward:
 def _sent_on(arrived: CallArrived) -> CallingParty:
     """A caller whom nobody in the house talks with any more. One of our phones is no caller."""
     if arrived.extension:
-        return CallingParty()
+        return CallingParty(caller=arrived.caller)
     return CallingParty(
         caller=arrived.caller,
         caller_name=arrived.caller_name,

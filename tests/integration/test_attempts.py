@@ -133,6 +133,32 @@ async def test_who_is_called_off_before_anybody_has_said_anything_is_over_at_onc
     assert other.inbox.empty()
 
 
+async def test_a_phone_is_offered_the_other_audio_while_its_page_rings_on(
+    stage: RealStage, providers: tuple[Party, Party]
+) -> None:
+    party, _ = providers
+    host, port = party.local
+    uri = f"sip:201@{host}:{port};also=page"
+    leg_id = await dial(stage, Attempt(uri=uri, encrypted=False), Attempt(uri=uri, encrypted=True))
+    first = [await party.receive_request("INVITE") for _ in range(2)]
+    phone, page = sorted(first, key=lambda invite: "~page" in invite.uri)
+    assert "~page" in page.uri and "~page" not in phone.uri
+    says(stage, party, page, 180)
+    says(stage, party, phone, 488)
+    await party.receive_request("ACK")
+    again = await party.receive_request("INVITE")
+    assert "~page" not in again.uri and "RTP/SAVP" in again.body
+    suite = _SUITE.search(again.body)
+    assert suite is not None
+    body = SDP.replace("RTP/AVP", "RTP/SAVP") + f"a=crypto:{suite[1]} {_KEY}\r\n"
+    worker = stage.settings.sip_address, stage.settings.sip_port
+    party.send(party.answer(again, 200, "OK", body=body), worker)
+    answered = await stage.log.next(LegAnswered, leg_id)
+    assert (answered.page, answered.encrypted) == ("", True)
+    cancel = await party.receive_request("CANCEL")
+    assert "~page" in cancel.uri
+
+
 @pytest.mark.parametrize("first", [False, True], ids=["plain first", "SRTP first"])
 async def test_audio_that_is_refused_is_offered_the_other_way(
     stage: RealStage, providers: tuple[Party, Party], first: bool

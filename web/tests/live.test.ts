@@ -228,6 +228,18 @@ test("a call that one makes is in hand while the phone still rings, and tells wh
   expect(apply(ended, conversation(4, "dialling"))?.unreached).toEqual({});
 });
 
+test("who is consulted and does not answer is told with the reason", () => {
+  const alone = after(snapshot, conversation(1, "held"), {
+    type: "third_not_reached",
+    seq: 2,
+    call_id: "call_1",
+    agent_id: "ana",
+    outcome: "no_such_number",
+  });
+  expect(conversationOf(alone, "ana")?.state).toBe("held");
+  expect(alone.unreached.ana?.outcome).toBe("no_such_number");
+});
+
 test("a colleague who is consulted has the call in hand, and it stays the other one's", () => {
   const asked = { ...offer(1), consultation: true, transferred_from: "leo" };
   const accepted: LiveMessage = {

@@ -22,6 +22,7 @@ from centralita.routing.conversations.events import (
     ConversationChanged,
     ConversationGone,
     RecordingPaused,
+    ThirdNotReached,
 )
 from centralita.routing.conversations.exchange import (
     AgentGone,
@@ -46,6 +47,7 @@ from centralita.routing.conversations.exchange import (
     sound,
     step,
 )
+from centralita.routing.conversations.outcomes import outcome
 from centralita.routing.conversations.ports import DeskPorts
 from centralita.routing.conversations.referring import Referring
 from centralita.routing.conversations.sounding import Sounding
@@ -391,7 +393,15 @@ class Desk:
             self._third_gone(x, reason)
 
     def _third_gone(self, x: Exchange, reason: EndReason) -> None:
+        third = x.third
         self._happened(x, ThirdGone(), how=self._consulting.refusal(reason))
+        if third is not None and not third.answered:
+            self._bus.publish(
+                ThirdNotReached(
+                    call_id=x.call_id, agent_id=x.agent_id, leg_id=third.leg_id,
+                    outcome=outcome(reason), reason=reason,
+                )
+            )  # fmt: skip
 
     def _happened(
         self, x: Exchange, event: Happening, how: OfferState = OfferState.WITHDRAWN

@@ -73,6 +73,17 @@ class ConsultationEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThirdNotReached(Event):
+    """Who was to be consulted did not answer; `outcome` is as in `OutgoingFailed`."""
+
+    call_id: CallId
+    agent_id: AgentId
+    leg_id: LegId
+    outcome: str
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConferenceStarted(Event):
     """Caller, agent and third party hear each other."""
 

@@ -86,7 +86,12 @@ class Dialler:
             if legs:
                 log.info(
                     "leg is dialled by another way",
-                    extra={"leg_id": leg.leg_id, "sip_code": sip_code, "attempt": after},
+                    extra={
+                        "leg_id": leg.leg_id,
+                        "sip_code": sip_code,
+                        "instead_of": leg.attempts[tried].way,
+                        "way": leg.attempts[after].way,
+                    },
                 )
                 self._follow(legs, leg.attempts, after)
                 return True
@@ -111,21 +116,21 @@ class Dialler:
             before = known.get(leg_id)
             if before is None or before is instead_of:
                 known[leg_id] = leg
+            offer = _offer(_from(attempt, self._worker.settings.domain), attempt, target.uri)
             try:
-                leg.makeCall(attempt.to or target.uri, _offer(_from(attempt, self._domain), attempt,
-                                                             target.uri))  # fmt: skip
+                leg.makeCall(attempt.to or target.uri, offer)
             except pj.Error as exc:
                 refused = exc.reason
                 self._worker.discard(leg)
-                if known[leg_id] is leg and before is None:
-                    del known[leg_id]
-                elif known[leg_id] is leg and before is not None:
+                if known[leg_id] is leg and before is not None:
                     known[leg_id] = before
+                elif known[leg_id] is leg:
+                    del known[leg_id]
             else:
                 legs.append(leg)
         living = instead_of.rivals if instead_of is not None else []
         for rival in living:
-            rival.rivals.extend(legs)
+            rival.rivals = [*(each for each in rival.rivals if each is not instead_of), *legs]
         for leg in legs:
             leg.rivals = [rival for rival in (*legs, *living) if rival is not leg]
             if instead_of is not None:
@@ -143,7 +148,10 @@ class Dialler:
     def _notice_silence(self, legs: Sequence[PjLeg]) -> None:
         for leg in legs:
             if leg.unheard and not leg.lost:
-                log.warning("nobody answers where the leg is dialled", extra={"leg_id": leg.leg_id})
+                log.warning(
+                    "nobody answers where the leg is dialled",
+                    extra={"leg_id": leg.leg_id, "way": leg.attempts[leg.tried].way},
+                )
                 leg.abandon(_SILENT)
 
     def _leg(self, target: Target, leg_id: LegId, call_id: CallId, attempt: Attempt) -> PjLeg:
@@ -156,10 +164,6 @@ class Dialler:
             peer=attempt.peer,
             page=target.page,
         )
-
-    @property
-    def _domain(self) -> str:
-        return self._worker.settings.domain
 
 
 def _from(attempt: Attempt, domain: str) -> str:

@@ -75,9 +75,23 @@ def test_the_trunk_that_is_for_the_number_comes_first_and_those_for_all_help_out
 def test_a_short_number_goes_only_where_it_is_known() -> None:
     trunks = [trunk("provider"), trunk("pbx", calls_to=("3XX", "30X"))]
     assert names(ways_out(Number(text="301"), trunks)) == ["pbx"]
-    assert names(ways_out(Number(text="112", emergency=True), trunks)) == ["provider"]
+    assert names(ways_out(Number(text="1004"), trunks)) == ["provider"]
     assert names(ways_out(Number(text="3011"), trunks)) == ["provider"]
     assert names(ways_out(MADRID, trunks)) == ["provider"]
+
+
+def test_an_emergency_goes_by_any_trunk_if_need_be() -> None:
+    emergency = Number(text="112", emergency=True)
+    trunks = [trunk("spain", calls_to=("+34",), priority=5), trunk("pbx", calls_to=("3XX",))]
+    assert names(ways_out(emergency, trunks)) == ["spain", "pbx"]
+    assert names(ways_out(emergency, [*trunks, trunk("all")])) == ["all", "spain", "pbx"]
+    assert ways_out(Number(text="1004"), trunks) == []
+
+
+def test_an_extension_is_shown_to_an_exchange_and_to_no_provider() -> None:
+    inside = CallingParty(caller="201")
+    assert said(trunk(), inside).caller == "201"
+    assert said(account(), inside).headers == {}
 
 
 def test_no_trunk_may_be_for_a_number() -> None:

@@ -17,6 +17,7 @@ from centralita.routing.conversations.events import (
     CallUnparked,
     ConsultationEnded,
     ConversationGone,
+    ThirdNotReached,
 )
 from centralita.routing.conversations.exchange import (
     Cancel,
@@ -385,6 +386,31 @@ async def test_a_colleague_who_was_only_asked_is_free_at_once_and_keeps_the_turn
     await talk.hear(caller="ana", ana="caller")
     (ended,) = talk.center.of(ConsultationEnded)
     assert ended.how == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [(EndReason.BUSY, "busy"), (EndReason.NO_SUCH_NUMBER, "no_such_number"),
+     (EndReason.LINE_DOWN, "line_down"), (EndReason.REJECTED, "failed")],
+)  # fmt: skip
+async def test_an_agent_is_told_why_a_number_to_consult_was_not_reached(
+    talk: Talk, reason: EndReason, outcome: str
+) -> None:
+    await talk.consults(OUTSIDE)
+    talk.center.control.refuses(await talk.outside(), reason)
+    await talk.center.until(lambda: bool(talk.center.of(ThirdNotReached)))
+    (told,) = talk.center.of(ThirdNotReached)
+    assert (told.agent_id, told.outcome, told.reason) == ("ana", outcome, reason)
+    talk.does(Resume())
+
+
+async def test_who_has_answered_and_leaves_was_reached(talk: Talk) -> None:
+    await talk.consults(ToAgent(agent_id=AgentId("bea")))
+    leg = await talk.bea.answers()
+    await talk.hear(caller="music.wav", ana="bea")
+    talk.center.control.hangs_up(leg)
+    await talk.hear(caller="music.wav", ana="silence")
+    assert talk.center.of(ThirdNotReached) == []
 
 
 @pytest.mark.parametrize("reason", [EndReason.BUSY, EndReason.DECLINED, EndReason.NO_ANSWER])

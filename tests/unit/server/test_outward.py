@@ -164,6 +164,19 @@ async def test_without_a_trunk_an_agent_is_told_so_before_anything_rings(
         await lines.foresee(number, call_id=CallId("call_1"), agent_id=ANA)
 
 
+async def test_a_number_that_no_trunk_is_for_is_refused_before_anybody_is_sent_there(
+    tmp_path: Path,
+) -> None:
+    office = Office(tmp_path, ACME + "calls_to = +34, 3XX")
+    await office.outward.foresee("911234567", CallId("call_1"), ANA)
+    for number in ("+33142345678", "1004"):
+        with pytest.raises(InvalidInput, match="name its beginning in calls_to"):
+            await office.outward.foresee(number, CallId("call_1"), ANA)
+        with pytest.raises(InvalidInput):
+            await office.opens(number)
+    assert office.policy.withdrawn == ["leg_2", "leg_2"]
+
+
 async def test_a_call_is_on_the_account_of_the_agent_who_made_or_sent_it(office: Office) -> None:
     await office.opens("911234567", agent_id=ANA)
     await office.opens("911234567", extension="201")

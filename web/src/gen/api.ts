@@ -1819,7 +1819,7 @@ export interface components {
             /** @enum {unknown} */
             type: "live_hearing";
         };
-        LiveMessage: components["schemas"]["Snapshot"] | components["schemas"]["AgentChanged"] | components["schemas"]["AgentGone"] | components["schemas"]["QueueChanged"] | components["schemas"]["CallChanged"] | components["schemas"]["CallGone"] | components["schemas"]["OfferMade"] | components["schemas"]["OfferGone"] | components["schemas"]["Conversation"] | components["schemas"]["ConversationGone"] | components["schemas"]["Parked"] | components["schemas"]["ParkedGone"] | components["schemas"]["LiveTranscript"] | components["schemas"]["LiveSaid"] | components["schemas"]["LiveHearing"] | components["schemas"]["LiveTranscriptGone"] | components["schemas"]["WrapUpStarted"] | components["schemas"]["WrapUpEnded"] | components["schemas"]["TaskChanged"] | components["schemas"]["MessageChanged"];
+        LiveMessage: components["schemas"]["Snapshot"] | components["schemas"]["AgentChanged"] | components["schemas"]["AgentGone"] | components["schemas"]["QueueChanged"] | components["schemas"]["CallChanged"] | components["schemas"]["CallGone"] | components["schemas"]["OfferMade"] | components["schemas"]["OfferGone"] | components["schemas"]["Conversation"] | components["schemas"]["ConversationGone"] | components["schemas"]["ThirdNotReached"] | components["schemas"]["Parked"] | components["schemas"]["ParkedGone"] | components["schemas"]["LiveTranscript"] | components["schemas"]["LiveSaid"] | components["schemas"]["LiveHearing"] | components["schemas"]["LiveTranscriptGone"] | components["schemas"]["WrapUpStarted"] | components["schemas"]["WrapUpEnded"] | components["schemas"]["TaskChanged"] | components["schemas"]["MessageChanged"];
         /**
          * @description A saying is new or has changed. A final one without text is to be taken away.
          *
@@ -2568,6 +2568,19 @@ export interface components {
             language: string;
             /** @default  */
             subject?: string;
+        };
+        /**
+         * @description Whom the agent wanted to consult did not answer; `outcome` is as in `conversation_gone`. The
+         *     customer still waits.
+         */
+        ThirdNotReached: {
+            agent_id: string;
+            call_id: string;
+            outcome: string;
+            /** @default 0 */
+            seq: number;
+            /** @enum {unknown} */
+            type: "third_not_reached";
         };
         /** @description Whom an agent consults. */
         ThirdParty: {

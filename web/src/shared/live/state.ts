@@ -31,8 +31,8 @@ export interface LiveState {
   readonly tasks: Table<Task>;
   /** The last offer that each agent accepted: it holds what the pop knew, for the talk after it. */
   readonly accepted: Table<Offer>;
-  /** The last call of each agent's own making that reached nobody, and why. */
-  readonly unreached: Table<Of<"conversation_gone">>;
+  /** Whom each agent called last, or wanted to consult, and why nobody was reached. */
+  readonly unreached: Table<Of<"conversation_gone"> | Of<"third_not_reached">>;
   /** The last message to a customer that has gone, or has not. */
   readonly moved: Of<"message"> | null;
   /** The last offer that ended in another way than accepted. */
@@ -122,6 +122,8 @@ export function apply(state: LiveState, message: LiveMessage): LiveState | null 
             ? next.unreached
             : put(next.unreached, message.agent_id, message),
       };
+    case "third_not_reached":
+      return { ...next, unreached: put(next.unreached, message.agent_id, message) };
     case "parked":
       return { ...next, parked: put(next.parked, message.slot, message) };
     case "parked_gone":
