@@ -79,7 +79,7 @@ class MediaConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkConfig:
-    """A line to the telephone network, `[trunk:NAME]`. Port 0 is the usual one of `transport`."""
+    """A line to the telephone network, `[trunk:NAME]`. Port 0: none is named."""
 
     name: str
     addresses: tuple[str, ...] = setting((), values.networks)

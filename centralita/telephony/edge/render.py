@@ -136,6 +136,11 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def place(host: str, port: int) -> str:
+    """A host and port as they stand in a URI; without a port DNS is asked for it."""
+    return f"{bracketed(host)}:{port}" if port else bracketed(host)
+
+
 def workers_list(config: EdgeConfig) -> str:
     """The dispatcher's list: set 1 is the media workers; those that retire get no new calls."""
     uris = {worker_uri(address): _TAKES_CALLS for address in config.workers}
@@ -267,7 +272,7 @@ def registrations_table(
         account = trunk.registration
         if account is None:
             continue
-        registrar = f"{bracketed(account.registrar)}:{account.port}"
+        registrar = place(account.registrar, account.port)
         row = {
             "id": str(number),
             "l_uuid": tokens[trunk.name],
