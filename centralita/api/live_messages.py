@@ -128,7 +128,8 @@ class Conversation(Message, tag="conversation", frozen=True, kw_only=True):
     """What an agent does with a call. Goes to that agent's pages and to supervisors.
 
     `with_` is whom the agent talks to, or would, were the one not held. While `dialling`, the
-    number outside, or first the agent's own phone, rings.
+    number outside, or first the agent's own phone, rings. From those who are `unheard` no sound
+    comes any more: their line, phone or network has died.
     """
 
     call_id: str
@@ -139,11 +140,14 @@ class Conversation(Message, tag="conversation", frozen=True, kw_only=True):
     third: ThirdParty | None = None
     recording: Literal["on", "paused", "off"]
     since: Time
+    unheard: tuple[Literal["caller", "third", "agent"], ...] = ()
 
 
 class ConversationGone(Message, tag="conversation_gone", frozen=True, kw_only=True):
     """The agent has no part in it any more. `outcome` says why a number that was called never
-    answered: busy, no_answer, failed."""
+    answered: busy, no_answer, unavailable (it is there and cannot be rung now), no_such_number,
+    line_down (the trunk does not work), line_refused (it does not take our call), failed,
+    cancelled, agent_no_answer."""
 
     call_id: str
     agent_id: str

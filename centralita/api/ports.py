@@ -103,6 +103,10 @@ class HouseControl(Protocol):
         starting) is told as soon as it can be."""
         ...
 
+    async def forget_spoken(self) -> None:
+        """Remove the sound of what was said to single callers, with their names and numbers."""
+        ...
+
     async def show_out(self) -> None:
         """End what a session or token kept open that is good no more. As above, what cannot be
         done at once is done soon."""

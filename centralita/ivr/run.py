@@ -9,6 +9,7 @@ from datetime import datetime
 from textwrap import shorten
 
 from centralita.core.events import Event
+from centralita.ivr import ahead
 from centralita.ivr.flow import Flow, Node, Scene, Step, Variables
 from centralita.ivr.nodes import Enqueue, HangUp, Voicemail
 from centralita.ivr.signals import Command, EndCall, Failed, PlayPrompts, Quiet
@@ -54,7 +55,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowRun:
-    """The state of one run. `over` once EndCall has been given."""
+    """The state of one run. `over` once EndCall has been given; `ahead` are keys that have been
+    pressed for a question that is still to come.
+
+    `in_vain`: the caller has asked for a person, a message or an answer, and has not got it since.
+    `sought` is the queue that the caller was last sent to.
+    """
 
     flow: Flow
     library: Mapping[str, Flow]
@@ -65,8 +71,22 @@ class FlowRun:
     path: tuple[PathStep, ...] = ()
     faults: int = 0
     over: bool = False
+    ahead: str = ""
     default_queue: str = ""
     emergency: Mapping[str, Node] = field(default_factory=dict)
+    in_vain: bool = False
+    sought: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """What the way was if the call ended now: the flow's own word, `hung_up` if it has none,
+        and `unserved` where it says "self_service" to somebody who came in vain."""
+        node = _find(self, self.node)
+        if self.over:
+            word = (self.path[-1].note if self.path else "") or "ended"
+        else:
+            word = (node.left_by_caller() if node is not None else "") or "hung_up"
+        return "unserved" if word == "self_service" and self.in_vain else word
 
 
 Outcome = tuple[FlowRun, tuple[Command, ...]]
@@ -102,7 +122,7 @@ def step(run: FlowRun, event: Event, now: datetime) -> Outcome:
 def jump(run: FlowRun, flow: Flow, node: str, now: datetime) -> Outcome:
     """An agent sends the caller into a flow, at `node` or at its beginning: no way leads back."""
     known = {**flow.variables, **run.variables}
-    run = replace(run, flow=flow, stack=(), variables=known)
+    run = replace(run, flow=flow, stack=(), variables=known, ahead="")
     return follow(run, Step(goto=node or flow.start), now)
 
 
@@ -119,8 +139,12 @@ def follow(
     for _ in range(_MAX_HOPS):
         commands += reaction.commands
         run = _noted(run, reaction)
+        if reaction.met is not None:
+            run = replace(run, in_vain=not reaction.met)
         if reaction.assign:
             run = replace(run, variables={**run.variables, **reaction.assign})
+        if reaction.ahead:
+            run = replace(run, ahead=ahead.kept(run.ahead, reaction.ahead))
         if reaction.fault:
             run, reaction, quiet = _fault(run, reaction.fault, now)
             commands += quiet
@@ -188,9 +212,12 @@ def _enter(run: FlowRun, name: str, now: datetime) -> tuple[FlowRun, Step]:
         return run, Step(fault=f"there is no node {name}")
     kind = str(type(node).__struct_config__.tag)
     here = PathStep(at=now, flow=run.flow.name, node=name, kind=kind)
-    run = replace(run, node=name, node_state=None, path=(*run.path, here))
+    sought = next((queue for _, queue in node.queues()), run.sought)
+    run = replace(run, node=name, node_state=None, path=(*run.path, here), sought=sought)
+    scene = _scene(run, now)
     try:
-        return run, node.enter(_scene(run, now))
+        step, left = ahead.taken(node, node.enter(scene), run.ahead, scene)
+        return replace(run, ahead=left), step
     except Exception as exc:  # as in `step`
         return run, Step(fault=f"{type(exc).__name__}: {exc}")
 
@@ -201,7 +228,10 @@ def _fault(run: FlowRun, what: str, now: datetime) -> tuple[FlowRun, Step, tuple
     Each fault goes one further, so that the ways out cannot loop among themselves.
     """
     failed = PathStep(at=now, flow=run.flow.name, node=run.node, kind="fault", note=what)
-    run = replace(run, faults=run.faults + 1, node_state=None, path=(*run.path, failed))
+    run = replace(
+        run, faults=run.faults + 1, node_state=None, ahead="", path=(*run.path, failed),
+        in_vain=True,
+    )  # fmt: skip
     quiet = (Quiet(),)
     if run.faults == 1 and run.flow.fault and run.flow.fault != run.node:
         return run, Step(goto=run.flow.fault), quiet

@@ -19,6 +19,7 @@ from centralita.telephony.call import (
     LegAnswered,
     LegEnded,
     LegEvent,
+    LegRinging,
     NoSuchLeg,
     TelephonyError,
 )
@@ -39,7 +40,7 @@ class Transfer:
         self._arrived = arrived
         self._ports = ports
         self._flow = flow
-        self._by_agent = False
+        self._by_agent = self._early = False
         self._left_alone_at: datetime | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = Tasks(f"transfer {arrived.call_id}")
@@ -53,9 +54,9 @@ class Transfer:
         """
         self._by_agent = self._by_agent or by_agent
         leg_id = LegId(new_id("leg"))
-        self.leg_id, self.answered = leg_id, False
+        self.leg_id, self.answered, self._early = leg_id, False, False
         try:
-            uri, peer = await self._ports.targets.open(
+            attempts = await self._ports.targets.open(
                 order.target,
                 arrived=self._arrived,
                 leg_id=leg_id,
@@ -70,11 +71,8 @@ class Transfer:
             await self._ports.control.dial(
                 self._arrived.call_id,
                 leg_id,
-                uri,
+                attempts,
                 beside=self._arrived.leg_id,
-                caller=self._arrived.caller,
-                caller_name=self._arrived.caller_name,
-                peer=peer,
             )
         except BaseException as exc:
             self._ports.targets.withdraw(leg_id)
@@ -110,6 +108,8 @@ class Transfer:
                 await self._ports.control.bridge(self._arrived.leg_id, leg_id)
                 if self._by_agent:
                     self.tell_answered(leg_id)
+            case LegRinging(leg_id=leg_id, early=early) if not self.answered:
+                await self._rings(leg_id, early)
             case LegEnded() if self.answered and not self._just_left():
                 with contextlib.suppress(TelephonyError):
                     await self._ports.control.hang_up(
@@ -120,6 +120,17 @@ class Transfer:
             case _:
                 pass
         return ""
+
+    async def _rings(self, leg_id: LegId, early: bool) -> None:
+        """The caller hears the other network's sound, if it sends some, or else our own."""
+        heard, self._early = self._early, early
+        with contextlib.suppress(CentralitaError):
+            if early:
+                await self._ports.control.hear_early(self._arrived.leg_id, leg_id)
+            elif heard:
+                await self._ports.control.unbridge(self._arrived.leg_id)
+                ringing = await self._ports.prompts.ringing()
+                await self._ports.control.play(self._arrived.leg_id, [ringing], loop=True)
 
     def tell_answered(self, leg_id: LegId) -> None:
         """The caller talks with whom an agent has sent the call to."""

@@ -44,6 +44,7 @@ from centralita.routing.notes import NOTE, QueueNote, write_note
 from centralita.routing.offer import Offer, OfferState
 from centralita.routing.ordered import Deadlines
 from centralita.routing.queue import QueuedCall
+from centralita.telephony.attempts import to_phone
 from centralita.telephony.call import (
     CallControl,
     DialError,
@@ -66,6 +67,9 @@ log = logging.getLogger(__name__)
 
 _REFUSALS = {
     EndReason.UNREACHABLE: OfferState.UNREACHABLE,
+    EndReason.NO_SUCH_NUMBER: OfferState.UNREACHABLE,
+    EndReason.LINE_DOWN: OfferState.UNREACHABLE,
+    EndReason.LINE_REFUSED: OfferState.UNREACHABLE,
     EndReason.REJECTED: OfferState.UNREACHABLE,
     EndReason.BUSY: OfferState.DECLINED,
     EndReason.DECLINED: OfferState.DECLINED,
@@ -263,6 +267,10 @@ class Dispatcher:
         """The legs of agents and of those whom they consult, ringing or talking."""
         return frozenset(self._legs) | self.desk.legs
 
+    def is_agents(self, leg_id: LegId) -> bool:
+        """Whether the leg is an agent's, ringing or talking."""
+        return leg_id in self._legs
+
     def choose_status(self, agent_id: AgentId, status: AgentStatus, reason: str) -> None:
         """The agent, or a supervisor, chose a status."""
         self.carry_out(self.board.choose_status(agent_id, status, reason, self._clock.now()))
@@ -271,6 +279,11 @@ class Dispatcher:
         """A phone registered or went away."""
         for agent_id in self.board.at_extension(extension):
             self.carry_out(self.board.registration(agent_id, registered, self._clock.now()))
+
+    def phone_lost(self, extension: str) -> None:
+        """A phone that went away has not come back."""
+        for agent_id in self.board.at_extension(extension):
+            self.carry_out(self.board.phone_lost(agent_id, self._clock.now()))
 
     def finish_wrap_up(self, agent_id: AgentId) -> None:
         """The agent is done writing up."""
@@ -315,11 +328,10 @@ class Dispatcher:
                 self.carry_out(
                     self.board.agent_leg_ended(offer_id, how, now, broken=reason in _BROKEN)
                 )
-            case (
-                LegHeld(leg_id=leg_id, call_id=call_id, held=held)
-                | LegSilent(leg_id=leg_id, call_id=call_id, silent=held)
-            ):
+            case LegHeld(leg_id=leg_id, call_id=call_id, held=held):
                 self.desk.phone_holds(call_id, leg_id, held)
+            case LegSilent():
+                self.desk.fell_silent(event)
             case TransferRequested(call_id=call_id):
                 self.desk.asked(call_id, event)
             case _:
@@ -332,6 +344,8 @@ class Dispatcher:
                 self.carry_out(self.board.caller_gone(call_id, self._clock.now()))
             case DigitReceived(call_id=call_id, digit=digit):
                 self.carry_out(self.board.key_pressed(call_id, digit, self._clock.now()))
+            case LegSilent():
+                self.desk.fell_silent(event)
             case PlaybackEnded(call_id=call_id, how=PlaybackEnd.COMPLETED) if not caller.talking:
                 self._tasks.spawn(self._music(caller.call), name=f"music {call_id}")
             case _:
@@ -474,17 +488,13 @@ class Dispatcher:
             await self._end_leg(offer.offer_id)
 
     async def _dial(self, action: RingAgent, leg_id: LegId, caller: str, name: str) -> None:
-        uri, peer = self._phones.find(action.extension)
-        await self._control.dial(
-            action.call.call_id,
-            leg_id,
-            uri,
-            beside=action.call.leg_id,
+        attempts = to_phone(
+            self._phones.find(action.extension),
             caller=caller,
             caller_name=name,
             headers={"X-Centralita-Call": action.call.call_id},
-            peer=peer,
         )
+        await self._control.dial(action.call.call_id, leg_id, attempts, beside=action.call.leg_id)
 
     def _not_rung(self, offer_id: OfferId) -> None:
         """No phone rang, by a fault of ours: nobody's break, and another try in a moment."""

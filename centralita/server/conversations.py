@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from centralita.api import live_messages as live
 from centralita.api.schemas import oncall as o
 from centralita.core.errors import Unavailable
-from centralita.core.ids import AgentId, CallId, QueueId
+from centralita.core.ids import AgentId, CallId, LegId, QueueId
 from centralita.core.refusals import Refusal
 from centralita.recordings.recorder import Recorder
 from centralita.routing.conversations.desk import Desk
@@ -168,7 +168,17 @@ def shown(x: Exchange) -> live.Conversation:
         third=_third(x, x.third) if x.third is not None else None,
         recording=x.recording.value,
         since=x.since,
+        unheard=_unheard(x),
     )
+
+
+def _unheard(x: Exchange) -> tuple[Literal["caller", "third", "agent"], ...]:
+    places: list[tuple[Literal["caller", "third", "agent"], LegId | None]] = [
+        ("caller", x.caller_leg),
+        ("third", x.third.leg_id if x.third is not None else None),
+        ("agent", x.agent_leg),
+    ]
+    return tuple(name for name, leg_id in places if leg_id in x.silent)
 
 
 def _third(x: Exchange, third: Third) -> live.ThirdParty:

@@ -15,9 +15,12 @@ from centralita.asr.vosk.pool import VoskPool
 from centralita.channels.postman import Postman
 from centralita.core.bus import Bus
 from centralita.core.events import Event
+from centralita.core.landlock import landlock_version
 from centralita.outbound.gate import Gate
 from centralita.recordings.recorder import Recorder
 from centralita.server.call_log import CallLog
+from centralita.server.confinement import Confinement
+from centralita.server.message_alert import MessageAlert
 from centralita.server.supervision import ProcessKeeper
 from centralita.server.trunks import Trunks
 from centralita.store.store import Store
@@ -42,8 +45,12 @@ class HealthCheck:
         recorder: Recorder,
         outbound: Gate,
         postman: Postman,
+        confinement: Confinement,
+        message_alert: MessageAlert,
         trunks: Trunks,
     ) -> None:
+        self._message_alert = message_alert
+        self._confinement = confinement
         self._trunks = trunks
         self._link = link
         self._pool = pool
@@ -66,7 +73,7 @@ class HealthCheck:
         )
         takes_calls = bool(self._link.workers) and edge.ok and not self.draining
         recordings, outbound = self._recordings(), self._calls_out()
-        messages = messages_out(self._postman)
+        messages = messages_out(self._postman, self._message_alert)
         trunks = self._trunks.part()
         good = (
             takes_calls
@@ -89,7 +96,16 @@ class HealthCheck:
             recordings=recordings,
             outbound=outbound,
             messages=messages,
+            sandbox=self._sandbox(),
             trunks=trunks,
+        )
+
+    def _sandbox(self) -> s.Part:
+        """Calls can be taken without: it is told, and no alarm."""
+        return s.Part(
+            ok=True,
+            message=self._confinement.trouble,
+            detail={"landlock": landlock_version()},
         )
 
     def _calls_out(self) -> s.Part:
@@ -169,16 +185,26 @@ class HealthCheck:
         )
 
 
-def messages_out(postman: Postman) -> s.Part:
-    """Whether what agents write goes out, on the channels that have a server."""
-    troubles = sorted(postman.troubles.items())
+def messages_out(postman: Postman, alert: MessageAlert | None = None) -> s.Part:
+    """Whether what agents write goes out, on the channels that have a server; and whether it is
+    more than anybody expects."""
+    troubles = [
+        f"no {channel} has gone since {one.since.isoformat(timespec='seconds')} "
+        f"({one.trouble.value}); see [{channel}]"
+        for channel, one in sorted(postman.troubles.items())
+    ]
+    many = (
+        [
+            f"{written} messages by {channel.value} were written today, "
+            f"{alert.thresholds[channel]} are told of; see [outbound]"
+            for channel, written in alert.over.items()
+        ]
+        if alert is not None
+        else []
+    )
     return s.Part(
-        ok=not troubles,
-        message="; ".join(
-            f"no {channel} has gone since {one.since.isoformat(timespec='seconds')} "
-            f"({one.trouble.value}); see [{channel}]"
-            for channel, one in troubles
-        ),
+        ok=not troubles and not many,
+        message="; ".join(troubles + many),
         detail={"sends": [name for name in ("email", "sms") if postman.sends(name)]},
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from centralita.core.clock import Clock, SteadyClock
 from centralita.core.errors import Unavailable
 from centralita.core.events import Event
+from centralita.core.process import ProcessSpec
 from centralita.core.tasks import Tasks
 from centralita.server.supervision import ProcessKeeper
 from centralita.store.records import AgentRecord
@@ -41,10 +42,12 @@ class HouseEdge:
         config: EdgeConfig,
         supervisor: ProcessKeeper,
         publish: Callable[[Event], None],
+        confine: Callable[[ProcessSpec], ProcessSpec] = lambda spec: spec,
         clock: Clock | None = None,
         lookup: Lookup | None = None,
     ) -> None:
         self._config = config
+        self._confine = confine
         self._supervisor = supervisor
         self._edge = Edge(config, lookup)
         self._stale_sources = False
@@ -61,7 +64,7 @@ class HouseEdge:
     async def start(self, agents: Iterable[AgentRecord]) -> None:
         """Start Kamailio, or tell the one that is at work who the phones and workers are now."""
         phones = _phones_of(agents)
-        spec = self._edge.spec()
+        spec = self._confine(self._edge.spec())
         if self._supervisor.pid(spec.name) is None:
             self._gone |= await self._edge.prepare(phones)
         else:

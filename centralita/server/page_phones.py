@@ -115,7 +115,10 @@ class PagePhones:
         for leg in kept:
             if leg.page and leg.answered and leg.ended is None:
                 self._legs[leg.leg_id] = PageLeg(
-                    leg_id=leg.leg_id, call_id=leg.call_id, extension=leg.page
+                    leg_id=leg.leg_id,
+                    call_id=leg.call_id,
+                    extension=leg.page,
+                    silent_at=self._now() if leg.silent else None,
                 )
         self._tasks.keep(self._give_up, name="give up pages")
 

@@ -46,6 +46,7 @@ def worker_settings(config: Config) -> tuple[WorkerSettings, ...]:
             srtp=media.srtp,
             max_calls=media.max_calls,
             rtp_timeout=media.rtp_timeout.total_seconds(),
+            silence_timeout=media.silence_timeout.total_seconds(),
         )
         for number, (host, port) in enumerate(worker_addresses(config))
     )
@@ -116,11 +117,15 @@ def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
     proxy = trunk.proxy or trunk.registrar
     if proxy is not None:
         proxy = proxy[0], _port(proxy, trunk.transport)
+    outbound_proxy = trunk.outbound_proxy
+    if outbound_proxy is not None:
+        outbound_proxy = outbound_proxy[0], _port(outbound_proxy, trunk.transport)
     return EdgeTrunk(
         name=trunk.name,
         addresses=trunk.addresses,
         asserted=trunk.caller_id == "asserted",
         proxy=proxy,
+        outbound_proxy=outbound_proxy,
         transport=trunk.transport,
         number_from=trunk.number_from,
         tls_ca=trunk.tls_ca,

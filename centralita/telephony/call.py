@@ -12,6 +12,7 @@ from typing import Protocol
 from centralita.core.errors import CentralitaError
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, PlaybackId, WorkerId
+from centralita.telephony.attempts import Attempt
 
 
 class TelephonyError(CentralitaError):
@@ -33,7 +34,13 @@ class NoSuchLeg(TelephonyError):
 
 
 class EndReason(StrEnum):
-    """Why a leg ended. The first eight are ours to choose; the others are observed."""
+    """Why a leg ended. The first eight are ours to choose; the others are observed.
+
+    Of a phone or number that we dialled: `BUSY` and `DECLINED` are what somebody there said,
+    `NO_ANSWER` that it rang in vain, `UNREACHABLE` that it is there and cannot be rung now,
+    `NO_SUCH_NUMBER` that it is not there. `LINE_DOWN` is that the way to it does not work, and
+    `LINE_REFUSED` that a trunk does not take the call from us.
+    """
 
     FLOW_ENDED = "flow_ended"
     CONVERSATION_ENDED = "conversation_ended"
@@ -49,6 +56,9 @@ class EndReason(StrEnum):
     DECLINED = "declined"
     NO_ANSWER = "no_answer"
     UNREACHABLE = "unreachable"
+    NO_SUCH_NUMBER = "no_such_number"
+    LINE_DOWN = "line_down"
+    LINE_REFUSED = "line_refused"
     REJECTED = "rejected"
     MEDIA_TIMEOUT = "media_timeout"
     WORKER_LOST = "worker_lost"
@@ -114,7 +124,13 @@ class CallArrived(LegEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegRinging(LegEvent):
-    """The phone that we dialled rings (180 or 183)."""
+    """The phone that we dialled rings (180 or 183); again when `early` changes.
+
+    With `early` its network sends sound before the answer, such as "this number is not in service":
+    see `hear_early`.
+    """
+
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,10 +202,15 @@ class LegHeld(LegEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegSilent(LegEvent):
-    """No audio comes from a page any more, or it comes again: it was closed, is being loaded anew,
-    or its network is gone. A page that talks or listens always sends."""
+    """No audio comes from the other side any more, or it comes again.
+
+    A page that talks or listens always sends; `page` is as in LegAnswered. It was closed, is being
+    loaded anew, or its network is gone. Of a phone or trunk it is told only while it has part in a
+    conversation, and when neither audio nor reports come for longer (`silence_timeout`).
+    """
 
     silent: bool
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +247,8 @@ class KeptLeg:
     """A leg that a media worker held, or saw end, while there was no brain to tell.
 
     `notes` are what the brain before us had the worker remember. `other` is the peer, or one of
-    them. `recording` is the file that is being written, or empty. `page` is as in LegAnswered.
+    them. `recording` is the file that is being written, or empty. `page` is as in LegAnswered;
+    `silent` says that LegSilent was told last.
     `ended` is how the leg ended, when it did.
     """
 
@@ -237,6 +259,7 @@ class KeptLeg:
     other: LegId | None = None
     recording: str = ""
     page: str = ""
+    silent: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
     ended: LegEnded | None = None
 
@@ -318,22 +341,16 @@ class CallControl(Protocol):
         self,
         call_id: CallId,
         leg_id: LegId,
-        target: str,
+        attempts: Sequence[Attempt],
         *,
         beside: LegId | None,
-        caller: str,
-        caller_name: str = "",
-        headers: Mapping[str, str] | None = None,
-        peer: str = "",
     ) -> None:
-        """Start an outgoing leg to the SIP URI `target`, in the worker that holds the leg `beside`,
-        or, for the first leg of a call, in the one that has the fewest.
+        """Start an outgoing leg by the first of `attempts` that can be sent, in the worker that
+        holds the leg `beside`, or, for the first leg of a call, in the one that has the fewest.
 
-        The caller of this method chooses `leg_id`, so as to know the leg before its first event.
-        `peer` is the IP address the phone is known to be at, if any: the offer then names the
-        address of ours that it can reach. A target may stand for several phones
-        (`worker.targets`): all ring, and the leg is the one that answers first. Raises DialError
-        when the leg cannot even be started.
+        The caller of this method chooses `leg_id`, so as to know the leg before its first event. An
+        attempt whose way turns out to be closed is followed by the next (`attempts.following`),
+        without a word: the leg ends with the last. Raises DialError when it cannot even be started.
         """
         ...
 
@@ -356,6 +373,11 @@ class CallControl(Protocol):
         As `bridge`: it stops their playbacks. LegsBridged comes for each leg and each that it did
         not hear before.
         """
+        ...
+
+    async def hear_early(self, leg_id: LegId, other: LegId) -> None:
+        """Let a leg hear what the network of `other` sends before that one answers, and not the
+        other way round; stops its playback. Ends with `unbridge`, `join`, or one of the two."""
         ...
 
     async def unbridge(self, leg_id: LegId) -> None:

@@ -146,10 +146,14 @@ class Post:
 
 @dataclass
 class TheHouse:
-    """Shows out whoever must leave, and counts how often the directory was read again."""
+    """Shows out whoever must leave, and counts how often the rest was asked for."""
 
     eviction: Eviction
     read: int = 0
+    spoken_forgotten: int = 0
+
+    async def forget_spoken(self) -> None:
+        self.spoken_forgotten += 1
 
     async def take_changes(self) -> None:
         self.read += 1
@@ -203,6 +207,7 @@ def healthy() -> s.Health:
         recordings=fine,
         outbound=fine,
         messages=fine,
+        sandbox=fine,
         trunks=fine,
     )
 

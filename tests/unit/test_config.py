@@ -183,6 +183,25 @@ def test_values_arrive_with_their_types(tmp_path: Path) -> None:
             "known, or a registrar",
         ),
         (
+            "[trunk:acme]\naddresses = 192.0.2.1\noutbound_proxy = sbc.example.org",
+            "sip.conf:3 [trunk:acme] outbound_proxy: it is on the way to a proxy or registrar; "
+            "name one",
+        ),
+        (
+            "[trunk:acme]\naddresses = 192.0.2.1\ncalls_to = 3??",
+            'sip.conf:3 [trunk:acme] calls_to: "3??" is neither the beginning of a number nor a '
+            "short one; write +34 or 3XX",
+        ),
+        (
+            "[trunk:acme]\naddresses = 192.0.2.1\nnumber = mine",
+            'sip.conf:3 [trunk:acme] number: "mine" is not a number; write +34911234567',
+        ),
+        (
+            "[trunk:acme]\naddresses = 192.0.2.1\nfrom_user = us@here",
+            'sip.conf:3 [trunk:acme] from_user: "us@here" is not a user name for SIP; '
+            "write what stands before the @",
+        ),
+        (
             "[trunk:acme]\nregistrar = sip.example.org\nusername = us",
             "sip.conf:2 [trunk:acme] registrar: registering needs username and password_file",
         ),

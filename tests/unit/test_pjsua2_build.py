@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "deploy" / "pjsua2"
 
@@ -26,12 +28,15 @@ def _build(tmp_path: Path, *, without: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "patch", ["07-rtp-source-lock.patch", "11-info-options.patch", "13-sdes-mki.patch"]
+)
 def test_a_patch_that_calls_depend_on_fails_the_build_when_it_does_not_apply(
-    tmp_path: Path,
+    tmp_path: Path, patch: str
 ) -> None:
-    done = _build(tmp_path, without="07")
+    done = _build(tmp_path, without=patch[:2])
     assert done.returncode == 1
-    assert "07-rtp-source-lock.patch does not apply" in done.stderr
+    assert f"{patch} does not apply" in done.stderr
     assert "CENTRALITA_PJPROJECT=FILE" in done.stderr
 
 

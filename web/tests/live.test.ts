@@ -187,6 +187,7 @@ function conversation(seq: number, state: LiveConversation["state"] = "talking")
     third: null,
     recording: "on",
     since: NOON,
+    unheard: [],
   };
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { keyOf, placesFor, targetOf, typedNumber } from "../src/agent/oncall/directory";
 import type { Directory } from "../src/agent/oncall/directory";
-import { situation, thirdName } from "../src/agent/oncall/words";
+import { silence, situation, thirdName } from "../src/agent/oncall/words";
 import type { Agent } from "../src/shared/api";
 import { es } from "../src/shared/i18n/es";
 import type { LiveConversation, LiveQueue } from "../src/shared/live";
@@ -91,6 +91,7 @@ function conversation(change: Partial<LiveConversation>): LiveConversation {
     third: null,
     recording: "on",
     since: NOON,
+    unheard: [],
     ...change,
   };
 }
@@ -112,6 +113,15 @@ test("each situation has a sentence of its own", () => {
   expect(new Set(sentences).size).toBe(all.length);
   const named = all.filter((one) => one.third !== null);
   expect(named.every((one) => es[situation(one).key].includes("{third}"))).toBe(true);
+});
+
+test("who is not heard any more is told, the agent's own phone first", () => {
+  expect(silence(conversation({}))).toBeNull();
+  const told = (["agent", "caller", "third"] as const).map((one) =>
+    silence(conversation({ unheard: [one] })),
+  );
+  expect(new Set(told).size).toBe(3);
+  expect(silence(conversation({ unheard: ["caller", "agent"] }))).toBe("oncall.unheard.agent");
 });
 
 test("a third party goes by the name, else by the number", () => {

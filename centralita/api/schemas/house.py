@@ -86,9 +86,9 @@ class WorkerPart(Part, kw_only=True):
 class Health(Answer, kw_only=True):
     """`ok` when everything works, `degraded` when calls can be taken but something is missing,
     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-    outbound (calls to the outside, and what they cost today), messages (emails and SMS),
-    trunks. Who is neither signed in nor in `[http] metrics_from` reads of each part only whether it
-    is `ok`."""
+    outbound (calls to the outside, and what they cost today), messages (emails and SMS), sandbox
+    (whether child processes are kept from what is not theirs; never an alarm), trunks. Who is
+    neither signed in nor in `[http] metrics_from` reads of each part only whether it is `ok`."""
 
     status: Literal["ok", "degraded", "down"]
     version: str
@@ -99,6 +99,7 @@ class Health(Answer, kw_only=True):
     recordings: Part
     outbound: Part
     messages: Part
+    sandbox: Part
     trunks: Part
 
     def for_strangers(self) -> Health:
@@ -117,5 +118,6 @@ class Health(Answer, kw_only=True):
             recordings=bare(self.recordings),
             outbound=bare(self.outbound),
             messages=bare(self.messages),
+            sandbox=bare(self.sandbox),
             trunks=bare(self.trunks),
         )

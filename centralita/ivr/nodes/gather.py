@@ -13,6 +13,8 @@ from centralita.ivr.nodes.words import DIGITS, spoken_digits
 class Gather(Asking, frozen=True, tag="gather", kw_only=True):
     """Collect `minimum` to `maximum` digits into `variable`."""
 
+    takes_ahead = True
+
     variable: str
     next: str
     minimum: int = 1

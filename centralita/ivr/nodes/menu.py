@@ -23,6 +23,8 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Menu(Asking, frozen=True, tag="menu", kw_only=True):
     """Ask for a choice. `minimum_confidence` is below which words count as not understood."""
 
+    takes_ahead = True
+
     choices: list[Choice]
     speech: bool = True
     minimum_confidence: float = 0.5

@@ -10,7 +10,7 @@ from centralita.ivr.signals import KeyPressed, PlayPrompts, PromptsEnded, StopPr
 
 
 class Play(Node, frozen=True, tag="play"):
-    """Play prompts; with `barge_in`, any key skips them."""
+    """Play prompts; with `barge_in`, any key skips them, and belongs to the next question."""
 
     waits = True
 
@@ -28,8 +28,8 @@ class Play(Node, frozen=True, tag="play"):
         match event:
             case PromptsEnded():
                 return Step(goto=self.next)
-            case KeyPressed() if self.barge_in:
-                return Step(commands=(StopPrompts(),), goto=self.next, note="skipped")
+            case KeyPressed(digit=digit) if self.barge_in:
+                return Step(commands=(StopPrompts(),), goto=self.next, note="skipped", ahead=digit)
             case _:
                 return Step(state=state)
 

@@ -46,13 +46,15 @@ MAX_LISTENING_FAILURES = 2
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How often and how long to ask; part of every asking node.
 
-    `reprompt` is said instead of the node's prompt from the second try on.
+    `reprompt` is said instead of the node's prompt from the second try on. With `type_ahead`,
+    keys that were pressed in an announcement before count.
     """
 
     tries: int = 3
     timeout: Duration = Duration(seconds=5)
     max_speech: Duration = Duration(seconds=12)
     barge_in: bool = True
+    type_ahead: bool = True
     noinput: Prompts | None = None
     nomatch: Prompts | None = None
     reprompt: Prompts | None = None
@@ -198,7 +200,7 @@ def again(turn: Turn, retry: Retry, question: Ask, scene: Scene, give_up: str) -
     if state.tries >= turn.tries:
         why = "no_input" if retry.no_input else "no_match"
         if give_up:
-            return Step(goto=give_up, note=why)
+            return Step(goto=give_up, note=why, met=False)
         return Step(fault=f"no usable answer after {state.tries} tries ({why})")
     step = ask(turn, question, scene, replace(state, tries=state.tries + 1), retry.before)
     # A timer of the last try must not end this one.
@@ -215,6 +217,8 @@ class Asking(Node, frozen=True, kw_only=True):
     """The base of nodes that ask: what differs is the question and what counts as an answer."""
 
     waits = True
+    # Whether keys that were pressed before the question can be an answer.
+    takes_ahead: ClassVar[bool] = False
 
     prompt: Prompts
     turn: Turn = Turn()
@@ -240,7 +244,8 @@ class Asking(Node, frozen=True, kw_only=True):
         match advance(self.turn, state, event, scene):
             case Answered() as answer:
                 step = self.judge(answer, scene)
-                return replace(step, commands=answer.commands + step.commands)
+                chose = True if step.goto and step.met is None else step.met
+                return replace(step, commands=answer.commands + step.commands, met=chose)
             case Retry() as retry:
                 given_up = retry.state.failures >= MAX_LISTENING_FAILURES
                 way_out = self.unheard(retry) if given_up else None

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from centralita.core.errors import Conflict, NotFound
+from centralita.core.errors import CentralitaError, Conflict, NotFound
 from centralita.core.ids import AgentId, CallId, LegId
 from centralita.core.refusals import Refusal
 from centralita.routing.actions import Conversation
@@ -30,6 +30,7 @@ from centralita.routing.conversations.exchange import (
     Confer,
     Consult,
     Exchange,
+    FellSilent,
     HandOver,
     Happening,
     LetGo,
@@ -39,7 +40,9 @@ from centralita.routing.conversations.exchange import (
     Third,
     ThirdAnswered,
     ThirdGone,
+    ThirdRings,
     ToPerson,
+    agent_listens,
     sound,
     step,
 )
@@ -62,6 +65,7 @@ from centralita.telephony.call import (
     LegEvent,
     LegHeld,
     LegRinging,
+    LegSilent,
     TelephonyError,
     TransferRequested,
 )
@@ -81,6 +85,7 @@ class Desk:
         self._clock = ports.clock
         self._house = ports.dispatcher
         self._tasks = ports.tasks
+        self._tones = ports.tones
         self.sounding = Sounding(ports.control, ports.tasks, ports.tones.music, ports.tones.ringing)
         self._consulting = Consulting(ports, self._not_rung)
         self._referring = Referring(ports, self)
@@ -239,14 +244,21 @@ class Desk:
         match event:
             case LegEnded():
                 self._third_gone(x, event.reason)
-            case LegRinging() if third.own_leg is not None:
-                self._tell(self._control.ring(third.own_leg))
+            case LegRinging(early=early):
+                if third.own_leg is not None and early:
+                    self._tell(self._control.answer(third.own_leg, early=True))
+                elif third.own_leg is not None:
+                    self._tell(self._control.ring(third.own_leg))
+                if event.leg_id == third.leg_id:
+                    self._happened(x, ThirdRings(early))
             case LegAnswered(leg_id=leg_id) if leg_id == third.leg_id:
                 self._answered(x, third)
             case LegHeld(leg_id=leg_id, held=held):
                 self._happened(x, PhoneHolds(leg_id, held))
             case TransferRequested():
                 self.asked(x.call_id, event)
+            case LegSilent():
+                self.fell_silent(event)
             case _:
                 pass
 
@@ -255,6 +267,25 @@ class Desk:
         x = self.exchanges.get(call_id)
         if x is not None:
             self._happened(x, PhoneHolds(leg_id, held))
+
+    def fell_silent(self, event: LegSilent) -> None:
+        """No sound comes from a leg any more, or it comes again. Who listens to it is told."""
+        x = self.exchanges.get(event.call_id)
+        if x is None:
+            return
+        self._happened(x, FellSilent(event.leg_id, event.silent))
+        y = self.exchanges[event.call_id]
+        if event.silent and y != x and agent_listens(y, event.leg_id):
+            self._tasks.spawn(self._say_unheard(y), name=f"nobody is heard in {y.call_id}")
+
+    async def _say_unheard(self, x: Exchange) -> None:
+        talk = self._board.conversations.get(x.call_id)
+        language = talk.call.language if talk is not None else ""
+        try:
+            words = await self._tones.unheard(language)
+            await self._control.play(x.agent_leg, [words])
+        except CentralitaError as exc:
+            log.warning("agent is not told of a silent line", extra={"error": str(exc)})
 
     def agent_gone(self, call_id: CallId) -> bool:
         """The agent's leg is over. False when the board has to say what becomes of the caller."""

@@ -38,7 +38,8 @@ class Third:
 
     `offer_id` and `agent_id` are there for an agent of ours; `queue_id` says that it could be any
     agent of that queue. `own_leg` is the second call of a phone that consults by itself: it then
-    decides what it holds. `joined_at` is when the third was first heard by the caller.
+    decides what it holds. With `early` the third's network is heard before the answer. `joined_at`
+    is when the third was first heard by the caller.
     """
 
     leg_id: LegId
@@ -50,6 +51,7 @@ class Third:
     queue_id: QueueId | None = None
     own_leg: LegId | None = None
     answered: bool = False
+    early: bool = False
     phone_holds: bool = False
     joined_at: datetime | None = None
 
@@ -67,7 +69,8 @@ class Exchange:
 
     `with_third` tells, while consulting, whom the agent talks to; the other one hears music.
     `phone_holds` is what the agent's phone says, `phase` what was asked of us. `direction` is the
-    call's. `transferred_from` is who gave the caller to this agent.
+    call's. `transferred_from` is who gave the caller to this agent. From the legs that are `silent`
+    no sound comes any more: a phone, a line or a network has died.
     """
 
     call_id: CallId
@@ -83,6 +86,7 @@ class Exchange:
     recording: Recorded = Recorded.OFF
     direction: str = "in"
     transferred_from: AgentId | None = None
+    silent: frozenset[LegId] = frozenset()
 
     @property
     def legs(self) -> frozenset[LegId]:
@@ -95,6 +99,11 @@ class Exchange:
     def holds(self) -> bool:
         """Whether the caller hears music."""
         return self.caller_leg in sound(self).music
+
+    @property
+    def agent_away(self) -> bool:
+        """The agent's phone holds, or nothing comes from it."""
+        return self.phone_holds or self.agent_leg in self.silent
 
 
 # --- events -------------------------------------------------------------------------------------
@@ -138,6 +147,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class ThirdRings:
+    """The third party is rung; `early` when its network sends sound of its own meanwhile."""
+
+    early: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ThirdAnswered:
     """The third party's phone was picked up."""
 
@@ -160,6 +176,14 @@ class PhoneHolds:
     held: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FellSilent:
+    """No sound comes from a leg any more, or it comes again."""
+
+    leg_id: LegId
+    silent: bool
+
+
 Happening = (
     Hold
     | Resume
@@ -168,10 +192,12 @@ Happening = (
     | Complete
     | Confer
     | Cancel
+    | ThirdRings
     | ThirdAnswered
     | ThirdGone
     | AgentGone
     | PhoneHolds
+    | FellSilent
 )
 
 
@@ -229,6 +255,8 @@ def step(x: Exchange, event: Happening, now: datetime) -> tuple[Exchange, tuple[
                 raise Conflict("one consultation at a time", code=Refusal.ALREADY_CONSULTING)
             phase = x.phase if wanted.own_leg is not None else Phase.CONSULTING
             return replace(x, phase=phase, third=wanted, with_third=True, since=now), ()
+        case ThirdRings(early=early) if third is not None and not third.answered:
+            return replace(x, third=replace(third, early=early)), ()
         case ThirdAnswered() if third is not None and not third.answered:
             return replace(x, third=replace(third, answered=True, since=now), since=now), ()
         case ThirdGone() if third is not None:
@@ -267,6 +295,8 @@ def step(x: Exchange, event: Happening, now: datetime) -> tuple[Exchange, tuple[
             if third is not None and leg_id == third.own_leg:
                 return replace(x, third=replace(third, phone_holds=held), since=now), ()
             return x, ()
+        case FellSilent(leg_id=leg_id, silent=silent) if leg_id in x.legs:
+            return replace(x, silent=x.silent | {leg_id} if silent else x.silent - {leg_id}), ()
         case _:
             return x, ()  # late news
 
@@ -284,11 +314,13 @@ def _talked_with(x: Exchange) -> Third:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """`groups` hear each other; `music` and `ringing` hear that, and nobody."""
+    """`groups` hear each other; `music` and `ringing` hear that, and nobody. In `early` the first
+    of each pair hears the network of the second, who has not answered."""
 
     groups: frozenset[frozenset[LegId]] = frozenset()
     music: frozenset[LegId] = frozenset()
     ringing: frozenset[LegId] = frozenset()
+    early: frozenset[tuple[LegId, LegId]] = frozenset()
 
     @property
     def together(self) -> frozenset[LegId]:
@@ -298,7 +330,12 @@ class Sound:
     @property
     def everybody(self) -> frozenset[LegId]:
         """Those who hear anything."""
-        return self.together | self.music | self.ringing
+        return self.together | self.music | self.ringing | self.listeners
+
+    @property
+    def listeners(self) -> frozenset[LegId]:
+        """Those who hear somebody who has not answered."""
+        return frozenset(listener for listener, _ in self.early)
 
 
 def sound(x: Exchange) -> Sound:
@@ -306,24 +343,33 @@ def sound(x: Exchange) -> Sound:
     third = x.third
     caller, agent = x.caller_leg, x.agent_leg
     if third is not None and third.own_leg is not None:
-        groups, music = _pair(caller, agent, x.phone_holds or x.phase is Phase.HELD)
+        groups, music = _pair(caller, agent, x.agent_away or x.phase is Phase.HELD)
         if third.answered:
-            also, waits = _pair(third.leg_id, third.own_leg, third.phone_holds)
+            also, waits = _pair(
+                third.leg_id, third.own_leg, third.phone_holds or third.own_leg in x.silent
+            )
             groups, music = groups | also, music | waits
-        return Sound(groups=groups, music=music)
+        early = frozenset({(third.own_leg, third.leg_id)} if _is_early(third) else ())
+        return Sound(groups=groups, music=music, early=early)
     if x.phase is Phase.CONSULTING and third is not None:
         if not x.with_third:
-            groups, music = _pair(caller, agent, x.phone_holds)
+            groups, music = _pair(caller, agent, x.agent_away)
             return Sound(groups=groups, music=music | {third.leg_id})
+        if _is_early(third):
+            return Sound(music=frozenset({caller}), early=frozenset({(agent, third.leg_id)}))
         if not third.answered:
             return Sound(music=frozenset({caller}), ringing=frozenset({agent}))
-        groups, music = _pair(third.leg_id, agent, x.phone_holds)
+        groups, music = _pair(third.leg_id, agent, x.agent_away)
         return Sound(groups=groups, music=music | {caller})
     if x.phase is Phase.CONFERENCE and third is not None:
-        everybody = {caller, third.leg_id} if x.phone_holds else {caller, third.leg_id, agent}
+        everybody = {caller, third.leg_id} if x.agent_away else {caller, third.leg_id, agent}
         return Sound(groups=frozenset({frozenset(everybody)}))
-    groups, music = _pair(caller, agent, x.phone_holds or x.phase is Phase.HELD)
+    groups, music = _pair(caller, agent, x.agent_away or x.phase is Phase.HELD)
     return Sound(groups=groups, music=music)
+
+
+def _is_early(third: Third) -> bool:
+    return third.early and not third.answered
 
 
 def _pair(
@@ -332,3 +378,9 @@ def _pair(
     if held:
         return frozenset(), frozenset({other})
     return frozenset({frozenset({other, agent})}), frozenset()
+
+
+def agent_listens(x: Exchange, leg_id: LegId) -> bool:
+    """Whether the agent listens to that leg, which is somebody else's."""
+    both = {leg_id, x.agent_leg}
+    return len(both) == 2 and any(both <= group for group in sound(x).groups)

@@ -112,14 +112,18 @@ class Sounding:
     async def _make(self, have: Sound, want: Sound) -> None:
         together = want.together
         alone = (have.together | want.music | want.ringing) - together
+        alone |= have.listeners - want.listeners - together
         for leg_id in sorted(alone):
             await self._try(self._control.unbridge(leg_id))
-        for leg_id in sorted((have.music | have.ringing) - want.music - want.ringing - together):
+        heard = want.music | want.ringing | want.listeners | together
+        for leg_id in sorted((have.music | have.ringing) - heard):
             await self._try(self._control.stop_playing(leg_id))
         for group in sorted(want.groups - have.groups, key=sorted):
             await self._try(self._control.join(sorted(group)))
         for leg_id in sorted(want.music - have.music):
             await self._try(self._control.play(leg_id, [await self._music()], loop=True))
+        for listener, source in sorted(want.early - have.early):
+            await self._try(self._control.hear_early(listener, source))
         for leg_id in sorted(want.ringing - have.ringing):
             await self._try(self._control.play(leg_id, [await self._ringing()], loop=True))
 

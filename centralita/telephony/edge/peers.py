@@ -159,10 +159,11 @@ def _proxy_block(trunk: EdgeTrunk, secret: str) -> list[str]:
     if trunk.proxy is None:
         return []
     host, port = trunk.proxy
+    following = place(*(trunk.outbound_proxy or trunk.proxy))
     lines = [
         f'    if ($rd == "{trunk.name}.trunk.invalid") {{',
         f'        $rd = "{bracketed(host)}";',
-        f'        $du = "sip:{place(host, port)};transport={trunk.transport}";',
+        f'        $du = "sip:{following};transport={trunk.transport}";',
     ]
     if port:
         lines.append(f'        $rp = "{port}";')

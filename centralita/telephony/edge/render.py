@@ -272,7 +272,7 @@ def registrations_table(
         account = trunk.registration
         if account is None:
             continue
-        registrar = place(account.registrar, account.port)
+        host, port = trunk.outbound_proxy or (account.registrar, account.port)
         row = {
             "id": str(number),
             "l_uuid": tokens[trunk.name],
@@ -284,7 +284,7 @@ def registrations_table(
             "auth_username": account.username,
             "auth_password": account.password,
             "auth_ha1": "",
-            "auth_proxy": f"sip:{registrar};transport={trunk.transport}",
+            "auth_proxy": f"sip:{place(host, port)};transport={trunk.transport}",
             "expires": str(round(account.expires.total_seconds())),
             "flags": "0",
             "reg_delay": "0",

@@ -74,9 +74,9 @@ def why_refused(trunk: EdgeTrunk, trouble: Trouble, code: int) -> str:
 
 
 def target(trunk: EdgeTrunk) -> tuple[str, int]:
-    """Where it is asked: the proxy, or else the registrar."""
-    if trunk.proxy is not None:
-        return trunk.proxy
+    """Where it is asked: where our calls go first, or else the registrar."""
+    if first := trunk.outbound_proxy or trunk.proxy:
+        return first
     assert trunk.registration is not None
     return trunk.registration.registrar, trunk.registration.port
 

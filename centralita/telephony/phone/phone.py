@@ -7,7 +7,7 @@ import contextlib
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from urllib.parse import quote
 
 from centralita.core.errors import CentralitaError
@@ -38,6 +38,7 @@ class PhoneCall:
         self.times: dict[str, float] = {}
         self.status = 0
         self.invite = SipMessage()
+        self.their_sdp = ""
         self.ringing = asyncio.Event()
         self.answered = asyncio.Event()
         self.ended = asyncio.Event()
@@ -73,6 +74,10 @@ class PhoneCall:
     def ring(self) -> None:
         """180 to an incoming call."""
         self._phone.respond(self.invite, 180, "Ringing", self)
+
+    def ring_with_sound(self) -> None:
+        """183 to an incoming call: the other side may hear us before we answer."""
+        self._phone.respond(self.invite, 183, "Session Progress", self, body=self._sdp)
 
     def accept(self) -> None:
         """200 to an incoming call."""
@@ -197,6 +202,7 @@ class PhoneCall:
 
     def take_media(self, sdp: str) -> None:
         """Send audio to where the other side's SDP says."""
+        self.their_sdp = sdp
         address = re.search(r"^c=IN IP4 (\S+)", sdp, re.MULTILINE)
         port = re.search(r"^m=audio (\d+)", sdp, re.MULTILINE)
         dtmf = re.search(r"^a=rtpmap:(\d+) telephone-event/8000", sdp, re.MULTILINE)
@@ -288,8 +294,13 @@ class Phone(asyncio.DatagramProtocol):
         headers: Mapping[str, str] | None = None,
         display: str = "",
         caller: str | None = None,
+        offer: Callable[[str], str] = str,
     ) -> PhoneCall:
-        """Send an INVITE; returns at once, see `PhoneCall.wait_answered`."""
+        """Send an INVITE; returns at once, see `PhoneCall.wait_answered`.
+
+        `offer` makes what is sent out of our SDP; without any, the other side makes the offer, and
+        our ACK does not answer it.
+        """
         request = self._new_request(
             "INVITE", f"sip:{number}@{self._domain}", number, caller=caller, display=display
         )
@@ -297,8 +308,9 @@ class Phone(asyncio.DatagramProtocol):
         await call.open_media(self._host)
         request.headers.append(("Contact", self.contact))
         request.headers.extend((headers or {}).items())
-        request.headers.append(("Content-Type", "application/sdp"))
-        request.body = call.sdp
+        request.body = offer(call.sdp)
+        if request.body:
+            request.headers.append(("Content-Type", "application/sdp"))
         self._calls[call.sip_call_id] = call
         call.times["invite"] = time.monotonic()
         call.invite = request

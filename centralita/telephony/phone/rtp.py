@@ -45,6 +45,7 @@ class RtpAudio(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.frames: list[HeardFrame] = []
         self.keys: asyncio.Queue[str] = asyncio.Queue()
+        self.key_durations: list[int] = []
         self.first_sent_at = 0.0
         self._transport: asyncio.DatagramTransport | None = None
         self._peer: tuple[str, int] | None = None
@@ -61,6 +62,8 @@ class RtpAudio(asyncio.DatagramProtocol):
         self._sequence = secrets.randbelow(1 << 15)
         self._timestamp = secrets.randbelow(1 << 30)
         self._ssrc = secrets.randbits(32)
+        self._heard_ssrc = 0
+        self._muted = False
         self._timer: asyncio.TimerHandle | None = None
         self._heard: dict[int, Samples] = {}
         self._first_timestamp: int | None = None
@@ -133,6 +136,18 @@ class RtpAudio(asyncio.DatagramProtocol):
         """How many of these are still to be sent."""
         return len(self._by_hand)
 
+    def mute(self, muted: bool) -> None:
+        """Send nothing at all, as one whose cable is pulled, or go on."""
+        self._muted = muted
+
+    def report(self) -> None:
+        """Send an RTCP report of having heard the other side (RFC 3550 6.4.2)."""
+        assert self._transport is not None
+        host, port = self.peer
+        block = struct.pack(">IIIIII", self._heard_ssrc, 0, 0, 0, 0, 0)
+        report = struct.pack(">BBHI", 0x81, 201, 7, self._ssrc) + block
+        self._transport.sendto(report, (host, port + 1))
+
     # --- hearing ----------------------------------------------------------------------------
 
     def heard(self) -> Samples:
@@ -179,7 +194,9 @@ class RtpAudio(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         if len(data) <= _HEADER.size:
             return
-        _, kind, _, timestamp, _ = _HEADER.unpack_from(data)
+        _, kind, _, timestamp, self._heard_ssrc = _HEADER.unpack_from(data)
+        if kind & 0x7F == self._dtmf_type:
+            self.key_durations.append(int.from_bytes(data[_HEADER.size + 2 : _HEADER.size + 4]))
         if kind & 0x7F == self._dtmf_type and timestamp != self._key_heard:
             # A key is several packets of one time; the first one tells.
             self._key_heard = timestamp
@@ -211,7 +228,7 @@ class RtpAudio(asyncio.DatagramProtocol):
         self._timer = loop.call_at(following, self._tick, following)
 
     def _send_frame(self) -> None:
-        if self._peer is None or self._transport is None:
+        if self._peer is None or self._transport is None or self._muted:
             return
         marker, kind, timestamp = 0, PCMA, self._timestamp
         if self._by_hand:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Protocol
 
@@ -12,6 +13,7 @@ import pjsua2 as pj
 
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, PlaybackId
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import (
     DigitReceived,
     EndReason,
@@ -29,6 +31,8 @@ from centralita.telephony.call import (
 )
 from centralita.telephony.worker import addresses, page_sdp, refer
 from centralita.telephony.worker.audio import LegRecorder, Playback, Tap
+from centralita.telephony.worker.heard import Heard
+from centralita.telephony.worker.keys import Keys
 from centralita.telephony.worker.settings import WorkerSettings
 from centralita.telephony.worker.wire_text import wire_text
 
@@ -38,13 +42,14 @@ _OBSERVED = {
     486: EndReason.BUSY,
     600: EndReason.BUSY,
     603: EndReason.DECLINED,
-    408: EndReason.NO_ANSWER,
     480: EndReason.UNREACHABLE,
-    404: EndReason.UNREACHABLE,
-    410: EndReason.UNREACHABLE,
-    502: EndReason.UNREACHABLE,
-    503: EndReason.UNREACHABLE,
-    504: EndReason.UNREACHABLE,
+    404: EndReason.NO_SUCH_NUMBER,
+    410: EndReason.NO_SUCH_NUMBER,
+    484: EndReason.NO_SUCH_NUMBER,
+    604: EndReason.NO_SUCH_NUMBER,
+    401: EndReason.LINE_REFUSED,
+    403: EndReason.LINE_REFUSED,
+    407: EndReason.LINE_REFUSED,
 }
 # The agent said no at one of several phones: it goes for all (RFC 3261 21.6).
 _FOR_ALL = frozenset({600, 603})
@@ -56,9 +61,15 @@ _REFUSAL = {
     EndReason.DECLINED: 603,
     EndReason.SHUTDOWN: 503,
     EndReason.UNREACHABLE: 404,
+    EndReason.NO_SUCH_NUMBER: 404,
+    EndReason.LINE_REFUSED: 403,
+    EndReason.LINE_DOWN: 502,  # at 503 the edge would ask another worker
     EndReason.NOT_ACCEPTED: 488,
     EndReason.FAULT: 500,
 }
+
+
+_AUDIO = re.compile(r"^m=audio [1-9]", re.MULTILINE)
 
 
 class Refer(Enum):
@@ -84,9 +95,19 @@ class LegOwner(Protocol):
 
     def over(self, leg: PjLeg, ended: LegEnded) -> None: ...
 
+    def tries_on(self, leg: PjLeg, sip_code: int) -> bool: ...
+
     def gone(self, leg: PjLeg) -> None: ...
 
     def takes_over(self, leg: PjLeg, before: PjLeg | None) -> None: ...
+
+
+def _brings_sound(prm: pj.OnCallStateParam) -> bool:
+    """Whether the response that changed the state of a call has an SDP with audio."""
+    event = prm.e
+    if event.type != pj.PJSIP_EVENT_TSX_STATE or event.body.tsxState.type != pj.PJSIP_EVENT_RX_MSG:
+        return False
+    return _AUDIO.search(event.body.tsxState.src.rdata.wholeMsg) is not None
 
 
 def call_param(code: int = 0) -> pj.CallOpParam:
@@ -125,12 +146,16 @@ class PjLeg(pj.Call):
         self.direction = direction
         self.page = page
         self.rivals: list[PjLeg] = []
+        self.attempts: Sequence[Attempt] = ()
+        self.tried = 0
         self.lost = False
         self.audio: pj.AudioMedia | None = None
         self.playback: Playback | None = None
         self.recorder: LegRecorder | None = None
         self.tap: Tap | None = None
         self.peers: dict[PjLeg, None] = {}
+        self.early: PjLeg | None = None  # whom it hears although that one has not answered
+        self.early_to: PjLeg | None = None
         self.ended = False
         self.confirmed = False
         self.end_reason: EndReason | None = None
@@ -142,13 +167,16 @@ class PjLeg(pj.Call):
         self._codec = ""
         self._encrypted = False
         self._held = False
-        self._ringing = False
+        self._heard = self._ringing = self._early = False
         self._refer = Refer.NONE
         self._joined = False
-        self._lingers = False
+        self._lingers = self._abandoned = False
         self._packets = self._lost = 0
         self._jitter_ms = 0.0
         self._silent = False
+        self._receives = True
+        self._phone = Heard(self.began_at)
+        self._keys = Keys()
 
     # --- commands ---------------------------------------------------------------------------
 
@@ -158,10 +186,28 @@ class PjLeg(pj.Call):
             self.end_reason = reason
         if self.ended:
             return
+        if self.unheard:
+            self.abandon()
+            return
         code = 0
         if self.direction is LegDirection.IN and not self.confirmed:
             code = _REFUSAL.get(reason, 480)
         self.hangup(call_param(code))
+
+    @property
+    def unheard(self) -> bool:
+        """Whether nobody has said anything to our INVITE, not even 100."""
+        return self.direction is LegDirection.OUT and not self._heard and not self.ended
+
+    def abandon(self, sip_code: int = 0) -> None:
+        """End a leg of which nothing was heard.
+
+        It cannot be cancelled yet (RFC 3261 9.1), and is over for the house: should something
+        come after all, pjsip cancels it then, or acknowledges the answer and hangs up.
+        """
+        self.ended = self._abandoned = True  # before pjsip says that it is over, which it is not
+        self.hangup(call_param())
+        self._phone_over(sip_code)
 
     def end_all(self, reason: EndReason) -> None:
         """End the leg, and whatever rings for it."""
@@ -181,7 +227,7 @@ class PjLeg(pj.Call):
         place = self.getId()
         holder = pj.Call.lookup(place) if place >= 0 else None
         if holder is not None:
-            if holder is self and not self._lingers:
+            if holder is self and not self._lingers and not self._abandoned:
                 self._lingers = True
                 log.error("pjsua still has a call that is over", extra={"leg_id": self.leg_id})
                 self._guarded(lambda: self.hangup(call_param()))
@@ -215,12 +261,12 @@ class PjLeg(pj.Call):
             self.connect(peer)
         self._reconnect()
         if before.is_silent:
-            self._owner.emit(LegSilent(leg_id=self.leg_id, call_id=self.call_id, silent=False))
+            self._tell_silent(False)
 
     @property
     def is_silent(self) -> bool:
-        """Whether it was told that no audio comes from this page."""
-        return self._silent
+        """Whether it was told that no audio comes from this page or phone."""
+        return self._silent or self._phone.silent
 
     def play(self, playback: Playback) -> None:
         """Replace what plays to the leg."""
@@ -248,8 +294,12 @@ class PjLeg(pj.Call):
         """Let both legs hear each other, besides those that they hear already."""
         if other in self.peers:
             return
+        for leg in (self, other):
+            leg.hear_early(None)
         self.peers[other] = other.peers[self] = None
         self._joined = other._joined = True
+        for leg in (self, other):
+            leg._listen_anew(time.monotonic())
         if self.audio is not None and other.audio is not None:
             self.audio.startTransmit(other.audio)
             other.audio.startTransmit(self.audio)
@@ -265,8 +315,25 @@ class PjLeg(pj.Call):
 
     def leave(self) -> None:
         """Take the leg out of whatever it is joined with."""
+        self.hear_early(None)
+        if self.early_to is not None:
+            self.early_to.hear_early(None)
         for peer in tuple(self.peers):
             self.disconnect(peer)
+
+    def hear_early(self, other: PjLeg | None) -> None:
+        """Hear a leg before it answers, in place of what plays; None hears it no more."""
+        before, self.early = self.early, other
+        if before is not None:
+            before.early_to = None
+            if self.audio is not None and before.audio is not None:
+                self._quietly(before.audio.stopTransmit, self.audio)
+        if other is None:
+            return
+        self.stop_playing(PlaybackEnd.STOPPED)
+        other.early_to = self
+        if self.audio is not None and other.audio is not None:
+            other.audio.startTransmit(self.audio)
 
     def listen_with(self, tap: Tap | None) -> Tap | None:
         """Connect the tap in place of the present one, which is returned."""
@@ -343,7 +410,33 @@ class PjLeg(pj.Call):
         silent = now - self.heard_at > _PAGE_IS_SILENT
         if silent != self._silent:
             self._silent = silent
-            self._owner.emit(LegSilent(leg_id=self.leg_id, call_id=self.call_id, silent=silent))
+            self._tell_silent(silent)
+
+    def listen_to_phone(self, now: float) -> None:
+        """Tell when a phone in a conversation has fallen silent, and when it is heard again."""
+        limit = self._owner.settings.silence_timeout
+        listens = limit and self.confirmed and not self.ended and self.audio is not None
+        if self.page or not listens or not (self.peers or self._phone.silent):
+            self._phone.begin(now)
+            return
+        if self._held or not self._receives:  # it has said that it will send nothing
+            self._listen_anew(now)
+            return
+        rtcp = self.getStreamStat(self._media_index).rtcp
+        packets, reports = int(rtcp.rxStat.pkt), int(rtcp.txStat.updateCount)
+        if self._phone.notice(packets, reports, now, limit):
+            self._tell_silent(self._phone.silent)
+
+    def _listen_anew(self, now: float) -> None:
+        self._phone.begin(now)
+        if self._phone.silent:
+            self._phone.silent = False
+            self._tell_silent(False)
+
+    def _tell_silent(self, silent: bool) -> None:
+        self._owner.emit(
+            LegSilent(leg_id=self.leg_id, call_id=self.call_id, silent=silent, page=self.page)
+        )
 
     def kept(self, ended: LegEnded | None = None) -> KeptLeg:
         """What a brain that takes over must know."""
@@ -355,6 +448,7 @@ class PjLeg(pj.Call):
             other=next((peer.leg_id for peer in self.peers), None),
             recording=self.recorder.path if self.recorder is not None else "",
             page=self.page,
+            silent=self.is_silent,
             notes=dict(self.notes),
             ended=ended,
         )
@@ -363,7 +457,13 @@ class PjLeg(pj.Call):
 
     def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
         """The dialog moved on."""
-        self._guarded(self._state_changed)
+        sound = _brings_sound(prm)
+        self._guarded(lambda: self._state_changed(sound))
+
+    def onCallTsxState(self, prm: pj.OnCallTsxStateParam) -> None:  # noqa: N802
+        """A transaction of the dialog moved on: the first to be heard is 100, which is no state."""
+        if prm.e.body.tsxState.type == pj.PJSIP_EVENT_RX_MSG:
+            self._heard = True
 
     def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
         """Media was set up, anew after each re-INVITE."""
@@ -375,8 +475,8 @@ class PjLeg(pj.Call):
 
     def onDtmfDigit(self, prm: pj.OnDtmfDigitParam) -> None:  # noqa: N802
         """A key, by RFC 4733 or SIP INFO."""
-        digit = prm.digit
-        self._guarded(lambda: self._digit(digit))
+        digit, way = prm.digit, int(prm.method)
+        self._guarded(lambda: self._digit(digit, way))
 
     def onStreamDestroyed(self, prm: pj.OnStreamDestroyedParam) -> None:  # noqa: N802
         """The last chance to read the figures of the stream."""
@@ -417,12 +517,17 @@ class PjLeg(pj.Call):
 
     # --- within -----------------------------------------------------------------------------
 
-    def _state_changed(self) -> None:
+    def _state_changed(self, sound: bool) -> None:
+        if self.ended:
+            return
         info = self.getInfo()
         if info.state == pj.PJSIP_INV_STATE_EARLY and self.direction is LegDirection.OUT:
-            if not self._ringing and not any(rival.rang for rival in self.rivals):
-                self._owner.emit(LegRinging(leg_id=self.leg_id, call_id=self.call_id))
-            self._ringing = True
+            # Of several phones none has a network whose sound is worth more than our own.
+            early = sound and not self.rivals
+            first = not self._ringing and not any(rival.rang for rival in self.rivals)
+            if first or early is not self._early:
+                self._owner.emit(LegRinging(leg_id=self.leg_id, call_id=self.call_id, early=early))
+            self._ringing, self._early = True, early
         elif info.state == pj.PJSIP_INV_STATE_CONFIRMED and not self.confirmed and not self.lost:
             self.heard_at = time.monotonic()
             before = next((rival for rival in self.rivals if rival.confirmed), None)
@@ -431,6 +536,11 @@ class PjLeg(pj.Call):
                 rival.lose()
             self.rivals = []
             if before is not None:
+                return
+            if self.audio is None and self.direction is LegDirection.IN:
+                # ACK without the answer to our offer (RFC 3261 13.2.1): nobody would hear a thing.
+                log.warning("call without audio is ended", extra={"leg_id": self.leg_id})
+                self._owner.soon(self._end_without_answer)
                 return
             self.confirmed = True
             self._owner.emit(
@@ -442,9 +552,19 @@ class PjLeg(pj.Call):
                     page=self.page,
                 )
             )
-        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED and not self.ended:
+        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self.ended = True
             self._phone_over(int(info.lastStatusCode))
+
+    def _end_without_answer(self) -> None:
+        if self.ended:
+            return
+        self.end_reason = self.end_reason or EndReason.NOT_ACCEPTED
+        param = call_param()
+        reason = pj.SipHeader()
+        reason.hName, reason.hValue = "Reason", 'SIP;cause=488;text="No SDP answer"'
+        param.txOption.headers.append(reason)
+        self.hangup(param)
 
     @property
     def rang(self) -> bool:
@@ -453,6 +573,11 @@ class PjLeg(pj.Call):
 
     def _phone_over(self, sip_code: int) -> None:
         """The dialog is over; so is the leg, unless another phone is it or may become it."""
+        refused = not self.confirmed and not self.lost and self.end_reason is None
+        if refused and self._owner.tries_on(self, sip_code):
+            self.audio = None
+            self._owner.gone(self)
+            return
         living = [rival for rival in self.rivals if not rival.ended]
         for rival in living:
             rival.rivals = [leg for leg in rival.rivals if leg is not self]
@@ -494,6 +619,10 @@ class PjLeg(pj.Call):
             return EndReason.REMOTE_HANGUP
         if self.direction is LegDirection.IN:
             return EndReason.CANCELLED if sip_code == 487 else EndReason.REJECTED
+        if sip_code == 408:
+            return EndReason.NO_ANSWER if self._ringing else EndReason.LINE_DOWN
+        if 500 <= sip_code < 600:
+            return EndReason.LINE_DOWN
         return _OBSERVED.get(sip_code, EndReason.REJECTED)
 
     def _media_changed(self) -> None:
@@ -503,14 +632,13 @@ class PjLeg(pj.Call):
                 continue
             self._media_index = media.index
             held = media.status == pj.PJSUA_CALL_MEDIA_REMOTE_HOLD
+            self._receives = bool(media.dir & pj.PJMEDIA_DIR_DECODING)
             if held or media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 self.audio = self.getAudioMedia(media.index)
                 stream = self.getStreamInfo(media.index)
                 self._codec = wire_text(f"{stream.codecName}/{stream.codecClockRate}")
-                self._encrypted = stream.proto in (
-                    pj.PJMEDIA_TP_PROTO_RTP_SAVP,
-                    pj.PJMEDIA_TP_PROTO_RTP_SAVPF,
-                )
+                # A page has another profile than a phone (DTLS-SRTP).
+                self._encrypted = bool(stream.proto & pj.PJMEDIA_TP_PROFILE_SRTP)
                 self._reconnect()
             else:
                 self.audio = None
@@ -533,6 +661,10 @@ class PjLeg(pj.Call):
             audio.startTransmit(self.tap)
         if self.recorder is not None:
             self.recorder.attach(audio)
+        if self.early is not None and self.early.audio is not None:
+            self.early.audio.startTransmit(audio)
+        if self.early_to is not None and self.early_to.audio is not None:
+            audio.startTransmit(self.early_to.audio)
         for peer in self.peers:
             if peer.audio is not None:
                 audio.startTransmit(peer.audio)
@@ -553,8 +685,9 @@ class PjLeg(pj.Call):
         if address:
             prm.sdp.wholeSdp = addresses.rewrite(prm.sdp.wholeSdp, address)
 
-    def _digit(self, digit: str) -> None:
-        if digit and digit in "0123456789*#ABCD":
+    def _digit(self, digit: str, way: int) -> None:
+        known = digit and digit in "0123456789*#ABCD"
+        if known and self._keys.take(digit, way, time.monotonic()):
             self._owner.emit(DigitReceived(leg_id=self.leg_id, call_id=self.call_id, digit=digit))
             if self.direction is LegDirection.OUT:
                 # Keys are packets of their own, which the bridge of audio does not carry.

@@ -15,7 +15,8 @@ class WorkerSettings:
     `edge` is the SIP URI of the edge that outgoing calls go through; empty without one.
     `media_address` pins the address in our SDP; empty means the one that routes to the other
     side. `public_address` replaces it for peers outside the private networks (NAT).
-    `rtp_timeout` ends a leg that sent audio and then nothing for so many seconds; 0 never.
+    `rtp_timeout` ends a leg that sent audio and then nothing for so many seconds; 0 never. After
+    `silence_timeout` without audio and reports a phone in a conversation is told to be silent.
     """
 
     worker_id: str
@@ -35,6 +36,7 @@ class WorkerSettings:
     srtp: str = "optional"
     max_calls: int = 400
     rtp_timeout: float = 120.0
+    silence_timeout: float = 8.0
     log_level: int = 2
 
     def save(self, path: Path) -> None:

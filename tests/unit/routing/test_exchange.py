@@ -20,6 +20,7 @@ from centralita.routing.conversations.exchange import (
     Consequence,
     Consult,
     Exchange,
+    FellSilent,
     HandOver,
     Happening,
     Hold,
@@ -31,6 +32,7 @@ from centralita.routing.conversations.exchange import (
     Third,
     ThirdAnswered,
     ThirdGone,
+    ThirdRings,
     ToPerson,
     sound,
     step,
@@ -70,6 +72,7 @@ def heard(x: Exchange) -> str:
     now = sound(x)
     parts = ["+".join(sorted(group)) for group in now.groups]
     parts += [f"{leg}:music" for leg in now.music] + [f"{leg}:ringing" for leg in now.ringing]
+    parts += [f"{listener}<{source}" for listener, source in now.early]
     return " ".join(sorted(parts))
 
 
@@ -82,8 +85,41 @@ FLOWS: list[tuple[str, tuple[Happening, ...], str, type[Consequence] | None]] = 
     ("2.1 call hold", (Hold(),), "caller:music", None),
     ("2.1 taken back", (Hold(), Resume()), "ana+caller", None),
     ("2.1 by the phone", (PhoneHolds(ANA, True),), "caller:music", None),
+    ("an agent's phone dies", (FellSilent(ANA, True),), "caller:music", None),
+    (
+        "and comes back",
+        (FellSilent(ANA, True), FellSilent(ANA, False)),
+        "ana+caller",
+        None,
+    ),
+    (
+        "held, and then dies",
+        (PhoneHolds(ANA, True), FellSilent(ANA, True), FellSilent(ANA, False)),
+        "caller:music",
+        None,
+    ),
+    ("a caller's line dies", (FellSilent(CALLER, True),), "ana+caller", None),
+    ("nobody's line", (FellSilent(BEA, True),), "ana+caller", None),
     ("2.1 phone and page", (PhoneHolds(ANA, True), Hold(), Resume()), "caller:music", None),
     ("2.2 consultation hold", (Consult(RINGING),), "ana:ringing caller:music", None),
+    (
+        "2.2 the third's network is heard",
+        (Consult(RINGING), ThirdRings(True)),
+        "ana<bea caller:music",
+        None,
+    ),
+    (
+        "2.2 and our ring again",
+        (Consult(RINGING), ThirdRings(True), ThirdRings(False)),
+        "ana:ringing caller:music",
+        None,
+    ),
+    (
+        "2.2 answered after it",
+        (Consult(RINGING), ThirdRings(True), ThirdAnswered()),
+        "ana+bea caller:music",
+        None,
+    ),
     ("2.2 answered", CONSULTED, "ana+bea caller:music", None),
     ("2.2 given up", (*CONSULTED, Cancel()), "ana+caller", LetGo),
     ("2.2 third refuses", (Consult(RINGING), ThirdGone()), "caller:music", LetGo),
@@ -169,6 +205,9 @@ ANYTHING = st.sampled_from(
         AgentGone(),
         PhoneHolds(ANA, True),
         PhoneHolds(ANA, False),
+        FellSilent(ANA, True),
+        FellSilent(CALLER, True),
+        FellSilent(ANA, False),
         PhoneHolds(OWN, True),
     ]
 )

@@ -1536,7 +1536,8 @@ export interface components {
          * @description What an agent does with a call. Goes to that agent's pages and to supervisors.
          *
          *     `with_` is whom the agent talks to, or would, were the one not held. While `dialling`, the
-         *     number outside, or first the agent's own phone, rings.
+         *     number outside, or first the agent's own phone, rings. From those who are `unheard` no sound
+         *     comes any more: their line, phone or network has died.
          */
         Conversation: {
             agent_id: string;
@@ -1555,12 +1556,16 @@ export interface components {
             third: components["schemas"]["ThirdParty"] | null;
             /** @enum {unknown} */
             type: "conversation";
+            /** @default [] */
+            unheard: ("agent" | "caller" | "third")[];
             /** @enum {unknown} */
             with_: "caller" | "third";
         };
         /**
          * @description The agent has no part in it any more. `outcome` says why a number that was called never
-         *     answered: busy, no_answer, failed.
+         *     answered: busy, no_answer, unavailable (it is there and cannot be rung now), no_such_number,
+         *     line_down (the trunk does not work), line_refused (it does not take our call), failed,
+         *     cancelled, agent_no_answer.
          */
         ConversationGone: {
             agent_id: string;
@@ -1725,9 +1730,9 @@ export interface components {
         /**
          * @description `ok` when everything works, `degraded` when calls can be taken but something is missing,
          *     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-         *     outbound (calls to the outside, and what they cost today), messages (emails and SMS),
-         *     trunks. Who is neither signed in nor in `[http] metrics_from` reads of each part only whether it
-         *     is `ok`.
+         *     outbound (calls to the outside, and what they cost today), messages (emails and SMS), sandbox
+         *     (whether child processes are kept from what is not theirs; never an alarm), trunks. Who is
+         *     neither signed in nor in `[http] metrics_from` reads of each part only whether it is `ok`.
          */
         Health: {
             asr: components["schemas"]["Part"];
@@ -1736,6 +1741,7 @@ export interface components {
             messages: components["schemas"]["Part"];
             outbound: components["schemas"]["Part"];
             recordings: components["schemas"]["Part"];
+            sandbox: components["schemas"]["Part"];
             /** @enum {unknown} */
             status: "degraded" | "down" | "ok";
             trunks: components["schemas"]["Part"];
@@ -2109,7 +2115,7 @@ export interface components {
          * @description How a call ended, from the caller's side. There is no other way.
          * @enum {unknown}
          */
-        Outcome: "abandoned" | "callback" | "conversation" | "failed" | "not_reached" | "self_service" | "transferred" | "voicemail";
+        Outcome: "abandoned" | "callback" | "conversation" | "failed" | "missed" | "not_reached" | "self_service" | "transferred" | "voicemail";
         /** @description A part of a list; `next` is the cursor of the part after it, or null. */
         Page_Account_: {
             items: components["schemas"]["Account"][];

@@ -15,7 +15,7 @@ import type { Orders } from "./act";
 import { Keypad } from "./Keypad";
 import { SendDialog } from "./SendDialog";
 import type { Way } from "./SendDialog";
-import { situation, thirdName } from "./words";
+import { silence, situation, thirdName } from "./words";
 
 /** One thing that can be done now. */
 interface Action {
@@ -55,6 +55,7 @@ export function CallActions({ conversation }: { conversation: LiveConversation }
     useMemo(() => Object.fromEntries(actions.map(({ key, run }) => [key, run])), [actions]),
   );
   const now = situation(conversation);
+  const unheard = silence(conversation);
   return (
     <section
       className="card oncall"
@@ -71,6 +72,11 @@ export function CallActions({ conversation }: { conversation: LiveConversation }
         <Since time={conversation.third?.since ?? conversation.since} />
         <RecordingSign recording={conversation.recording} />
       </div>
+      {unheard !== null && (
+        <p className="oncall-unheard" role="alert" data-testid="oncall-unheard">
+          <Icon name="alert" size={20} /> {t(unheard, { third: thirdName(conversation, t) })}
+        </p>
+      )}
       <div className="oncall-actions" role="group" aria-label={t("oncall.actions")}>
         {actions.map((action) => (
           <Button

@@ -28,6 +28,13 @@ export function situation({ state, with_: partner, third }: LiveConversation): S
   }
 }
 
+/** From whom no sound comes any more, as a sentence; null while all are heard. */
+export function silence({ unheard }: LiveConversation): Key | null {
+  if (unheard.includes("agent")) return "oncall.unheard.agent";
+  if (unheard.includes("caller")) return "oncall.unheard.caller";
+  return unheard.includes("third") ? "oncall.unheard.third" : null;
+}
+
 /** The third party's name: a colleague's, a queue's, or the number. */
 export function thirdName({ third }: LiveConversation, t: Translate): string {
   if (third === null) return "";
