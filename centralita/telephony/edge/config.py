@@ -42,7 +42,7 @@ def ha1(extension: str, domain: str, password: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeRegistration:
-    """An account at a provider that wants us to register."""
+    """An account at a provider that wants us to register. Port 0: as DNS says (RFC 3263)."""
 
     registrar: str
     port: int
@@ -62,7 +62,7 @@ class EdgeTrunk:
     by those in `tls_ca`; with `tls_verify` off it may be anything. Calls to the outside go to
     `proxy` (host, port), if there is one, by way of the URI `NUMBER@NAME.trunk.invalid`; they and
     our registration are sent to `outbound_proxy`, if there is one. With `probe` the proxy is asked
-    now and then whether it is there.
+    now and then whether it is there. A port that is 0 is what DNS says (RFC 3263).
     """
 
     name: str

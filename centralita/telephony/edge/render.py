@@ -136,6 +136,11 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def place(host: str, port: int) -> str:
+    """A host and port as they stand in a URI; without a port DNS is asked for it."""
+    return f"{bracketed(host)}:{port}" if port else bracketed(host)
+
+
 def workers_list(config: EdgeConfig) -> str:
     """The dispatcher's list: set 1 is the media workers; those that retire get no new calls."""
     uris = {worker_uri(address): _TAKES_CALLS for address in config.workers}
@@ -279,7 +284,7 @@ def registrations_table(
             "auth_username": account.username,
             "auth_password": account.password,
             "auth_ha1": "",
-            "auth_proxy": f"sip:{bracketed(host)}:{port};transport={trunk.transport}",
+            "auth_proxy": f"sip:{place(host, port)};transport={trunk.transport}",
             "expires": str(round(account.expires.total_seconds())),
             "flags": "0",
             "reg_delay": "0",
