@@ -19,7 +19,7 @@ import heapq
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -36,6 +36,7 @@ from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher
 from centralita.routing.events import CallAbandoned, ConversationStarted
 from centralita.routing.queue import QueueConfig, QueuedCall
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import EndReason, LegAnswered, LegEnded, LegEvent
 from centralita.telephony.fake import FakeCallControl
 from tests.support.center import Announcements, Phones
@@ -195,13 +196,9 @@ class _Exchange(FakeCallControl):
         self,
         call_id: CallId,
         leg_id: LegId,
-        target: str,
+        attempts: Sequence[Attempt],
         *,
         beside: LegId | None,
-        caller: str,
-        caller_name: str = "",
-        headers: Mapping[str, str] | None = None,
-        peer: str = "",
     ) -> None:
         self.happens(LegAnswered(leg_id=leg_id, call_id=call_id, codec="PCMA/8000"))
 

@@ -255,6 +255,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
          role="admin"),
     _send("lift_ban", "DELETE", "/edge/bans/{id}", None, {204: None},
           "Listen to an address again.", role="admin"),
+    _get("trunks", "/trunks", s.Page[s.Trunk],
+         "How the lines to the telephone network are.", role="supervisor"),
     # audit
     _get("audit", "/audit", s.Page[s.AuditEntry],
          "The audit log: who did what, newest first.", role="admin", query=s.AuditQuery),

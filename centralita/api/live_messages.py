@@ -145,7 +145,9 @@ class Conversation(Message, tag="conversation", frozen=True, kw_only=True):
 
 class ConversationGone(Message, tag="conversation_gone", frozen=True, kw_only=True):
     """The agent has no part in it any more. `outcome` says why a number that was called never
-    answered: busy, no_answer, failed."""
+    answered: busy, no_answer, unavailable (it is there and cannot be rung now), no_such_number,
+    line_down (the trunk does not work), line_refused (it does not take our call), failed,
+    cancelled, agent_no_answer."""
 
     call_id: str
     agent_id: str

@@ -103,6 +103,10 @@ class HouseControl(Protocol):
         starting) is told as soon as it can be."""
         ...
 
+    async def forget_spoken(self) -> None:
+        """Remove the sound of what was said to single callers, with their names and numbers."""
+        ...
+
     async def show_out(self) -> None:
         """End what a session or token kept open that is good no more. As above, what cannot be
         done at once is done soon."""
@@ -126,6 +130,14 @@ class BanControl(Protocol):
 
     async def lift(self, address: str, by: str) -> None:
         """Listen to it again; NotFound when it is not banned. `by` is who forgives, for the log."""
+        ...
+
+
+class TrunkReport(Protocol):
+    """Tells how the lines to the telephone network are."""
+
+    def all(self) -> Sequence[s.Trunk]:
+        """As of now, in the order of the configuration."""
         ...
 
 
@@ -262,6 +274,7 @@ class ApiPorts:
     health: HealthReport
     flows: FlowControl
     bans: BanControl
+    trunks: TrunkReport
     phones: PhoneControl
     house: HouseControl
     post: PostControl

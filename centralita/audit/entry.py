@@ -38,6 +38,7 @@ class Action(StrEnum):
     RECORDING_HEARD = "recording.hear"
     TRANSCRIPT_READ = "transcript.read"
     RECORDING_EXPIRED = "recording.expire"
+    TEXTS_EXPIRED = "texts.expire"
     INTERACTION_MADE = "interaction.make"
     INTERACTION_ASSIGNED = "interaction.assign"
     CUSTOMER_CHANGED = "customer.change"

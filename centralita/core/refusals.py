@@ -64,6 +64,7 @@ class Refusal(StrEnum):
 
     # Numbers. The last word of `not_allowed` is the policy's reason.
     CANNOT_DIAL = "cannot_dial"
+    NO_TRUNK = "cannot_dial.no_trunk"
     IS_A_COLLEAGUE = "cannot_dial.colleague"
     SERVES_NO_QUEUE = "not_allowed.no_queue"
     NOT_YOUR_QUEUE = "not_allowed.not_your_queue"

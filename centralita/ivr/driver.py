@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from centralita.core.errors import CentralitaError, NotFound
@@ -46,6 +46,7 @@ from centralita.ivr.signals import (
     TimerFired,
     TransferCall,
     TransferFailed,
+    VoicemailEnd,
     VoicemailEnded,
 )
 from centralita.ivr.transfer import AGENT_TRANSFER, Transfer
@@ -478,20 +479,24 @@ class CallDriver:
         self._stop()
         for timer in tuple(self._timers):
             self._cancel(timer)
+        run, transferred = self._run, self._transfer.leg_id is not None and self._transfer.answered
         if self._voicemail is not None:
-            await self._voicemail.finish()
+            how = await self._voicemail.finish()
+            if run is not None and how is VoicemailEnd.SAVED:
+                run = replace(run, in_vain=False)
         await self._transfer.close()
         await self._listening.close()
         await self._tasks.close()
-        run = self._run
+        outcome = run.outcome if run is not None else "hung_up"
         self._ports.bus.publish(
             FlowEnded(
                 call_id=self.arrived.call_id,
                 flow=self._flow.name,
                 version=self._flow.version,
-                outcome=(run.path[-1].note if run is not None and run.over and run.path else "")
-                or ("ended" if run is not None and run.over else "hung_up"),
+                outcome="transferred" if transferred else outcome,
                 path=run.path if run is not None else (),
                 variables=dict(run.variables) if run is not None else dict(self.variables),
+                in_vain=run is not None and run.in_vain and not transferred,
+                queue=(run.sought if run is not None else "") or self._default_queue,
             )
         )

@@ -14,7 +14,10 @@ from centralita.ivr.run import PathStep
 class FlowEnded(Event):
     """The caller's way through the house is over; the leg is being ended or has ended.
 
-    `path` is the whole way, or its end only when another server began it.
+    `path` is the whole way, or its end only when another server began it. `outcome` is the flow's
+    own word, or one of `hung_up`, `transferred` (the caller talks with whom the flow has called),
+    `unserved` (a good-bye to somebody who came in vain), `ended`. `in_vain`: the caller has asked
+    for a person, a message or an answer, and got none since. `queue` has to see to the caller.
     """
 
     call_id: CallId
@@ -23,6 +26,8 @@ class FlowEnded(Event):
     outcome: str
     path: tuple[PathStep, ...]
     variables: Mapping[str, str]
+    in_vain: bool = False
+    queue: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

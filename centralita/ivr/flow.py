@@ -106,7 +106,8 @@ class Step:
     """What a node decided: stay with `state`, or go on to the node `goto`.
 
     `call` enters the flow of that name first and goes on to `goto` when it returns. `returns`
-    ends the current (sub-)flow. `fault` leads to the fault exit. `note` is kept in the path.
+    ends the current (sub-)flow. `fault` leads to the fault exit. `note` is kept in the path. `met`
+    says whether the caller has got here what was wanted, or made a choice: False for a way in vain.
     `ahead` are keys that belong to the next question.
     """
 
@@ -119,6 +120,7 @@ class Step:
     ended: bool = False
     fault: str = ""
     note: str = ""
+    met: bool | None = None
     ahead: str = ""
 
 
@@ -136,6 +138,10 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def react(self, state: object, event: Event, scene: Scene) -> Step:
         """Something happened while the run stands here. Events that don't matter: stay."""
         return Step(state=state)
+
+    def left_by_caller(self) -> str:
+        """What the call was when its caller hangs up here; empty when that is for others to say."""
+        return ""
 
     def exits(self) -> Iterator[tuple[str, str]]:
         """Each exit as (field, target node)."""

@@ -13,6 +13,7 @@ from centralita.core.clock import Clock
 from centralita.core.ids import AgentId, CallId, LegId
 from centralita.ivr.signals import Enqueue, Onward, Prompt, QueueExit
 from centralita.ivr.voicemail import MessageRecorder
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import CallArrived, CallControl
 
 
@@ -60,10 +61,10 @@ class Targets(Protocol):
         leg_id: LegId,
         flow: str,
         agent_id: AgentId | None,
-    ) -> tuple[str, str]:
-        """SIP URI of the target and, if known, the IP address behind it. `agent_id` is the agent
-        who asked for the transfer; without one the flow did. Raises CentralitaError when it may
-        not be called; what may is counted, and must be dialled as `leg_id`."""
+    ) -> Sequence[Attempt]:
+        """How the target is dialled. `agent_id` is the agent who asked for the transfer; without
+        one the flow did. Raises CentralitaError when it may not be called; what may is counted,
+        and must be dialled as `leg_id`."""
         ...
 
     def withdraw(self, leg_id: LegId) -> None:

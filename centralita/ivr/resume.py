@@ -53,6 +53,8 @@ class FlowNote:
     path: tuple[PathStep, ...]
     faults: int
     default_queue: str
+    in_vain: bool = False
+    sought: str = ""
     transfer_leg: LegId | None = None
     transfer_answered: bool = False
 
@@ -79,6 +81,8 @@ def describe(
         path=run.path[-_STEPS:],
         faults=run.faults,
         default_queue=run.default_queue,
+        in_vain=run.in_vain,
+        sought=run.sought,
         transfer_leg=transfer_leg,
         transfer_answered=transfer_answered,
     )
@@ -109,6 +113,8 @@ def restore(
         path=note.path,
         faults=note.faults,
         default_queue=note.default_queue,
+        in_vain=note.in_vain,
+        sought=note.sought,
     )
     return replace(run, emergency=emergency_nodes(run)) if note.faults else run
 

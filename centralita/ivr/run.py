@@ -56,7 +56,11 @@ class Frame:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowRun:
     """The state of one run. `over` once EndCall has been given; `ahead` are keys that have been
-    pressed for a question that is still to come."""
+    pressed for a question that is still to come.
+
+    `in_vain`: the caller has asked for a person, a message or an answer, and has not got it since.
+    `sought` is the queue that the caller was last sent to.
+    """
 
     flow: Flow
     library: Mapping[str, Flow]
@@ -70,6 +74,19 @@ class FlowRun:
     ahead: str = ""
     default_queue: str = ""
     emergency: Mapping[str, Node] = field(default_factory=dict)
+    in_vain: bool = False
+    sought: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """What the way was if the call ended now: the flow's own word, `hung_up` if it has none,
+        and `unserved` where it says "self_service" to somebody who came in vain."""
+        node = _find(self, self.node)
+        if self.over:
+            word = (self.path[-1].note if self.path else "") or "ended"
+        else:
+            word = (node.left_by_caller() if node is not None else "") or "hung_up"
+        return "unserved" if word == "self_service" and self.in_vain else word
 
 
 Outcome = tuple[FlowRun, tuple[Command, ...]]
@@ -122,6 +139,8 @@ def follow(
     for _ in range(_MAX_HOPS):
         commands += reaction.commands
         run = _noted(run, reaction)
+        if reaction.met is not None:
+            run = replace(run, in_vain=not reaction.met)
         if reaction.assign:
             run = replace(run, variables={**run.variables, **reaction.assign})
         if reaction.ahead:
@@ -193,7 +212,8 @@ def _enter(run: FlowRun, name: str, now: datetime) -> tuple[FlowRun, Step]:
         return run, Step(fault=f"there is no node {name}")
     kind = str(type(node).__struct_config__.tag)
     here = PathStep(at=now, flow=run.flow.name, node=name, kind=kind)
-    run = replace(run, node=name, node_state=None, path=(*run.path, here))
+    sought = next((queue for _, queue in node.queues()), run.sought)
+    run = replace(run, node=name, node_state=None, path=(*run.path, here), sought=sought)
     scene = _scene(run, now)
     try:
         step, left = ahead.taken(node, node.enter(scene), run.ahead, scene)
@@ -208,7 +228,10 @@ def _fault(run: FlowRun, what: str, now: datetime) -> tuple[FlowRun, Step, tuple
     Each fault goes one further, so that the ways out cannot loop among themselves.
     """
     failed = PathStep(at=now, flow=run.flow.name, node=run.node, kind="fault", note=what)
-    run = replace(run, faults=run.faults + 1, node_state=None, ahead="", path=(*run.path, failed))
+    run = replace(
+        run, faults=run.faults + 1, node_state=None, ahead="", path=(*run.path, failed),
+        in_vain=True,
+    )  # fmt: skip
     quiet = (Quiet(),)
     if run.faults == 1 and run.flow.fault and run.flow.fault != run.node:
         return run, Step(goto=run.flow.fault), quiet

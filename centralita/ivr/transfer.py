@@ -56,7 +56,7 @@ class Transfer:
         leg_id = LegId(new_id("leg"))
         self.leg_id, self.answered, self._early = leg_id, False, False
         try:
-            uri, peer = await self._ports.targets.open(
+            attempts = await self._ports.targets.open(
                 order.target,
                 arrived=self._arrived,
                 leg_id=leg_id,
@@ -71,11 +71,8 @@ class Transfer:
             await self._ports.control.dial(
                 self._arrived.call_id,
                 leg_id,
-                uri,
+                attempts,
                 beside=self._arrived.leg_id,
-                caller=self._arrived.caller,
-                caller_name=self._arrived.caller_name,
-                peer=peer,
             )
         except BaseException as exc:
             self._ports.targets.withdraw(leg_id)

@@ -112,7 +112,6 @@ class VoicemailSession:
                 self._spoken = True
                 self._wait_for_silence(self._order.silence)
             case KeyPressed(digit=digit) if digit in self._order.stop_keys:
-                self._spoken = True
                 self._timed_out("key")
             case ListeningFailed():
                 # Without ears only the caller's key, hang-up or the maximum ends the message.

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from centralita.core.errors import Conflict, InvalidInput, Values
 from centralita.core.refusals import Refusal
-from centralita.outbound.numbers import longest, read_number
-from centralita.outbound.rules import Rules
+from centralita.outbound.numbers import read_number
+from centralita.outbound.rules import Barred, Rules, barred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,25 +70,23 @@ def decide_message(
 
 def _refused_number(rules: Rules, to: str) -> MessageRefused | None:
     try:
-        number = read_number(to, rules.region)
+        number = read_number(to, rules.region, rules.emergency)
     except InvalidInput as exc:
         return MessageRefused(
             reason=Refusal.OUT_NOT_A_NUMBER, message=exc.reason, values={"number": to}
         )
-    allow, deny = longest(rules.allow, number.text), longest(rules.deny, number.text)
-    own = not rules.allow and not number.is_short and number.region == rules.region
-    if deny and len(deny) >= len(allow):
-        allow, own = "", False
-    if not (allow or own):
-        return MessageRefused(
-            reason=Refusal.MESSAGE_NOT_ALLOWED,
-            message=f"SMS to {number.text} are not allowed; see [outbound] allow and deny",
-            values={"number": number.text},
-        )
-    if number.costly and not longest(rules.costly, number.text):
-        return MessageRefused(
-            reason=Refusal.OUT_COSTLY,
-            message=f"{number.text} may cost any price; see [outbound] costly",
-            values={"number": number.text},
-        )
-    return None
+    match barred(rules, number):
+        case Barred(rule="costly"):
+            return MessageRefused(
+                reason=Refusal.OUT_COSTLY,
+                message=f"{number.text} may cost any price; see [outbound] costly",
+                values={"number": number.text},
+            )
+        case Barred(rule=rule):
+            return MessageRefused(
+                reason=Refusal.MESSAGE_NOT_ALLOWED,
+                message=f"SMS to {number.text} are not allowed; see [outbound] {rule}",
+                values={"number": number.text},
+            )
+        case None:
+            return None

@@ -36,12 +36,18 @@ class Number:
         return not self.text.startswith("+")
 
 
+def is_emergency(dialled: str, region: str, emergency: Iterable[str] = ()) -> bool:
+    """Whether somebody in `region` calls for help by it. `emergency` are more such numbers than
+    everybody knows."""
+    return dialled in set(emergency) or shortnumberinfo.is_emergency_number(dialled, region)
+
+
 def read_number(dialled: str, region: str, emergency: Iterable[str] = ()) -> Number:
     """The number that somebody dials in `region`. `emergency` are more such numbers than
     everybody knows. Raises InvalidInput for what is no number."""
     if not _DIGITS.fullmatch(dialled):
         raise InvalidInput(f'"{dialled}" is not a telephone number')
-    if dialled in set(emergency) or shortnumberinfo.is_emergency_number(dialled, region):
+    if is_emergency(dialled, region, emergency):
         return Number(text=dialled, region=region, emergency=True)
     short = not dialled.startswith(("+", "00")) and len(dialled) <= _LONGEST_SHORT
     try:

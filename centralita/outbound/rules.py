@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 from centralita.core.errors import InvalidInput, Values
 from centralita.outbound.numbers import Number, longest, read_number
@@ -172,28 +173,46 @@ def _refused_caller(who: Originator) -> Refused | None:
     return None
 
 
-def _refused_number(rules: Rules, number: Number, now: datetime) -> Refused | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barred:
+    """Nothing may go to a number: `number` is it, or the prefix that is denied, and `rule` the
+    setting that says so."""
+
+    number: str
+    rule: Literal["deny", "allow", "costly"]
+
+
+def barred(rules: Rules, number: Number) -> Barred | None:
+    """Why neither calls nor messages go to that number; None when they may. What is named in
+    `costly` need not be in `allow`, and a short number in `allow` not in `costly`."""
     allow, deny = longest(rules.allow, number.text), longest(rules.deny, number.text)
     own = not rules.allow and not number.is_short and number.region == rules.region
     costly = longest(rules.costly, number.text)
     if deny and len(deny) >= len(allow):
-        return Refused(
-            reason=Reason.NOT_ALLOWED,
-            message=f"calls to {deny} are not allowed; see [outbound] deny",
-            values={"number": deny, "rule": "deny"},
-        )
+        return Barred(number=deny, rule="deny")
     if not (allow or own or costly):
-        return Refused(
-            reason=Reason.NOT_ALLOWED,
-            message=f"calls to {number.text} are not allowed; see [outbound] allow",
-            values={"number": number.text, "rule": "allow"},
-        )
+        return Barred(number=number.text, rule="allow")
     if number.costly and not costly and not (number.is_short and allow):
-        return Refused(
-            reason=Reason.COSTLY,
-            message=f"{number.text} may cost any price; see [outbound] costly",
-            values={"number": number.text},
-        )
+        return Barred(number=number.text, rule="costly")
+    return None
+
+
+def _refused_number(rules: Rules, number: Number, now: datetime) -> Refused | None:
+    match barred(rules, number):
+        case Barred(number=text, rule="costly"):
+            return Refused(
+                reason=Reason.COSTLY,
+                message=f"{text} may cost any price; see [outbound] costly",
+                values={"number": text},
+            )
+        case Barred(number=text, rule=rule):
+            return Refused(
+                reason=Reason.NOT_ALLOWED,
+                message=f"calls to {text} are not allowed; see [outbound] {rule}",
+                values={"number": text, "rule": rule},
+            )
+        case None:
+            pass
     if rules.is_night(now) and not longest(rules.night_allow, number.text):
         return Refused(
             reason=Reason.NIGHT,

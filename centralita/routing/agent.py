@@ -48,7 +48,11 @@ class AgentProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """An agent as of now. `idle_since` orders longest-idle; a withdrawn offer keeps it."""
+    """An agent as of now. `idle_since` orders longest-idle; a withdrawn offer keeps it.
+
+    `expected`: the phone has left a moment ago and most likely comes back, as a page does that is
+    loaded anew, or whose network changes.
+    """
 
     profile: AgentProfile
     since: datetime
@@ -57,16 +61,17 @@ class Agent:
     reason: str = ""
     state: AgentState = AgentState.IDLE
     registered: bool = False
+    expected: bool = False
     offer_id: OfferId | None = None
     call_id: CallId | None = None
     wrap_up_until: datetime | None = None
 
     @property
     def serving(self) -> bool:
-        """Whether the agent is at work, free or busy."""
-        return self.status is AgentStatus.AVAILABLE and self.registered
+        """Whether the agent is at work, free or busy, or will be again in a moment."""
+        return self.status is AgentStatus.AVAILABLE and (self.registered or self.expected)
 
     @property
     def free(self) -> bool:
         """Whether a call can be offered at this instant."""
-        return self.serving and self.state is AgentState.IDLE
+        return self.serving and self.registered and self.state is AgentState.IDLE

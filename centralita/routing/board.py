@@ -23,7 +23,7 @@ from centralita.routing.actions import (
     ReturnCaller,
     RingAgent,
 )
-from centralita.routing.agent import Agent, AgentProfile, AgentState, AgentStatus
+from centralita.routing.agent import PHONE_LOST, Agent, AgentProfile, AgentState, AgentStatus
 from centralita.routing.conversations.handover import Handovers, started
 from centralita.routing.conversations.parking import Parking
 from centralita.routing.events import (
@@ -33,6 +33,7 @@ from centralita.routing.events import (
     CallTakenOver,
     LeaveReason,
     OfferMade,
+    WrapUpExtended,
 )
 from centralita.routing.floor import Floor
 from centralita.routing.moves import Moves
@@ -178,12 +179,25 @@ class Board:
         return actions + self._moves.serve(agent_id, now) + self._moves.leave_empty_queues(now)
 
     def registration(self, agent_id: AgentId, registered: bool, now: datetime) -> list[Action]:
-        """The agent's phone can be reached, or not any more."""
+        """The agent's phone can be reached, or not any more. One that has just left is expected
+        back, until `phone_lost`: nobody is sent away for a moment without it."""
         agent = self._floor.agent(agent_id)
         if agent.registered == registered:
             return []
-        actions = self._moves.put(replace(agent, registered=registered, since=now))
+        changed = replace(agent, registered=registered, expected=not registered, since=now)
+        actions = self._moves.put(changed)
         return actions + self._moves.serve(agent_id, now) + self._moves.leave_empty_queues(now)
+
+    def phone_lost(self, agent_id: AgentId, now: datetime) -> list[Action]:
+        """The agent's phone has been away for too long: a break that says so, and those who wait
+        for nobody else leave."""
+        agent = self._floor.agent(agent_id)
+        if agent.registered:
+            return []
+        agent = replace(agent, expected=False)
+        if agent.status is AgentStatus.AVAILABLE:
+            agent = replace(agent, status=AgentStatus.ON_BREAK, reason=PHONE_LOST, since=now)
+        return self._moves.put(agent) + self._moves.leave_empty_queues(now)
 
     def finish_wrap_up(self, agent_id: AgentId, now: datetime) -> list[Action]:
         """The agent is done. Raises Conflict when there is no wrap-up."""
@@ -197,7 +211,12 @@ class Board:
         agent = self._floor.agent(agent_id)
         if agent.state is not AgentState.WRAP_UP or agent.wrap_up_until is None:
             raise Conflict("there is no wrap-up to extend", code=Refusal.NO_WRAP_UP)
-        return self._moves.put(replace(agent, wrap_up_until=agent.wrap_up_until + by))
+        until = agent.wrap_up_until + by
+        actions = self._moves.put(replace(agent, wrap_up_until=until))
+        if agent.call_id is not None:
+            told = WrapUpExtended(agent_id=agent_id, call_id=agent.call_id, until=until)
+            return [*actions, told]
+        return actions
 
     # --- calls ------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ from centralita.routing.notes import NOTE, QueueNote, write_note
 from centralita.routing.offer import Offer, OfferState
 from centralita.routing.ordered import Deadlines
 from centralita.routing.queue import QueuedCall
+from centralita.telephony.attempts import to_phone
 from centralita.telephony.call import (
     CallControl,
     DialError,
@@ -66,6 +67,9 @@ log = logging.getLogger(__name__)
 
 _REFUSALS = {
     EndReason.UNREACHABLE: OfferState.UNREACHABLE,
+    EndReason.NO_SUCH_NUMBER: OfferState.UNREACHABLE,
+    EndReason.LINE_DOWN: OfferState.UNREACHABLE,
+    EndReason.LINE_REFUSED: OfferState.UNREACHABLE,
     EndReason.REJECTED: OfferState.UNREACHABLE,
     EndReason.BUSY: OfferState.DECLINED,
     EndReason.DECLINED: OfferState.DECLINED,
@@ -276,6 +280,11 @@ class Dispatcher:
         for agent_id in self.board.at_extension(extension):
             self.carry_out(self.board.registration(agent_id, registered, self._clock.now()))
 
+    def phone_lost(self, extension: str) -> None:
+        """A phone that went away has not come back."""
+        for agent_id in self.board.at_extension(extension):
+            self.carry_out(self.board.phone_lost(agent_id, self._clock.now()))
+
     def finish_wrap_up(self, agent_id: AgentId) -> None:
         """The agent is done writing up."""
         self.carry_out(self.board.finish_wrap_up(agent_id, self._clock.now()))
@@ -479,17 +488,13 @@ class Dispatcher:
             await self._end_leg(offer.offer_id)
 
     async def _dial(self, action: RingAgent, leg_id: LegId, caller: str, name: str) -> None:
-        uri, peer = self._phones.find(action.extension)
-        await self._control.dial(
-            action.call.call_id,
-            leg_id,
-            uri,
-            beside=action.call.leg_id,
+        attempts = to_phone(
+            self._phones.find(action.extension),
             caller=caller,
             caller_name=name,
             headers={"X-Centralita-Call": action.call.call_id},
-            peer=peer,
         )
+        await self._control.dial(action.call.call_id, leg_id, attempts, beside=action.call.leg_id)
 
     def _not_rung(self, offer_id: OfferId) -> None:
         """No phone rang, by a fault of ours: nobody's break, and another try in a moment."""

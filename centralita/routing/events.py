@@ -162,6 +162,15 @@ class WrapUpStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WrapUpExtended(Event):
+    """The agent takes more time for it."""
+
+    agent_id: AgentId
+    call_id: CallId
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrapUpEnded(Event):
     """The agent is done with it."""
 

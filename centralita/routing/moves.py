@@ -149,7 +149,12 @@ class Moves:
             OfferState.DECLINED: reasons.DECLINED,
             OfferState.UNREACHABLE: reasons.UNREACHABLE,
         }.get(how, reasons.NO_ANSWER)
-        actions += self.to_break(self._floor.agents[offer.agent_id], reason, now)
+        agent = self._floor.agents[offer.agent_id]
+        if how is OfferState.UNREACHABLE and agent.expected:
+            # The phone is away for a moment: the agent is not to blame.
+            actions += self.to_idle(agent, now, keep_idle_since=True)
+        else:
+            actions += self.to_break(agent, reason, now)
         call = self._floor.calls.get(offer.call_id)
         if call is not None:
             self._floor.put_call(replace(call, offer_id=None))

@@ -16,8 +16,9 @@ class QueueConfig:
     `ring_time` is how long an offer rings. `drop_window`: an agent's leg that ends this soon
     after the answer was a fault of the phone, not the end of a conversation. `exit_key` lets a
     waiting caller leave (to the flow's `key` exit). A parked caller comes back after `park_time`.
-    `caller_id` is the number that is shown to whom agents call for this queue, who with
-    `announce_outgoing` are told first that the call is recorded. With
+    `caller_id` is the number that is shown to whom agents call for this queue, or with
+    `hide_number` told to the provider alone; with `announce_outgoing` they are told first that the
+    call is recorded. With
     `live_transcript` the agent sees what is said while they talk.
     """
 
@@ -38,6 +39,7 @@ class QueueConfig:
     dispositions: tuple[str, ...] = ()
     park_time: timedelta = timedelta(minutes=2)
     caller_id: str = ""
+    hide_number: bool = False
     announce_outgoing: bool = True
     live_transcript: bool = False
 

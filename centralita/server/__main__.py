@@ -11,11 +11,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from centralita import __version__
-from centralita.core.errors import CentralitaError
+from centralita.core.errors import CentralitaError, InvalidInput
+from centralita.core.landlock import gain_nothing, keep_memory_private
 from centralita.server.config import Config, Overrides, load_config
 from centralita.server.keeper import run_keeper
 from centralita.server.log import set_up_log
 from centralita.server.supervision import KEEPER_SOCKET
+
+# Those that hear strangers.
+_SERVING = ("serve", "demo")
+# Those that leave nothing in the data folder, or are told as whom to run.
+_FOR_ANYBODY = (*_SERVING, "check")
 
 Command = Callable[[Config, argparse.Namespace], Coroutine[object, object, int]]
 
@@ -26,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Whatever we and our children write is for our user alone, folders above it that we make, too.
     os.umask(0o077)
     try:
+        if options.run not in _FOR_ANYBODY:
+            _become_owner(options.data)
         overrides = Overrides(
             data=options.data,
             sip_port=getattr(options, "sip_port", None),
@@ -34,6 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         config = load_config(options.config, overrides)
         set_up_log(config.log)
+        if options.run in _SERVING and os.geteuid() == 0 and not options.allow_root:
+            raise InvalidInput(
+                "refuses to run as root: whoever takes it over would own the machine. Run it as a "
+                "user of its own, as deploy/systemd/centralita.service does, and ./dev serve by "
+                "itself; or, where root is nobody, as in some containers, with --allow-root"
+            )
+        if options.run == "serve":
+            gain_nothing()
+            keep_memory_private()
         if options.run == "serve" and KEEPER_SOCKET not in os.environ:
             given = sys.argv[1:] if arguments is None else arguments
             config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -51,6 +68,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _become_owner(data: Path | None) -> None:
+    """As root, be the user whose data folder it is: that user could not use what root makes."""
+    try:
+        owner = (data or Path("data")).stat()
+    except OSError:
+        return
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(prog="centralita", description=__doc__)
@@ -65,12 +94,14 @@ def parser() -> argparse.ArgumentParser:
     serving.add_argument("--sip-port", type=int, help="where phones and trunks call (5060)")
     serving.add_argument("--http-port", type=int, help="the page and the API (8080)")
     serving.add_argument("--http-host", help="the address they listen on (127.0.0.1)")
+    _add_root(serving)
     serve = verbs.add_parser("serve", parents=[serving], help="run the server in the foreground")
     serve.set_defaults(run="serve")
     rehearse = verbs.add_parser("check", parents=[serving], help="say what is wrong with sip.conf")
     rehearse.set_defaults(run="check")
 
     demo = verbs.add_parser("demo", parents=[common], help="make a whole call on this machine")
+    _add_root(demo)
     demo.set_defaults(run="demo")
 
     flow = verbs.add_parser("flow", help="check and publish flows").add_subparsers(required=True)
@@ -122,6 +153,15 @@ def parser() -> argparse.ArgumentParser:
     lift_ban.add_argument("address")
     lift_ban.set_defaults(run="ban_lift")
 
+    trunk = verbs.add_parser(
+        "trunk", help="how the lines to the telephone network are"
+    ).add_subparsers(required=True)
+    status = trunk.add_parser(
+        "status", parents=[common], help="of a running server; ends with 1 when one is down"
+    )
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.set_defaults(run="status", module="trunk_commands")
+
     queue = verbs.add_parser("queue", help="queues").add_subparsers(required=True)
     add_queue = queue.add_parser("add", parents=[common], help="make or change a queue")
     add_queue.add_argument("queue")
@@ -137,7 +177,14 @@ def parser() -> argparse.ArgumentParser:
         help="an entry that was noted elsewhere",
     )  # fmt: skip
     verify.set_defaults(run="verify", module="audit_commands")
+    number = audit.add_parser("number", parents=[common], help="how entries name a number")
+    number.add_argument("number", help="as it was dialled; +34600111222")
+    number.set_defaults(run="number", module="audit_commands")
     return top
+
+
+def _add_root(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--allow-root", action="store_true", help="serve even as root")
 
 
 def _add_accounts(

@@ -23,6 +23,8 @@ from centralita.ivr.signals import (
     QueueExit,
     StayWith,
 )
+from centralita.outbound.numbers import Number
+from centralita.outbound.ways import attempts
 from centralita.recordings.files import RecordingError
 from centralita.recordings.recorder import Recorder
 from centralita.routing.conversations.targets import (
@@ -34,8 +36,9 @@ from centralita.routing.conversations.targets import (
 from centralita.routing.dispatcher import Dispatcher, Returned
 from centralita.routing.queue import QueuedCall
 from centralita.server.config import Config
+from centralita.server.trunks_out import ways_out_of
+from centralita.telephony.attempts import Attempt, CallingParty, Srtp
 from centralita.telephony.call import CallArrived
-from centralita.telephony.edge.config import trunk_uri
 from centralita.telephony.edge.control import Registration, page_name
 
 _NOTICE = {
@@ -115,26 +118,35 @@ class Phones:
     """Where phones and outside numbers are: `PhoneBook` for routing; for flows see `outward.py`."""
 
     def __init__(
-        self, config: Config, registered: Callable[[], Mapping[str, Registration]]
+        self,
+        config: Config,
+        registered: Callable[[], Mapping[str, Registration]],
+        usable: Callable[[str], bool] = lambda trunk: True,
     ) -> None:
+        """`usable` is whether a trunk is believed to work: one that is not is tried last."""
         self._config = config
         self._registered = registered
+        self._usable = usable
+        self._ways = ways_out_of(config)
 
-    def find(self, extension: str) -> tuple[str, str]:
-        """URI of an agent's phone by way of the edge, and the address it registered from."""
+    def find(self, extension: str) -> tuple[Attempt, ...]:
+        """How an agent's phone is rung, by way of the edge."""
         registered, domain = self._registered(), self._config.sip.domain
         registration = registered.get(extension)
         peer = _host_of(registration.contact) if registration is not None else ""
-        if page_name(extension) not in registered:
-            return f"sip:{extension}@{domain}", peer
-        if registration is None:
-            return f"sip:{page_name(extension)}@{domain}", ""
-        # Both ring, and the first to answer has the call: see telephony/worker/targets.py.
-        return f"sip:{extension}@{domain};also=page", peer
+        uri = f"sip:{extension}@{domain}"
+        if page_name(extension) in registered:
+            if registration is None:
+                return (Attempt(uri=f"sip:{page_name(extension)}@{domain}"),)
+            # Both ring, and the first to answer has the call: see telephony/worker/targets.py.
+            uri += ";also=page"
+        secret = registration is not None and registration.transport == "tls"
+        offers = Srtp(self._config.media.srtp).offers(secret=secret)
+        return tuple(Attempt(uri=uri, peer=peer, encrypted=encrypted) for encrypted in offers)
 
     def locate(self, target: str) -> Place:
-        """A transfer's target: an extension, a number through the first trunk that takes calls,
-        or a SIP URI of our own domain. Raises InvalidInput for what may not be called."""
+        """A transfer's target: an extension, a number outside when there is a trunk that takes
+        calls, or a SIP URI of our own domain. Raises InvalidInput for what may not be called."""
         number = target.removeprefix("tel:").strip("<>")
         if number.startswith(("sip:", "sips:")):
             user, _, host = number.partition(":")[2].partition("@")
@@ -147,28 +159,44 @@ class Phones:
         number = re.sub(r"(?<=\d)-(?=\d)", "", number)
         if not _NUMBER.fullmatch(number):
             raise InvalidInput(f'"{target}" cannot be called')
-        for trunk in self._config.trunks:
-            if trunk.proxy is not None or trunk.registrar is not None:
-                return Place(number=number, trunk=trunk.name)
+        if self._ways:
+            return Place(number=number)
         return self._inside(number)
 
-    def outside(self, trunk: str, number: str) -> str:
-        """The URI of a number through a trunk. What may be called is not for here to say."""
-        return trunk_uri(trunk, number)
+    @property
+    def calls_out(self) -> bool:
+        """Whether there is a trunk that takes calls."""
+        return bool(self._ways)
+
+    def has(self, extension: str) -> bool:
+        """Whether a phone of that extension is registered."""
+        return not self._registered().keys().isdisjoint({extension, page_name(extension)})
+
+    def outside(self, number: Number, party: CallingParty) -> tuple[Attempt, ...]:
+        """How a number is called through the trunks. What may be called is not for here to say.
+        Raises InvalidInput when no trunk is for it."""
+        found = attempts(number, party, self._ways, self._usable)
+        if not found:
+            raise InvalidInput(
+                f"no trunk is for {number.text}; name its beginning in calls_to of one"
+            )
+        return found
 
     def _inside(self, extension: str) -> Place:
-        uri, peer = self.find(extension)
-        return Place(number=extension, uri=uri, peer=peer)
+        return Place(number=extension, attempts=self.find(extension))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a target is: a phone of ours at `uri`, or a number behind `trunk`."""
+    """Where a target is: a phone of ours, with how to ring it, or a number outside."""
 
     number: str
-    uri: str = ""
-    peer: str = ""
-    trunk: str = ""
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether the policy has a say in it."""
+        return not self.attempts
 
 
 def _host_of(contact: str) -> str:

@@ -10,7 +10,7 @@ from centralita.api.schemas import AgentStatus as ApiStatus
 from centralita.core.bus import Bus
 from centralita.core.ids import AgentId
 from centralita.core.tasks import Tasks
-from centralita.routing.agent import PHONE_LOST, Agent, AgentStatus
+from centralita.routing.agent import PHONE_LOST, UNREACHABLE, Agent, AgentStatus
 from centralita.routing.dispatcher import Dispatcher
 from centralita.routing.events import AgentChanged
 from centralita.store.store import Store
@@ -78,9 +78,11 @@ class Agents:
         waiting = self._away.pop(extension, None)
         if waiting is not None:
             waiting.cancel()
+        # It was the phone that had gone, and not the agent; so, too, when it was rung before we
+        # had heard of that.
+        ours = {PHONE_LOST} if waiting is None else {PHONE_LOST, UNREACHABLE}
         for agent in self._at(extension):
-            if agent.status is AgentStatus.ON_BREAK and agent.reason == PHONE_LOST:
-                # It was the phone that had gone, and not the agent.
+            if agent.status is AgentStatus.ON_BREAK and agent.reason in ours:
                 self._dispatcher.choose_status(agent.profile.agent_id, AgentStatus.AVAILABLE, "")
 
     async def _phone_lost(self, extension: str) -> None:
@@ -89,9 +91,7 @@ class Agents:
         for agent in self._at(extension):
             if agent.status is AgentStatus.AVAILABLE and not agent.registered:
                 log.warning("agent is taken out, the phone is gone", extra={"extension": extension})
-                self._dispatcher.choose_status(
-                    agent.profile.agent_id, AgentStatus.ON_BREAK, PHONE_LOST
-                )
+        self._dispatcher.phone_lost(extension)
 
     def _at(self, extension: str) -> list[Agent]:
         board = self._dispatcher.board

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import hashlib
 import sys
 
 from centralita.audit.entry import Tip
@@ -11,6 +13,8 @@ from centralita.core.errors import InvalidInput
 from centralita.server.auditing import audit_log
 from centralita.server.commands import open_data
 from centralita.server.config import Config
+from centralita.server.outward import disguised
+from centralita.vault.keyring import Keyring
 
 
 async def verify(config: Config, options: argparse.Namespace) -> int:
@@ -26,6 +30,17 @@ async def verify(config: Config, options: argparse.Namespace) -> int:
     print(f"{result.tip.seq} entries, each as it was written. The log ends with")
     print(f"  {result.tip.seq}:{result.tip.hash}")
     print("Note that elsewhere: audit verify --known 'NUMBER:HASH' compares it later.")
+    return 0
+
+
+async def number(config: Config, options: argparse.Namespace) -> int:
+    """How entries name this number, a line for each way."""
+    keys = await asyncio.to_thread(Keyring(config.keys_dir).all)
+    for key in reversed(keys):
+        print(f"{disguised(options.number, key)}  by the key {key.key_id}")
+    bare = hashlib.sha256(options.number.encode()).hexdigest()[:16]
+    print(f"number:{bare}  in entries of before there was a key")
+    print(f"{options.number}  in the first ones")
     return 0
 
 

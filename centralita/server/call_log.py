@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from centralita.core.bus import Bus
@@ -52,6 +52,8 @@ _LOOKUP = 1.0
 _ON_DISK = 1.0
 # How long a stored recording waits for its journal record before its spool is kept instead.
 _RECORDING_ON_DISK = 60.0
+# Of so many calls that are over it is known that they were ours.
+_REMEMBERED = 10_000
 # What a start reads of the journal at a time, in bytes.
 _CHUNK = 1024 * 1024
 # How long a start, and an end, wait for the store to take what the journal has.
@@ -62,13 +64,24 @@ class CallLog:
     """What is known of the calls that go on, and the way of what happens into the store."""
 
     def __init__(
-        self, journal: Journal, store: Store, directory: Directory, bus: Bus, clock: Clock
+        self,
+        journal: Journal,
+        store: Store,
+        directory: Directory,
+        bus: Bus,
+        clock: Clock,
+        *,
+        default_queue: Callable[[], str] = str,
     ) -> None:
+        """`default_queue` calls back who was lost before having been sent to any."""
         self.calls: dict[CallId, CallState] = {}
+        # The newest calls that are over: agents still write them up, and their last legs end.
+        self._over: dict[CallId, None] = {}
         self._journal = journal
         self._store = store
         self._clock = clock
         self._directory = directory
+        self._default_queue = default_queue
         self._writer = CallWriter(
             journal, store, directory, bus, known=self._known, identified=self._is_identified
         )
@@ -88,8 +101,9 @@ class CallLog:
                 self._replay(record)
         lost = [state for call_id, state in self.calls.items() if call_id not in held]
         for state in lost:
-            self._write(self._clock.now(), interrupted(state))
+            self._write(self._clock.now(), *interrupted(state, self._default_queue()))
             del self.calls[state.arrived.call_id]
+            self._is_over(state.arrived.call_id)
         applied = await self._store.journals.applied(self._journal.identity)
         if applied > self._journal.last:
             log.error(
@@ -213,6 +227,8 @@ class CallLog:
             if isinstance(event, RecordingMade):  # of a call that is over
                 task = task_of(event, now)
                 self._write(now, event, *([task] if task is not None else []))
+            elif call_id in self._over:
+                self._write(now, masked(event))
             return
         event = shortened(event, state.steps)
         if state.masked:
@@ -232,6 +248,7 @@ class CallLog:
 
     def _end(self, closed: CallClosed) -> None:
         self.calls.pop(closed.call_id, None)
+        self._is_over(closed.call_id)
         log.info(
             "call ended",
             extra={
@@ -241,6 +258,11 @@ class CallLog:
                 "place": closed.summary.ended_at_place,
             },
         )
+
+    def _is_over(self, call_id: CallId) -> None:
+        self._over[call_id] = None
+        if len(self._over) > _REMEMBERED:
+            del self._over[next(iter(self._over))]
 
     def _known(self, call_id: CallId) -> Caller | None:
         state = self.calls.get(call_id)
@@ -279,6 +301,7 @@ class CallLog:
                         self.calls[call_id] = brought
                 case CallClosed(call_id=call_id) | FlowEnded(call_id=call_id):
                     self.calls.pop(call_id, None)
+                    self._is_over(call_id)
                 case _:
                     known = self.calls.get(CallId(getattr(event, "call_id", None) or ""))
                     if known is not None:

@@ -157,6 +157,7 @@ JOURNALED: tuple[type[Event], ...] = (
     routing.OfferSettled,
     routing.TransferRefused,
     routing.WrapUpEnded,
+    routing.WrapUpExtended,
     routing.WrapUpStarted,
     telephony.DigitReceived,
     telephony.LegAnswered,
@@ -278,7 +279,7 @@ def caller_of(began: CallBegan) -> Caller:
         case ("known" | "provisional") as kind, (customer,):
             return _KINDS[kind](customer, began.number)
         case "anonymous", _:
-            return Anonymous()
+            return Anonymous(began.number)
         case _:
             return Unidentified(began.number)
 

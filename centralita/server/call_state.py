@@ -17,7 +17,7 @@ from centralita.core.ids import (
     new_id,
 )
 from centralita.ivr import flow, run
-from centralita.ivr.events import FlowEnded, FlowResumed, NodeEntered
+from centralita.ivr.events import FlowEnded, FlowResumed, NodeEntered, TransferAnswered
 from centralita.recordings.recorder import (
     RecordingDiscarded,
     RecordingFailed,
@@ -69,6 +69,13 @@ from centralita.timeline.model import (
 )
 
 INTERRUPTED = "interrupted"
+# The nodes by which a caller asks for somebody.
+_SEEKING = frozenset({"enqueue", "voicemail", "transfer"})
+# How a call ends that its caller ends.
+_OWN_WILL = (EndReason.REMOTE_HANGUP, EndReason.CANCELLED)
+# Who hangs up sooner than this, without having asked for anybody, has dialled wrong: nobody need
+# call back.
+_THOUGHT_BETTER = timedelta(seconds=5)
 # Among so many of the last steps a result may still be missing.
 _RECENT = 32
 # What a call cannot be brought back without.
@@ -95,6 +102,7 @@ _CHANGING = (
     RecordingDiscarded,
     RecordingFailed,
     RecordingMade,
+    TransferAnswered,
 )
 
 
@@ -112,6 +120,8 @@ class CallState:
     """What is known of a call that is going on.
 
     `looked_up`: the database has said who `caller` is; before that it is from memory, or unknown.
+    `direction` is "in" for a caller. `served`: the last that the caller was brought to was a
+    person, or a message was left; `owed`: somebody will call back.
     `held` is how long the present agent has let the caller wait with music. `masked`: what is
     pressed now is nobody's business. `task_id` is the task for which an agent calls, until the two
     talk. `records` are those that brought it here, as the journal has them, without the way through
@@ -124,6 +134,9 @@ class CallState:
     began_at: datetime
     heard_at: datetime
     looked_up: bool = field(default=False, compare=False)  # of this run of the server
+    direction: str = "in"
+    served: bool = False
+    owed: bool = False
     answered_at: datetime | None = None
     steps: list[run.PathStep] = field(default_factory=list)
     waits: list[QueueWait] = field(default_factory=list)
@@ -176,6 +189,7 @@ def begin(began: CallBegan, at: datetime) -> CallState:
         interaction_id=began.interaction_id,
         began_at=at,
         heard_at=at,
+        direction=began.direction,
     )
 
 
@@ -189,6 +203,8 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
             state.reason, state.ended_at = reason, at
         case NodeEntered(step=entered, path=path, learned=known):
             state.place = f"{entered.flow}/{entered.node}"
+            if entered.kind in _SEEKING:
+                state.served = False
             state.language = known.get("language", state.language)
             _walk(state, path)
         case FlowResumed(path=path, learned=known):
@@ -199,18 +215,19 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
             _take_over(state, queue_id, offer if talking else None, at)
         case CallQueued(queue_id=queue_id, at=since):
             state.waiting, state.queue_id = (queue_id, since), queue_id
-            state.place = f"queue {queue_id}"
+            state.place, state.served = f"queue {queue_id}", False
         case CallRequeued(queue_id=queue_id):
-            state.waiting = (queue_id, at)
+            state.waiting, state.served = (queue_id, at), False
             state.place = f"queue {queue_id}"
         case CallLeftQueue(reason=why):
             _close_wait(state, at, why.value)
         case CallAbandoned(queue_id=queue_id):
             _close_wait(state, at, "abandoned")
-            return (_task(state, TaskKind.MISSED_CALL, queue_id, at),)
+            state.owed = True
+            return (_missed(state, queue_id, at),)
         case ConversationStarted(agent_id=agent_id):
             _close_wait(state, at, "answered")
-            state.agent_id, state.place = agent_id, "conversation"
+            state.agent_id, state.place, state.served = agent_id, "conversation", True
             state.held, state.held_since = timedelta(0), None
             task_id, state.task_id = state.task_id, None
             if task_id is not None:
@@ -229,6 +246,8 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
             )
         case AgentTalked(agent_id=agent_id, leg_id=leg_id, since=since, talked=talked):
             state.talks.append(Talk(agent_id=agent_id, leg_id=leg_id, since=since, talked=talked))
+        case TransferAnswered():
+            state.served = True
         case CallHeld(held=held, at=changed_at):
             _take_back(state, changed_at)
             state.held_since = changed_at if held else None
@@ -258,10 +277,14 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
             state.messages.discard(event.recording_id)
             task = task_of(event, at)
             if task is not None:
-                state.voicemail = True
+                state.voicemail = state.served = True
                 return (task,)
         case FlowEnded():
-            return (_closed(state, event, at),)
+            closed = _closed(state, event, at)
+            if _is_owed(state, event, closed.summary.outcome):
+                state.owed = True
+                return _missed(state, QueueId(event.queue), at), closed
+            return (closed,)
         case _:
             pass
     return ()
@@ -287,13 +310,19 @@ def task_of(made: RecordingMade, at: datetime) -> TaskArose | None:
     return TaskArose(call_id=made.call_id, task=task)
 
 
-def interrupted(state: CallState) -> CallClosed:
-    """The end of a call that nobody holds any more: it ended when it was last heard of."""
+def interrupted(state: CallState, default_queue: str) -> tuple[Event, ...]:
+    """The end of a call that nobody holds any more: it ended when it was last heard of. A caller
+    who had reached nobody by then is called back by the queue, or else by `default_queue`."""
     _close_wait(state, state.heard_at, INTERRUPTED)
-    return CallClosed(
+    closed = CallClosed(
         call_id=state.arrived.call_id,
         summary=_summary(state, state.heard_at, Outcome.FAILED, INTERRUPTED),
     )
+    queue_id = state.queue_id or QueueId(default_queue)
+    has_left_word = state.voicemail or state.messages
+    if state.direction != "in" or state.served or state.owed or has_left_word or not queue_id:
+        return (closed,)
+    return closed, _missed(state, queue_id, state.heard_at)
 
 
 def replay(records: Iterable[bytes]) -> CallState | None:
@@ -349,11 +378,27 @@ def _close_wait(state: CallState, at: datetime, how: str) -> None:
         state.waiting = None
 
 
-def _task(state: CallState, kind: TaskKind, queue_id: QueueId, at: datetime) -> TaskArose:
+def _is_owed(state: CallState, ended: FlowEnded, outcome: Outcome) -> bool:
+    """Whether somebody has to call back who ends so."""
+    if state.direction != "in" or state.owed or state.served or not ended.queue:
+        return False
+    match outcome:
+        case Outcome.CONVERSATION | Outcome.VOICEMAIL:
+            return ended.in_vain  # was sent on after it, to nobody
+        case Outcome.SELF_SERVICE | Outcome.TRANSFERRED:
+            return False
+        case Outcome.ABANDONED if state.reason in _OWN_WILL:
+            since = state.answered_at or state.began_at
+            return (state.ended_at or state.heard_at) - since >= _THOUGHT_BETTER
+        case _:
+            return True
+
+
+def _missed(state: CallState, queue_id: QueueId, at: datetime) -> TaskArose:
     call_id = state.arrived.call_id
     task = Task(
         id=TaskId(new_id("task")),
-        kind=kind,
+        kind=TaskKind.MISSED_CALL,
         state=TaskState.OPEN,
         created_at=at,
         queue_id=queue_id,
@@ -418,16 +463,19 @@ def _path(steps: Iterable[run.PathStep]) -> tuple[PathStep, ...]:
 
 def _outcome(state: CallState, ended: FlowEnded) -> Outcome:
     """What the call was for the caller."""
-    kinds = [step.kind for step in state.steps]
+    kinds = {step.kind for step in state.steps}
     results = {step.note for step in state.steps if step.kind == "voicemail"}
     if any(talk.talked > timedelta(0) for talk in state.talks):
         return Outcome.CONVERSATION
     if state.voicemail or state.messages or "saved" in results:
         return Outcome.VOICEMAIL
-    if kinds and kinds[-1] == "transfer":
+    if ended.outcome == "transferred":
         return Outcome.TRANSFERRED
     if ended.outcome == "self_service":
         return Outcome.SELF_SERVICE
     if "fault" in kinds or state.reason in (EndReason.WORKER_LOST, EndReason.FAULT):
         return Outcome.FAILED
-    return Outcome.ABANDONED
+    gave_up_waiting = state.owed or not ended.in_vain
+    if ended.outcome == "hung_up" and gave_up_waiting:
+        return Outcome.ABANDONED
+    return Outcome.MISSED

@@ -13,7 +13,7 @@ from datetime import datetime
 from centralita.core.bus import Bus
 from centralita.core.errors import CentralitaError, Unavailable
 from centralita.core.events import Event
-from centralita.core.ids import CallId, LegId, TaskId
+from centralita.core.ids import AgentId, CallId, LegId, TaskId
 from centralita.core.tasks import Tasks
 from centralita.core.wire import Plain, to_plain
 from centralita.journal.journal import Journal
@@ -36,7 +36,7 @@ from centralita.server.call_records import (
 from centralita.store.records import RecordingRecord
 from centralita.store.store import Store
 from centralita.timeline.directory import Caller, Directory, Provisional
-from centralita.timeline.model import Direction, Task, TaskState
+from centralita.timeline.model import Direction, Task, TaskKind, TaskState
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ class CallWriter:
             for number, happening in happenings:
                 if number > applied:
                     for event in happening.events:
-                        await self._apply_event(event, happening.at, callers, lines)
+                        await self._apply_event(event, happening.at, callers, lines, news)
                 news += await self._news_of(happening)
             await self._store.call_events.append_many(lines)
             await self._store.journals.advance(identity, max(applied, records[-1].number))
@@ -200,7 +200,12 @@ class CallWriter:
         }
 
     async def _apply_event(
-        self, event: Event, at: datetime, callers: dict[CallId, Caller], lines: list[Line]
+        self,
+        event: Event,
+        at: datetime,
+        callers: dict[CallId, Caller],
+        lines: list[Line],
+        settled: list[Event],
     ) -> None:
         journal = self._store.journal
         match event:
@@ -223,7 +228,7 @@ class CallWriter:
             case CallClosed(summary=summary):
                 await journal.end_call(summary)
             case TaskArose(task=task):
-                await self._store.tasks.add(await self._of_its_call(task))
+                await self._add(await self._of_its_call(task))
             case TaskWorked():
                 await self._work(event, at)
             case _:
@@ -231,6 +236,8 @@ class CallWriter:
                     await journal.with_agent(
                         event.call_id, queue_id=event.queue_id, agent_id=event.agent_id
                     )
+                    if isinstance(event, ConversationStarted):
+                        settled += await self._settle(event, at)
                 elif isinstance(event, RecordingMade):
                     await self._store.recordings.add(_recording(event))
                 lines.append(_line(event, CallId(getattr(event, "call_id")), at))  # noqa: B009
@@ -246,6 +253,30 @@ class CallWriter:
             caller=entry.call.caller if entry.call is not None else task.caller,
         )
 
+    async def _add(self, task: Task) -> None:
+        """Who calls again and again before anybody calls back is called back once."""
+        tasks = self._store.tasks
+        missed = task.kind is TaskKind.MISSED_CALL and task.caller
+        if not missed or not await tasks.missed_of(task.caller):
+            await tasks.add(task)
+
+    async def _settle(self, started: ConversationStarted, at: datetime) -> list[Event]:
+        """Who talks to somebody at last need not be called back for having reached nobody."""
+        entry = await self._store.interactions.by_call(started.call_id)
+        caller = entry.call.caller if entry is not None and entry.call is not None else ""
+        missed = await self._store.tasks.missed_of(caller) if caller else ()
+        if not missed:
+            return []
+        by = await self._name_of(started.agent_id)
+        for task in missed:
+            await self._store.tasks.set_state(task.id, TaskState.DONE, at, by)
+        found = [await self._store.tasks.get(task.id) for task in missed]
+        return [TaskMade(task=task) for task in found if task is not None]
+
+    async def _name_of(self, agent_id: AgentId) -> str:
+        agent = await self._store.agents.get(agent_id)
+        return agent.name if agent is not None else agent_id
+
     async def _work(self, worked: TaskWorked, at: datetime) -> None:
         """Whoever has done or taken the task by hand in the meantime was first."""
         tasks = self._store.tasks
@@ -253,8 +284,7 @@ class CallWriter:
         if task is None or task.state is TaskState.DONE:
             return
         if worked.done:
-            agent = await self._store.agents.get(worked.agent_id)
-            by = agent.name if agent is not None else worked.agent_id
+            by = await self._name_of(worked.agent_id)
             await tasks.set_state(worked.task_id, TaskState.DONE, at, by)
         elif task.agent_id is None:
             await tasks.give(worked.task_id, worked.agent_id, before=None)

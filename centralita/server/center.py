@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _DURATIONS = ("ring_time", "wrap_up", "max_wait", "announce_every", "drop_window", "park_time")
 _SWITCHES = (
     *("exit_when_empty", "record", "announce_recording", "announce_outgoing"),
-    "live_transcript",
+    *("live_transcript", "hide_number"),
 )
 _CALLER_ID = re.compile(r"(\+?[0-9]{2,20})?")
 # The number of a flow that answers whatever nothing else answers.

@@ -5,19 +5,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 
+from centralita.core.landlock import enter, gain_nothing, rule_set
 from centralita.core.process import ProcessSpec
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
+# Of our environment, which may hold anybody's secrets, children are given what programs need.
+_PASSED = frozenset(
+    ("HOME", "LANG", "LANGUAGE", "LOCALDOMAIN", "LOGNAME", "PATH", "RES_OPTIONS", "SSL_CERT_DIR",
+     "SSL_CERT_FILE", "TMPDIR", "TZ", "TZDIR", "USER", "VIRTUAL_ENV")
+)  # fmt: skip
+_PASSED_KINDS = ("LC_", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "PYTHON")
+_PASSED_ALSO = "CENTRALITA_PASS"
+"""An environment variable with the names, divided by commas, of others that are passed, too."""
+
 
 def die_with_parent() -> None:
     """Runs in the child: should its parent be killed, the kernel sends it SIGTERM."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """What children are given of our environment."""
+    also = environment.get(_PASSED_ALSO, "").split(",")
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _PASSED or name in also or name.startswith(_PASSED_KINDS)
+    }
 
 
 class ChildProcess:
@@ -43,23 +65,36 @@ class ChildProcess:
     @classmethod
     def start(cls, spec: ProcessSpec) -> ChildProcess:
         """Run it; raises OSError when the system cannot."""
+        rules = rule_set(spec.sandbox) if spec.sandbox is not None else None
+
+        def prepare() -> None:
+            die_with_parent()
+            gain_nothing()
+            if rules is not None:
+                enter(rules)
+
         # A pipe of our own: asyncio's would let a grandchild that holds it hide the death.
         ears, mouth = os.pipe()
         try:
             started = subprocess.Popen(
                 spec.argv,
-                env={**os.environ, **spec.env},
+                env={**passed_on(os.environ), **spec.env},
                 cwd=spec.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=mouth,
-                preexec_fn=die_with_parent,
+                preexec_fn=prepare,
             )
-        except OSError:
+        except (OSError, subprocess.SubprocessError) as exc:
             os.close(ears)
-            raise
+            if isinstance(exc, OSError):
+                raise
+            # Rather no child than one outside its sandbox.
+            raise OSError(errno.EPERM, "it cannot be put into its sandbox") from exc
         finally:
             os.close(mouth)
+            if rules is not None:
+                os.close(rules)
         return cls(started.pid, ears, started=started)
 
     async def wait(self) -> int:

@@ -29,6 +29,7 @@ from centralita.server.settings import (
     NumberConfig,
     OutboundConfig,
     RecordingsConfig,
+    RetentionConfig,
     SipConfig,
     SmsConfig,
     TrunkConfig,
@@ -67,6 +68,7 @@ class Config:
     asr: AsrConfig = field(default_factory=AsrConfig)
     tts: TtsConfig = field(default_factory=TtsConfig)
     recordings: RecordingsConfig = field(default_factory=RecordingsConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
     keys: KeysConfig = field(default_factory=KeysConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     outbound: OutboundConfig = field(default_factory=OutboundConfig)
@@ -137,6 +139,7 @@ SECTIONS: dict[str, type[DataclassInstance]] = {
     "asr": AsrConfig,
     "tts": TtsConfig,
     "recordings": RecordingsConfig,
+    "retention": RetentionConfig,
     "keys": KeysConfig,
     "limits": LimitsConfig,
     "outbound": OutboundConfig,
@@ -334,6 +337,8 @@ def _contradictions(config: Config, path: Path, sections: list[Section]) -> Iter
                 "addresses",
                 "a trunk needs addresses by which its calls are known, or a registrar",
             )
+        if trunk.outbound_proxy and not (trunk.proxy or trunk.registrar):
+            yield at(title, "outbound_proxy", "it is on the way to a proxy or registrar; name one")
         if trunk.registrar is not None and not (trunk.username and trunk.password_file):
             yield at(title, "registrar", "registering needs username and password_file")
     for number in config.numbers:

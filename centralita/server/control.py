@@ -1,4 +1,5 @@
-"""How a command on this machine tells the running server that the directory has changed.
+"""How a command on this machine tells the running server that the directory has changed, and asks
+it how the trunks are.
 
 The server listens on a Unix socket in its data folder that only its own user can open. It answers
 when the change is in force, so that the command can say so.
@@ -13,8 +14,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from centralita.core.errors import CentralitaError, InvalidInput
+from centralita.core.errors import CentralitaError, InvalidInput, Unavailable
 from centralita.core.wire import Wire
+from centralita.telephony.edge.trunk_state import TrunkState
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,19 @@ class Taken:
     trouble: str = ""
 
 
-WIRE = Wire((TakeChanges, Taken))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskTrunks:
+    """To the server: how are the trunks?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunksAre:
+    """From the server."""
+
+    states: tuple[TrunkState, ...]
+
+
+WIRE = Wire((TakeChanges, Taken, AskTrunks, TrunksAre))
 
 
 def _socket(run_dir: Path) -> Path:
@@ -44,9 +58,15 @@ def _socket(run_dir: Path) -> Path:
 class ControlSocket:
     """The server's side."""
 
-    def __init__(self, run_dir: Path, take_changes: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        take_changes: Callable[[], Awaitable[None]],
+        trunks: Callable[[], tuple[TrunkState, ...]] = tuple,
+    ) -> None:
         self._path = _socket(run_dir)
         self._take_changes = take_changes
+        self._trunks = trunks
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
@@ -64,9 +84,12 @@ class ControlSocket:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if isinstance(await WIRE.receive(reader), TakeChanges):
-                WIRE.send(writer, await self._taken())
-                await writer.drain()
+            match await WIRE.receive(reader):
+                case TakeChanges():
+                    WIRE.send(writer, await self._taken())
+                case AskTrunks():
+                    WIRE.send(writer, TrunksAre(states=self._trunks()))
+            await writer.drain()
         except (InvalidInput, ConnectionError) as exc:
             log.warning("command cannot be understood", extra={"error": str(exc)})
         finally:
@@ -81,15 +104,23 @@ class ControlSocket:
         return Taken()
 
 
-async def tell_server(run_dir: Path) -> str:
-    """Have the running server take what was changed; a sentence for whoever gave the command."""
+async def ask_trunks(run_dir: Path) -> tuple[TrunkState, ...]:
+    """How the trunks of the running server are; raises Unavailable when there is none."""
     try:
-        reader, writer = await asyncio.open_unix_connection(_socket(run_dir))
-    except OSError:
-        return "no server runs here; it counts as soon as one is started"
+        answer = await _ask(run_dir, AskTrunks())
+    except OSError as exc:
+        raise Unavailable(f"no server runs in {run_dir.parent}; start it, or name --data") from exc
+    if not isinstance(answer, TrunksAre):
+        raise Unavailable("the running server does not answer; its log may say why")
+    return answer.states
+
+
+async def _ask(run_dir: Path, question: object) -> object | None:
+    """What the running server answers, if it does. Raises OSError when none runs."""
+    reader, writer = await asyncio.open_unix_connection(_socket(run_dir))
     answer: object | None = None
     try:
-        WIRE.send(writer, TakeChanges())
+        WIRE.send(writer, question)
         async with asyncio.timeout(_ANSWERS_WITHIN):
             answer = await WIRE.receive(reader)
     except (TimeoutError, InvalidInput):
@@ -98,6 +129,15 @@ async def tell_server(run_dir: Path) -> str:
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+    return answer
+
+
+async def tell_server(run_dir: Path) -> str:
+    """Have the running server take what was changed; a sentence for whoever gave the command."""
+    try:
+        answer = await _ask(run_dir, TakeChanges())
+    except OSError:
+        return "no server runs here; it counts as soon as one is started"
     match answer:
         case Taken(trouble=""):
             return "the running server has taken it"

@@ -15,10 +15,14 @@ from centralita.asr.vosk.pool import VoskPool
 from centralita.channels.postman import Postman
 from centralita.core.bus import Bus
 from centralita.core.events import Event
+from centralita.core.landlock import landlock_version
 from centralita.outbound.gate import Gate
 from centralita.recordings.recorder import Recorder
 from centralita.server.call_log import CallLog
+from centralita.server.confinement import Confinement
+from centralita.server.message_alert import MessageAlert
 from centralita.server.supervision import ProcessKeeper
+from centralita.server.trunks import Trunks
 from centralita.store.store import Store
 from centralita.telephony.edge.watch import RegistrationWatch
 from centralita.telephony.link import WorkerLink
@@ -41,7 +45,13 @@ class HealthCheck:
         recorder: Recorder,
         outbound: Gate,
         postman: Postman,
+        confinement: Confinement,
+        message_alert: MessageAlert,
+        trunks: Trunks,
     ) -> None:
+        self._message_alert = message_alert
+        self._confinement = confinement
+        self._trunks = trunks
         self._link = link
         self._pool = pool
         self._models = tuple(models)
@@ -63,7 +73,8 @@ class HealthCheck:
         )
         takes_calls = bool(self._link.workers) and edge.ok and not self.draining
         recordings, outbound = self._recordings(), self._calls_out()
-        messages = messages_out(self._postman)
+        messages = messages_out(self._postman, self._message_alert)
+        trunks = self._trunks.part()
         good = (
             takes_calls
             and worker.ok
@@ -72,6 +83,7 @@ class HealthCheck:
             and recordings.ok
             and outbound.ok
             and messages.ok
+            and trunks.ok
             and worker.max_calls >= _TOO_FEW_CALLS
         )
         return s.Health(
@@ -84,6 +96,16 @@ class HealthCheck:
             recordings=recordings,
             outbound=outbound,
             messages=messages,
+            sandbox=self._sandbox(),
+            trunks=trunks,
+        )
+
+    def _sandbox(self) -> s.Part:
+        """Calls can be taken without: it is told, and no alarm."""
+        return s.Part(
+            ok=True,
+            message=self._confinement.trouble,
+            detail={"landlock": landlock_version()},
         )
 
     def _calls_out(self) -> s.Part:
@@ -163,16 +185,26 @@ class HealthCheck:
         )
 
 
-def messages_out(postman: Postman) -> s.Part:
-    """Whether what agents write goes out, on the channels that have a server."""
-    troubles = sorted(postman.troubles.items())
+def messages_out(postman: Postman, alert: MessageAlert | None = None) -> s.Part:
+    """Whether what agents write goes out, on the channels that have a server; and whether it is
+    more than anybody expects."""
+    troubles = [
+        f"no {channel} has gone since {one.since.isoformat(timespec='seconds')} "
+        f"({one.trouble.value}); see [{channel}]"
+        for channel, one in sorted(postman.troubles.items())
+    ]
+    many = (
+        [
+            f"{written} messages by {channel.value} were written today, "
+            f"{alert.thresholds[channel]} are told of; see [outbound]"
+            for channel, written in alert.over.items()
+        ]
+        if alert is not None
+        else []
+    )
     return s.Part(
-        ok=not troubles,
-        message="; ".join(
-            f"no {channel} has gone since {one.since.isoformat(timespec='seconds')} "
-            f"({one.trouble.value}); see [{channel}]"
-            for channel, one in troubles
-        ),
+        ok=not troubles and not many,
+        message="; ".join(troubles + many),
         detail={"sends": [name for name in ("email", "sms") if postman.sends(name)]},
     )
 
@@ -189,7 +221,9 @@ class HouseMetrics(Collector):
         bus: Bus,
         outbound: Gate,
         postman: Postman,
+        trunks: Trunks,
     ) -> None:
+        self._trunks = trunks
         self._postman = postman
         self._outbound = outbound
         self._link = link
@@ -236,6 +270,7 @@ class HouseMetrics(Collector):
         for (channel, result), count in sorted(self._postman.results.items()):
             messages.add_metric([channel, result], count)
         yield messages
+        yield from self._trunks.metrics()
         events = CounterMetricFamily("centralita_events", "events by type", labels=["event"])
         for name, count in sorted(self._events.items()):
             events.add_metric([name], count)

@@ -16,6 +16,7 @@ from centralita.core.tasks import Tasks
 from centralita.routing.conversations.ports import Lines
 from centralita.routing.conversations.targets import ToNumber
 from centralita.routing.dispatcher import Dispatcher
+from centralita.telephony.attempts import to_phone
 from centralita.telephony.call import (
     CallArrived,
     CallControl,
@@ -123,17 +124,10 @@ class Inside:
         self._tasks.spawn(self._dial(pair, arrived, name), name=f"ring {pair.called}")
 
     async def _dial(self, pair: _Pair, arrived: CallArrived, name: str) -> None:
-        uri, peer = self._lines.find(arrived.dialled)
+        found = self._lines.find(arrived.dialled)
+        attempts = to_phone(found, caller=arrived.extension, caller_name=name)
         try:
-            await self._control.dial(
-                arrived.call_id,
-                pair.called,
-                uri,
-                beside=pair.caller,
-                caller=arrived.extension,
-                caller_name=name,
-                peer=peer,
-            )
+            await self._control.dial(arrived.call_id, pair.called, attempts, beside=pair.caller)
         except TelephonyError:
             self._over(pair, EndReason.UNREACHABLE)
 

@@ -14,6 +14,8 @@ import contextlib
 import logging
 import os
 import signal
+import socket
+import struct
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +27,7 @@ import msgspec
 from centralita.core.errors import InvalidInput
 from centralita.core.tasks import Tasks
 from centralita.server.child import die_with_parent
+from centralita.server.service_manager import ADDRESS, ServiceManager
 from centralita.server.supervision import (
     ALIVE_EVERY,
     KEEPER_SOCKET,
@@ -48,6 +51,8 @@ _HANGS_AFTER = 10 * ALIVE_EVERY
 _BEYOND_GRACE = timedelta(seconds=30)
 _INHERITANCE = "CENTRALITA_CHILDREN"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+# Of a connection by Unix socket: process, user and group (unix(7), SO_PEERCRED).
+_CREDENTIALS = struct.Struct("3i")
 # What it may take to leave its calls to the next: they are served by nobody meanwhile.
 _LEAVING = timedelta(seconds=4)
 
@@ -78,22 +83,25 @@ async def run_keeper(run_dir: Path, arguments: Sequence[str], *, grace: timedelt
 class Keeper:
     """One brain after the other, and the children that they ask for.
 
-    `brain` is the command that starts one. A brain that is silent for `hangs_after` is replaced.
-    Before it is renewed, `rehearsal` must end with 0; then this process becomes `successor`, or
-    stays as it is when there is none.
+    It listens to its brain, and to nobody else, at `place`, a Unix socket. `brain` is the command
+    that starts one. A brain that is silent for `hangs_after` is replaced. Before it is renewed,
+    `rehearsal` must end with 0; then this process becomes `successor`, or stays as it is when there
+    is none.
     """
 
     def __init__(
         self,
-        socket: Path,
+        place: Path,
         brain: Sequence[str],
         *,
         rehearsal: Sequence[str] = (),
         successor: Sequence[str] = (),
         grace: timedelta = timedelta(seconds=30),
         hangs_after: timedelta = _HANGS_AFTER,
+        manager: ServiceManager | None = None,
     ) -> None:
-        self._socket = socket
+        self._manager = manager or ServiceManager()
+        self._place = place
         self._argv = tuple(brain)
         self._rehearsal = tuple(rehearsal)
         self._successor = tuple(successor)
@@ -115,6 +123,7 @@ class Keeper:
     def stop(self) -> None:
         """End the brain, which ends its calls first; then everything else."""
         self._stopping = True
+        self._manager.stopping("No new calls; those that are here may end")
         self._send(signal.SIGTERM)
 
     def reload(self) -> None:
@@ -135,7 +144,9 @@ class Keeper:
         if not self._this_one_serves:
             self._pending.add(number)
             return
-        self._renewing = self._renewing or number is signal.SIGUSR2
+        if number is signal.SIGUSR2:
+            self._renewing = True
+            self._manager.reloading("Another brain takes over the calls")
         self._send(number)
 
     def _send(self, number: signal.Signals) -> None:
@@ -149,9 +160,9 @@ class Keeper:
         With the `children` of the keeper before this one there are calls to serve: then each
         brain that fails is followed by another.
         """
-        self._socket.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._converse, self._socket)
-        self._socket.chmod(0o600)
+        self._place.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._converse, self._place)
+        self._place.chmod(0o600)
         if children is not None:
             self._serving = True
             self._children.inherit(children)
@@ -168,13 +179,14 @@ class Keeper:
                     self._become_successor()
                     continue
                 log.error("brain died, calls go on, starting it again", extra={"code": code})
+                self._manager.status("The brain died and is started again; calls go on")
                 pause = pause_after(pause, lived=time.monotonic() - began)
                 await asyncio.sleep(pause)
         finally:
             await self._tasks.close()
             await self._children.close()
             server.close()
-            self._socket.unlink(missing_ok=True)
+            self._place.unlink(missing_ok=True)
 
     async def _renew(self) -> None:
         try:
@@ -192,6 +204,7 @@ class Keeper:
             return ""
         trial = await asyncio.create_subprocess_exec(
             *self._rehearsal,
+            env=_without_manager(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
@@ -221,7 +234,7 @@ class Keeper:
         self._this_one_serves = False
         self._brain = brain = await asyncio.create_subprocess_exec(
             *self._argv,
-            env={**os.environ, KEEPER_SOCKET: str(self._socket)},
+            env={**_without_manager(), KEEPER_SOCKET: str(self._place)},
             stdin=asyncio.subprocess.DEVNULL,
             preexec_fn=die_with_parent,
         )
@@ -243,6 +256,11 @@ class Keeper:
                 return await brain.wait()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._is_the_brain(writer):
+            # Whoever may say what is run here may do all that we may.
+            log.error("keeper hears nobody but the brain, who comes here is sent away")
+            writer.close()
+            return
         self._writer = writer
         self._tell()
         try:
@@ -257,13 +275,15 @@ class Keeper:
                         self._children.kill(name)
                     case Serving():
                         self._serving = self._this_one_serves = True
+                        self._manager.ready("Takes calls")
                         pending, self._pending = self._pending, set()
                         for number in sorted(pending):
                             self._pass_on(number)
                     case Closing():
                         self._children.expect_ends()
                     case Alive():
-                        pass
+                        # Its loop turns. That ours does would say nothing of the house.
+                        self._manager.alive()
                     case _:
                         log.error("brain said what it must not", extra={"what": repr(message)})
         except InvalidInput as exc:
@@ -272,6 +292,13 @@ class Keeper:
             if self._writer is writer:
                 self._writer = None
             writer.close()
+
+    def _is_the_brain(self, writer: asyncio.StreamWriter) -> bool:
+        peer: socket.socket = writer.get_extra_info("socket")
+        pid, _, _ = _CREDENTIALS.unpack(
+            peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+        return self._brain is not None and pid == self._brain.pid
 
     def _tell(self) -> None:
         if self._writer is None:
@@ -286,6 +313,11 @@ class Keeper:
             for name in self._children.names()
         )
         WIRE.send(self._writer, Children(children=children))
+
+
+def _without_manager() -> dict[str, str]:
+    """Our environment, for those who have nothing to say to the service manager."""
+    return {name: value for name, value in os.environ.items() if name != ADDRESS}
 
 
 def _inherited() -> list[Inherited] | None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -24,6 +24,7 @@ from centralita.routing.dispatcher import Announcer, Dispatcher
 from centralita.routing.offer import Offer, OfferState
 from centralita.routing.queue import QueuedCall
 from centralita.server.call_log import CallLog
+from centralita.telephony.attempts import Attempt, CallingParty, to_phone
 from centralita.telephony.call import (
     CallArrived,
     CallControl,
@@ -47,7 +48,10 @@ _OUTCOMES = {
     EndReason.BUSY: "busy",
     EndReason.DECLINED: "busy",
     EndReason.NO_ANSWER: "no_answer",
-    EndReason.UNREACHABLE: "no_answer",
+    EndReason.UNREACHABLE: "unavailable",
+    EndReason.NO_SUCH_NUMBER: "no_such_number",
+    EndReason.LINE_DOWN: "line_down",
+    EndReason.LINE_REFUSED: "line_refused",
 }
 # For pages and phones that answer such calls by themselves.
 _ANSWER_NOW = {
@@ -76,11 +80,13 @@ class OutgoingPorts:
     conversing: Conversing
     bus: Bus
     clock: Clock
+    calls_for_help: Callable[[str], bool] = lambda number: False
 
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
-    """A call until it is answered. `stage` is who is waited for: agent, outside, or notice."""
+    """A call until it is answered. `stage` is who is waited for: agent, outside, or notice.
+    Nothing stands in the way of one that is `urgent`: neither words nor limits."""
 
     agent_id: AgentId
     call_id: CallId
@@ -93,6 +99,7 @@ class _Call:
     arrived: CallArrived
     caller: Caller
     by_phone: bool
+    urgent: bool
     stage: str = "agent"
     early: bool = False
     unhear: Callable[[], None] = lambda: None
@@ -127,7 +134,12 @@ class Outgoing:
     ) -> StartedCall:
         """Click-to-dial: ring the agent's phone, then the number. Raises NotFound, Conflict."""
         agent = self._board.agents.get(agent_id)
-        if agent is not None and queue_id in self._board.queues.keys() - agent.profile.queues:
+        urgent = self._ports.calls_for_help(_PUNCTUATION.sub("", number))
+        if (
+            agent is not None
+            and not urgent
+            and queue_id in self._board.queues.keys() - agent.profile.queues
+        ):
             # Its number would be shown, and its callbacks come to people who know nothing of it.
             raise Conflict(
                 f"you do not serve the queue {queue_id}; call for one that you serve",
@@ -143,6 +155,8 @@ class Outgoing:
         """The agent's phone has called a number outside. Raises NotFound, Conflict."""
         profile = self._board.agents[agent_id].profile
         queue_id = next(iter(sorted(profile.queues)), None)
+        if queue_id is None and self._ports.calls_for_help(arrived.dialled):
+            queue_id = next(iter(self._board.queues), None)
         if queue_id is None:
             raise Conflict("who serves no queue cannot call outside", code=Refusal.SERVES_NO_QUEUE)
         call = await self._begin(
@@ -159,13 +173,14 @@ class Outgoing:
         number = _PUNCTUATION.sub("", number)
         if queue_id not in self._board.queues:
             raise NotFound(f"there is no queue {queue_id}", code=Refusal.NO_SUCH_QUEUE)
-        if self._board.at_extension(number):
+        urgent = self._ports.calls_for_help(number)
+        if not urgent and self._board.at_extension(number):
             raise Conflict("that is a colleague; call the extension", code=Refusal.IS_A_COLLEAGUE)
         await self._ports.lines.foresee(number, call_id=call_id, agent_id=agent_id)
         now = self._ports.clock.now()
         offer_id = OfferId(new_id("offer"))
         reserved = self._board.handovers.reserve(
-            agent_id, call_id, offer_id, now, rings=own_leg is None
+            agent_id, call_id, offer_id, now, rings=own_leg is None, urgent=urgent
         )
         outside = LegId(new_id("leg"))
         extension = self._board.agents[agent_id].profile.extension
@@ -178,6 +193,7 @@ class Outgoing:
             agent_leg=own_leg or LegId(new_id("leg")), outside_leg=outside, number=number,
             extension=extension, arrived=arrived,
             caller=self._ports.directory.recall(number), by_phone=own_leg is not None,
+            urgent=urgent,
         )  # fmt: skip
         self._calls[call_id] = call
         call.unhear = self._ports.bus.subscribe(
@@ -195,11 +211,12 @@ class Outgoing:
         return call
 
     async def _ring_agent(self, call: _Call) -> None:
-        uri, peer = self._ports.lines.find(call.extension)
-        headers = {"X-Centralita-Call": call.call_id, **_ANSWER_NOW}
-        await self._dial(
-            call, call.agent_leg, uri, beside=None, caller=call.number, headers=headers, peer=peer
+        attempts = to_phone(
+            self._ports.lines.find(call.extension),
+            caller=call.number,
+            headers={"X-Centralita-Call": call.call_id, **_ANSWER_NOW},
         )
+        await self._dial(call, call.agent_leg, attempts, beside=None)
         ring_time = self._board.queues[call.queue_id].ring_time
         self._limit(call, call.agent_leg, "agent", ring_time)
 
@@ -210,27 +227,25 @@ class Outgoing:
         if not call.by_phone:
             with contextlib.suppress(TelephonyError):
                 await self._play_ringing(call)
-        shown = self._board.queues[call.queue_id].caller_id
+        queue = self._board.queues[call.queue_id]
+        party = CallingParty(number=queue.caller_id, hidden=queue.hide_number)
         try:
-            uri, peer = await self._ports.lines.open(
-                call.number, call_id=call.call_id, leg_id=call.outside_leg, agent_id=call.agent_id
-            )
+            attempts = await self._ports.lines.open(
+                call.number, call_id=call.call_id, leg_id=call.outside_leg,
+                agent_id=call.agent_id, party=party,
+            )  # fmt: skip
         except CentralitaError as exc:
             self._not_dialled(call, call.outside_leg, exc)
             return
-        await self._dial(
-            call, call.outside_leg, uri, beside=call.agent_leg, caller=shown, headers={}, peer=peer
-        )
-        self._limit(call, call.outside_leg, "outside", _RINGS)
+        await self._dial(call, call.outside_leg, attempts, beside=call.agent_leg)
+        if not call.urgent:
+            self._limit(call, call.outside_leg, "outside", _RINGS)
 
     async def _dial(
-        self, call: _Call, leg_id: LegId, uri: str, *, beside: LegId | None, caller: str,
-        headers: dict[str, str], peer: str,
-    ) -> None:  # fmt: skip
+        self, call: _Call, leg_id: LegId, attempts: Sequence[Attempt], *, beside: LegId | None
+    ) -> None:
         try:
-            await self._ports.control.dial(
-                call.call_id, leg_id, uri, beside=beside, caller=caller, headers=headers, peer=peer
-            )
+            await self._ports.control.dial(call.call_id, leg_id, attempts, beside=beside)
             self._ports.control.remember(leg_id, NOTE, call.call_id)
         except CentralitaError as exc:
             if leg_id == call.outside_leg:
@@ -307,7 +322,7 @@ class Outgoing:
         if call.by_phone:
             with contextlib.suppress(TelephonyError):
                 await self._ports.control.answer(call.agent_leg)
-        if queue.record and queue.announce_outgoing:
+        if queue.record and queue.announce_outgoing and not call.urgent:
             try:
                 notice = await self._ports.announcer.recording_notice(queue.language)
                 call.stage = "notice"
@@ -356,8 +371,9 @@ class Outgoing:
                 call_id=call.call_id, agent_id=call.agent_id, outcome=outcome, reason=reason
             )
         )
-        busy = EndReason.BUSY if outcome == "busy" else EndReason.UNREACHABLE
-        self._end(call.agent_leg, busy if call.by_phone else EndReason.CONVERSATION_ENDED)
+        # Whoever dialled at the phone hears its own tone for that.
+        told = EndReason.NO_ANSWER if reason is EndReason.UNREACHABLE else reason
+        self._end(call.agent_leg, told if call.by_phone else EndReason.CONVERSATION_ENDED)
         self._end(call.outside_leg)
 
     def _end(self, leg_id: LegId, reason: EndReason = EndReason.CONVERSATION_ENDED) -> None:

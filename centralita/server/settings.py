@@ -17,6 +17,8 @@ from centralita.server.values import PortRange
 
 T = TypeVar("T")
 _AUTO: int | None = None
+_OFF: int | None = None
+_FOR_EVER: timedelta | None = None
 _KEPT: timedelta | None = timedelta(days=90)
 
 
@@ -80,20 +82,36 @@ class MediaConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkConfig:
-    """A line to the telephone network, `[trunk:NAME]`."""
+    """A line to the telephone network, `[trunk:NAME]`. Port 0 is the usual one of `transport`."""
 
     name: str
     addresses: tuple[str, ...] = setting((), values.networks)
-    proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(5060)))
+    proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(0)))
     transport: str = setting("udp", values.choice("udp", "tcp", "tls"))
-    registrar: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(5060)))
+    registrar: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(0)))
     username: str = setting("", values.text)
     password_file: Path | None = setting(None, values.optional(values.path))
     expires: timedelta = setting(timedelta(minutes=10), values.duration)
     tls_ca: Path | None = setting(None, values.optional(values.path))
     tls_verify: bool = setting(True, values.boolean)
+    probe: bool = setting(True, values.boolean)
     number_from: str = setting("auto", values.choice("auto", "uri", "to", "p-called-party-id"))
     caller_id: str = setting("asserted", values.choice("asserted", "from"))
+    outbound_proxy: tuple[str, int] | None = setting(
+        None, values.optional(values.host_and_port(5060))
+    )
+    from_user: str = setting("", values.or_empty(values.sip_user))
+    from_domain: str = setting("", values.or_empty(values.host))
+    identity: str = setting("pai", values.choice("none", "pai", "ppi", "rpid"))
+    number: str = setting("", values.or_empty(values.shown_number))
+    hide_number: bool = setting(False, values.boolean)
+    number_format: str = setting(
+        "e164", values.choice("e164", "e164-without-plus", "00", "national")
+    )
+    forwarded: str = setting("diversion", values.choice("diversion", "own"))
+    priority: int = setting(10, values.integer(0, 1000))
+    calls_to: tuple[str, ...] = setting((), values.number_patterns)
+    srtp: str = setting("", values.or_empty(values.choice("off", "optional", "mandatory")))
     region: str = setting("", values.or_empty(values.region))
 
 
@@ -159,6 +177,14 @@ class RecordingsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """How long words are kept; None is for ever. For sound see `RecordingsConfig.retention`."""
+
+    transcripts: timedelta | None = setting(_FOR_EVER, values.duration_or_forever)
+    messages: timedelta | None = setting(_FOR_EVER, values.duration_or_forever)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeysConfig:
     """The keys that what is kept is encrypted and anchored with."""
 
@@ -169,7 +195,8 @@ class KeysConfig:
 class LimitsConfig:
     """Flood control: after `sip_requests` within `sip_interval` an address is ignored for `ban`.
 
-    `stop_grace` is what calls are given to end by themselves when the server is stopped.
+    `stop_grace` is what calls are given to end by themselves when the server is stopped. In a
+    `sandbox` children reach only what they work with.
     """
 
     sip_requests: int = setting(60, values.integer(5, 100000))
@@ -177,6 +204,7 @@ class LimitsConfig:
     ban: timedelta = setting(timedelta(minutes=5), values.duration)
     exempt: tuple[str, ...] = setting((), values.networks)
     stop_grace: timedelta = setting(timedelta(seconds=30), values.duration)
+    sandbox: bool = setting(True, values.boolean)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +229,8 @@ class OutboundConfig:
     sms: int = setting(500, values.integer(0, 1_000_000))
     agent_emails: int = setting(300, values.integer(0, 1_000_000))
     emails: int = setting(3000, values.integer(0, 1_000_000))
+    sms_alert_at: int | None = setting(_OFF, values.optional(values.integer(1, 1_000_000)))
+    emails_alert_at: int | None = setting(_OFF, values.optional(values.integer(1, 1_000_000)))
     prices: tuple[tuple[str, Decimal], ...] = setting((), values.prices)
     alert_at: Decimal | None = setting(None, values.optional(values.amount))
 

@@ -91,25 +91,38 @@ def page_origins(config: Config) -> tuple[str, ...]:
     return (*here, f"{public.scheme}://{public.netloc}") if public.netloc else here
 
 
+def usual_port(transport: str) -> int:
+    """Where SIP is spoken when no port is named (RFC 3261 19.1.2)."""
+    return 5061 if transport == "tls" else 5060
+
+
 def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
     registration = None
     if trunk.registrar is not None and trunk.password_file is not None:
         registration = EdgeRegistration(
             registrar=trunk.registrar[0],
-            port=trunk.registrar[1],
+            port=trunk.registrar[1] or usual_port(trunk.transport),
             username=trunk.username,
             password=read_secret(trunk.password_file),
             expires=trunk.expires,
         )
+    # A provider that we register with takes our calls, too, unless another proxy is named.
+    proxy = trunk.proxy or trunk.registrar
+    if proxy is not None:
+        proxy = proxy[0], proxy[1] or usual_port(trunk.transport)
+    outbound_proxy = trunk.outbound_proxy
+    if outbound_proxy is not None:
+        outbound_proxy = outbound_proxy[0], outbound_proxy[1] or usual_port(trunk.transport)
     return EdgeTrunk(
         name=trunk.name,
         addresses=trunk.addresses,
         asserted=trunk.caller_id == "asserted",
-        # A provider that we register with takes our calls, too, unless another proxy is named.
-        proxy=trunk.proxy or trunk.registrar,
+        proxy=proxy,
+        outbound_proxy=outbound_proxy,
         transport=trunk.transport,
         number_from=trunk.number_from,
         tls_ca=trunk.tls_ca,
         tls_verify=trunk.tls_verify,
         registration=registration,
+        probe=trunk.probe,
     )

@@ -287,6 +287,31 @@ def prefixes(value: str) -> tuple[str, ...]:
     return found
 
 
+def number_patterns(value: str) -> tuple[str, ...]:
+    """Beginnings of numbers in E.164 (`+34`), and short numbers with X for any digit (`3XX`)."""
+    found = tuple(filter(None, (part.strip() for part in value.split(","))))
+    for word in found:
+        if not re.fullmatch(r"\+[1-9]\d{0,14}|[0-9X]{2,6}", word):
+            raise ValueError(
+                f'"{word}" is neither the beginning of a number nor a short one; write +34 or 3XX'
+            )
+    return found
+
+
+def shown_number(value: str) -> str:
+    """A number that those whom we call see."""
+    if not re.fullmatch(r"\+?\d{2,15}", value):
+        raise ValueError(f'"{value}" is not a number; write +34911234567')
+    return value
+
+
+def sip_user(value: str) -> str:
+    """The user part of a SIP URI."""
+    if not re.fullmatch(r"[A-Za-z0-9_.!~*'()&=+$-]{1,100}", value):
+        raise ValueError(f'"{value}" is not a user name for SIP; write what stands before the @')
+    return value
+
+
 def digits(value: str) -> tuple[str, ...]:
     """Short numbers, separated by commas."""
     found = tuple(filter(None, (part.strip() for part in value.split(","))))

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -28,6 +29,7 @@ from centralita.ivr.prompts.cache import PromptCache
 from centralita.ivr.prompts.espeak import EspeakVoice
 from centralita.journal.journal import Journal
 from centralita.outbound.gate import Gate
+from centralita.outbound.numbers import is_emergency
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher
@@ -45,6 +47,7 @@ from centralita.server.call_log import CallLog
 from centralita.server.center import Center
 from centralita.server.common_time import follow_time, leave_time
 from centralita.server.config import Config, read_secret
+from centralita.server.confinement import Confinement
 from centralita.server.control import ControlSocket
 from centralita.server.conversations import Conversations
 from centralita.server.disk_watch import DiskWatch
@@ -55,6 +58,7 @@ from centralita.server.inside import Inside
 from centralita.server.live_feed import LiveFeed
 from centralita.server.live_transcript.transcripts import LiveTranscripts
 from centralita.server.media_workers import MediaWorkers, retiring_workers
+from centralita.server.message_alert import MessageAlert
 from centralita.server.outgoing import Outgoing, OutgoingPorts
 from centralita.server.outward import AgentLines, AuditWitness, Beeper, Outward, outbound_rules
 from centralita.server.page_phones import PagePhones
@@ -68,6 +72,7 @@ from centralita.server.switch import Switch
 from centralita.server.takeover import TakeOver
 from centralita.server.telephony import edge_config, worker_settings
 from centralita.server.transcriber import Transcriber
+from centralita.server.trunks import Trunks
 from centralita.server.website import Website, api_settings
 from centralita.store.store import Store, open_store
 from centralita.telephony.call import KeptLeg
@@ -97,6 +102,7 @@ class House:
         self.clock = SteadyClock()
         self.supervisor = supervisor
         self.center = Center(config, store)
+        self.confinement = Confinement(config)
         self.hub = LiveHub()
         self.models = resolve_models(config.data, _configured_models(config))
         self.pool = VoskPool(
@@ -108,11 +114,18 @@ class House:
         workers, retiring = worker_settings(config), retiring_workers(config, supervisor)
         self.link = WorkerLink(workers, retiring=retiring, on_hung=self.supervisor.kill)
         self.edge = (
-            HouseEdge(edge_config(config, retiring), supervisor, self.bus.publish)
+            HouseEdge(
+                edge_config(config, retiring),
+                supervisor,
+                self.bus.publish,
+                confine=self.confinement.edge,
+                clock=self.clock,
+            )
             if config.sip.edge == "kamailio"
             else None
         )
         edge_control = self.edge.control if self.edge is not None else None
+        self.trunks = Trunks(self.edge.trunks if self.edge is not None else None)
         self.media_workers = MediaWorkers(
             workers, retiring, self.link, supervisor, edge_control, self.bus
         )
@@ -123,9 +136,24 @@ class House:
             config.data / "prompts",
             rate=config.media.clock_rate,
         )
-        self.directory = Directory(store.customers, self.clock, region=config.sip.region)
+        calls_for_help = partial(
+            is_emergency, region=config.sip.region, emergency=config.outbound.emergency
+        )
+        self.directory = Directory(
+            store.customers,
+            self.clock,
+            region=config.sip.region,
+            calls_for_help=calls_for_help,
+        )
         journal = Journal(config.data / "journal")
-        self.calls = CallLog(journal, store, self.directory, self.bus, self.clock)
+        self.calls = CallLog(
+            journal,
+            store,
+            self.directory,
+            self.bus,
+            self.clock,
+            default_queue=lambda: self.center.default_queue,
+        )
         self.keyring = Keyring(config.keys_dir)
         self.recorder = Recorder(
             self.link,
@@ -144,7 +172,7 @@ class House:
         self.disk = DiskWatch(
             config.recordings_dir, self.recorder, keep_free=config.recordings.keep_free_mb << 20
         )
-        self.phones = Phones(config, self._registered)
+        self.phones = Phones(config, self._registered, self.trunks.usable)
         self.board = Board([], [])
         self.outbound = Gate(
             outbound_rules(config),
@@ -152,10 +180,10 @@ class House:
             self.link,
             self.bus,
             self.clock,
-            AuditWitness(self.audit),
+            AuditWitness(self.audit, self.keyring),
             warn=Beeper(self.link, self.prompts),
         )
-        self.outward = Outward(self.phones, self.outbound, self.board)
+        self.outward = Outward(self.phones, self.outbound, self.board, self.center.answers)
         lines = AgentLines(self.outward, self.center.flows)
         announcer = QueueAnnouncer(self.prompts)
         self.dispatcher = Dispatcher(
@@ -211,6 +239,7 @@ class House:
                 conversing=self.switch,
                 bus=self.bus,
                 clock=self.clock,
+                calls_for_help=calls_for_help,
             )
         )
         self.inside = self.switch.inside = Inside(
@@ -219,6 +248,9 @@ class House:
         self.conversations = Conversations(self.dispatcher.desk, self.recorder, self.outgoing)
         self.postman = Postman(
             senders(config.email, config.sms, read_secret), store.outbox, self.bus, self.clock
+        )
+        self.message_alert = MessageAlert(
+            config.outbound, outbound_rules(config), store.outbox, self.clock
         )
         self.health = HealthCheck(
             self.link,
@@ -230,12 +262,15 @@ class House:
             self.recorder,
             self.outbound,
             self.postman,
+            self.confinement,
+            self.message_alert,
+            self.trunks,
         )
         self.settings = api_settings(config, web_dir)
         self.eviction = Eviction(store, self.hub, self.page_phones, self.clock, self.settings)
         # The directory is read as a whole, by one at a time.
         self._changing = asyncio.Lock()
-        self._commands = ControlSocket(config.run_dir, self.reload)
+        self._commands = ControlSocket(config.run_dir, self.reload, lambda: self.trunks.states)
         self._bans = Bans(edge_control, config.limits.ban)
         self._website: Website | None = None
         self._tasks = Tasks("house")
@@ -246,6 +281,8 @@ class House:
     async def open(self) -> None:
         """Start everything; returns when calls can be taken. Raises Unavailable when they can't."""
         await self.audit.write(SERVER, Action.SERVER_STARTED, configuration=self._fingerprint())
+        if self.confinement.trouble:
+            log.warning("children are not confined", extra={"why": self.confinement.trouble})
         self.recorder.open()
         # Before the directory is read: a command that changes it finds us, or we read its change.
         async with self._changing:
@@ -285,7 +322,9 @@ class House:
         self.switch.start()
         self.retention.start()
         self.postman.start()
+        self.message_alert.start()
         self.disk.start()
+        self.prompts.start()
         self._website = Website(self.config, self._api_ports())
         await self._website.open()
         await self._wait_until_ready()
@@ -316,6 +355,7 @@ class House:
         await self.feed.close()
         await self.retention.close()
         await self.postman.close()
+        await self.message_alert.close()
         await self.disk.close()
         await self._tasks.close()
         await self.media_workers.close()
@@ -393,13 +433,14 @@ class House:
         """Start the media workers, or find them at work; returns the legs of the last run."""
         running = self.link.running(lambda name: self.supervisor.pid(name) is not None)
         for spec in self.link.specs(self.config.run_dir):
-            self.supervisor.keep(spec)
+            self.supervisor.keep(self.confinement.media_worker(spec))
         self.link.start()
         return await self.link.take_over(running)
 
     async def _start_processes(self) -> None:
+        models = [model.path for model in self.models.values()]
         for spec in self.pool.specs():
-            self.supervisor.keep(spec)
+            self.supervisor.keep(self.confinement.recogniser(spec, models))
         if self.edge is not None:
             await self.edge.start(self.center.agents)
         await self.pool.start_pool()
@@ -432,6 +473,7 @@ class House:
                 self.bus,
                 self.outbound,
                 self.postman,
+                self.trunks,
             )
         )
         return ApiPorts(
@@ -445,6 +487,7 @@ class House:
             health=self.health,
             flows=self.center,
             bans=self._bans,
+            trunks=self.trunks,
             phones=self.page_phones,
             house=self,
             post=self.postman,
@@ -473,13 +516,24 @@ class House:
 
     async def _warm_prompts(self) -> None:
         """Render what flows say, so that the first caller does not wait for it."""
-        for flow in tuple(self.center.flows.values()):
-            for node in flow.nodes.values():
-                for _, spec in node.prompts_used():
-                    if spec.text and "{" not in spec.text:
-                        await self.prompts.render(spec.text, spec.language or flow.language)
+        for text, language in self._lasting_prompts():
+            await self.prompts.render(text, language)
         for make in (self.prompts.music_on_hold, self.prompts.beep):
             await make()
+
+    def _lasting_prompts(self) -> list[tuple[str, str]]:
+        """What flows say to everybody alike, each text with its language."""
+        return [
+            (spec.text, spec.language or flow.language)
+            for flow in self.center.flows.values()
+            for node in flow.nodes.values()
+            for _, spec in node.prompts_used()
+            if spec.text and "{" not in spec.text
+        ]
+
+    async def forget_spoken(self) -> None:
+        """What was said to single callers is said nowhere any more."""
+        await self.prompts.forget_spoken(self._lasting_prompts())
 
     def _registered(self) -> dict[str, Registration]:
         return dict(self.edge.watch.registered) if self.edge is not None else {}

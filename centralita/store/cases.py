@@ -215,6 +215,18 @@ class Tasks:
             )
             return tuple(_task(one) for one in rows)
 
+    async def missed_of(self, caller: str) -> tuple[Task, ...]:
+        """The calls of that number that are still to be returned."""
+        async with self._database.read() as session:
+            rows = await session.scalars(
+                select(TaskRow).where(
+                    TaskRow.state == TaskState.OPEN.value,
+                    TaskRow.kind == TaskKind.MISSED_CALL.value,
+                    TaskRow.caller == caller,
+                )
+            )
+            return tuple(_task(one) for one in rows)
+
     async def voicemail_of(self, call_id: CallId) -> Task | None:
         """The task that the call's message became, the newest if there are several."""
         async with self._database.read() as session:

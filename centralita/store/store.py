@@ -14,6 +14,7 @@ from centralita.store.customers import Customers
 from centralita.store.database import Database
 from centralita.store.days import Days
 from centralita.store.erasure import Erasure
+from centralita.store.expiry import Expiry
 from centralita.store.interactions import Interactions
 from centralita.store.merges import Merges
 from centralita.store.outbound import OutboundCalls
@@ -38,6 +39,7 @@ class Store:
         self.days = Days(database)
         self.merges = Merges(database)
         self.erasure = Erasure(database)
+        self.expiry = Expiry(database)
         self.search = Searching(database)
         self.cases = Cases(database)
         self.tasks = Tasks(database)

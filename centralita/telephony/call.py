@@ -12,6 +12,7 @@ from typing import Protocol
 from centralita.core.errors import CentralitaError
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, PlaybackId, WorkerId
+from centralita.telephony.attempts import Attempt
 
 
 class TelephonyError(CentralitaError):
@@ -33,7 +34,13 @@ class NoSuchLeg(TelephonyError):
 
 
 class EndReason(StrEnum):
-    """Why a leg ended. The first eight are ours to choose; the others are observed."""
+    """Why a leg ended. The first eight are ours to choose; the others are observed.
+
+    Of a phone or number that we dialled: `BUSY` and `DECLINED` are what somebody there said,
+    `NO_ANSWER` that it rang in vain, `UNREACHABLE` that it is there and cannot be rung now,
+    `NO_SUCH_NUMBER` that it is not there. `LINE_DOWN` is that the way to it does not work, and
+    `LINE_REFUSED` that a trunk does not take the call from us.
+    """
 
     FLOW_ENDED = "flow_ended"
     CONVERSATION_ENDED = "conversation_ended"
@@ -49,6 +56,9 @@ class EndReason(StrEnum):
     DECLINED = "declined"
     NO_ANSWER = "no_answer"
     UNREACHABLE = "unreachable"
+    NO_SUCH_NUMBER = "no_such_number"
+    LINE_DOWN = "line_down"
+    LINE_REFUSED = "line_refused"
     REJECTED = "rejected"
     MEDIA_TIMEOUT = "media_timeout"
     WORKER_LOST = "worker_lost"
@@ -331,22 +341,16 @@ class CallControl(Protocol):
         self,
         call_id: CallId,
         leg_id: LegId,
-        target: str,
+        attempts: Sequence[Attempt],
         *,
         beside: LegId | None,
-        caller: str,
-        caller_name: str = "",
-        headers: Mapping[str, str] | None = None,
-        peer: str = "",
     ) -> None:
-        """Start an outgoing leg to the SIP URI `target`, in the worker that holds the leg `beside`,
-        or, for the first leg of a call, in the one that has the fewest.
+        """Start an outgoing leg by the first of `attempts` that can be sent, in the worker that
+        holds the leg `beside`, or, for the first leg of a call, in the one that has the fewest.
 
-        The caller of this method chooses `leg_id`, so as to know the leg before its first event.
-        `peer` is the IP address the phone is known to be at, if any: the offer then names the
-        address of ours that it can reach. A target may stand for several phones
-        (`worker.targets`): all ring, and the leg is the one that answers first. Raises DialError
-        when the leg cannot even be started.
+        The caller of this method chooses `leg_id`, so as to know the leg before its first event. An
+        attempt whose way turns out to be closed is followed by the next (`attempts.following`),
+        without a word: the leg ends with the last. Raises DialError when it cannot even be started.
         """
         ...
 

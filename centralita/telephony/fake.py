@@ -14,6 +14,7 @@ from pathlib import Path
 
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, PlaybackId, new_id
+from centralita.telephony.attempts import Attempt, following
 from centralita.telephony.call import (
     AudioSink,
     CallArrived,
@@ -42,9 +43,9 @@ class FakeLeg:
     leg_id: LegId
     call_id: CallId
     direction: LegDirection
-    target: str = ""
-    caller: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+    tried: int = 0
+    rang: bool = False
     answered: bool = False
     early: bool = False
     playback: PlaybackId | None = None
@@ -65,6 +66,26 @@ class FakeLeg:
     reports: list[int] = field(default_factory=list)
 
     @property
+    def attempt(self) -> Attempt:
+        """The one that is being made, or was answered."""
+        return self.attempts[self.tried]
+
+    @property
+    def target(self) -> str:
+        """What is dialled; empty for a leg that came in."""
+        return self.attempt.uri if self.attempts else ""
+
+    @property
+    def caller(self) -> str:
+        """Who is shown there."""
+        return self.attempt.caller if self.attempts else ""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What else is said there."""
+        return self.attempt.headers if self.attempts else {}
+
+    @property
     def other(self) -> LegId | None:
         """The one it hears; of several, any."""
         return min(self.peers, default=None)
@@ -79,7 +100,7 @@ class FakeCallControl:
         self.unreachable: set[str] = set()
         self.unspeakable: set[str] = set()
         self.history: list[FakeLeg] = []
-        self._prompts_end_at_once = prompts_end_at_once
+        self.prompts_end_at_once = prompts_end_at_once
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._dialled: asyncio.Queue[FakeLeg] = asyncio.Queue()
         self._ends: list[KeptLeg] = []
@@ -127,6 +148,7 @@ class FakeCallControl:
 
     def rings(self, leg: FakeLeg) -> None:
         """The dialled phone rings."""
+        leg.rang = True
         self._emit(LegRinging(leg_id=leg.leg_id, call_id=leg.call_id))
 
     def answers(self, leg: FakeLeg) -> None:
@@ -142,6 +164,15 @@ class FakeCallControl:
     def refuses(self, leg: FakeLeg, reason: EndReason = EndReason.DECLINED) -> None:
         """The dialled phone says no, or cannot be reached."""
         self._end(leg.leg_id, reason)
+
+    def fails(self, leg: FakeLeg, sip_code: int, reason: EndReason) -> None:
+        """That is the answer to an attempt: the next one is made, or the leg is over."""
+        following_one = following(leg.attempts, leg.tried, sip_code, rang=leg.rang)
+        if following_one is None:
+            self._end(leg.leg_id, reason)
+            return
+        leg.tried = following_one
+        self._dialled.put_nowait(leg)
 
     def hangs_up(self, leg: FakeLeg) -> None:
         """The other side hangs up."""
@@ -208,7 +239,7 @@ class FakeCallControl:
         playback_id = PlaybackId(new_id("play"))
         leg.playback, leg.playing, leg.looping = playback_id, tuple(files), loop
         leg.played.extend(files)
-        if self._prompts_end_at_once and not loop:
+        if self.prompts_end_at_once and not loop:
             asyncio.get_running_loop().call_soon(self._ended_by_itself, leg, playback_id)
         return playback_id
 
@@ -241,21 +272,23 @@ class FakeCallControl:
         self,
         call_id: CallId,
         leg_id: LegId,
-        target: str,
+        attempts: Sequence[Attempt],
         *,
         beside: LegId | None,
-        caller: str,
-        caller_name: str = "",
-        headers: Mapping[str, str] | None = None,
-        peer: str = "",
     ) -> None:
         if beside is not None:
             self._at(beside)
-        if target in self.unreachable or caller in self.unspeakable:
-            raise DialError(f"cannot call {target}")
-        leg = self._new_leg(leg_id, call_id, LegDirection.OUT)
-        leg.target, leg.caller, leg.headers = target, caller, dict(headers or {})
+        leg = FakeLeg(leg_id=leg_id, call_id=call_id, direction=LegDirection.OUT)
+        leg.attempts = tuple(attempts)
+        while not self._can_be_sent(leg.attempt):
+            if leg.attempt is leg.attempts[-1]:
+                raise DialError(f"cannot call {leg.target}")
+            leg.tried += 1
+        self._add(leg)
         self._dialled.put_nowait(leg)
+
+    def _can_be_sent(self, attempt: Attempt) -> bool:
+        return attempt.uri not in self.unreachable and attempt.caller not in self.unspeakable
 
     async def bridge(self, leg_id: LegId, other: LegId) -> None:
         await self.join((leg_id, other))
@@ -296,8 +329,10 @@ class FakeCallControl:
     # --- within -----------------------------------------------------------------------------
 
     def _new_leg(self, leg_id: LegId, call_id: CallId, direction: LegDirection) -> FakeLeg:
-        leg = FakeLeg(leg_id=leg_id, call_id=call_id, direction=direction)
-        self.legs[leg_id] = leg
+        return self._add(FakeLeg(leg_id=leg_id, call_id=call_id, direction=direction))
+
+    def _add(self, leg: FakeLeg) -> FakeLeg:
+        self.legs[leg.leg_id] = leg
         self.history.append(leg)
         return leg
 

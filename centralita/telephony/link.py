@@ -14,6 +14,7 @@ from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, PlaybackId, WorkerId, new_id
 from centralita.core.process import ProcessSpec
 from centralita.core.tasks import Tasks
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import (
     AudioSink,
     CallArrived,
@@ -325,15 +326,12 @@ class WorkerLink:
         self,
         call_id: CallId,
         leg_id: LegId,
-        target: str,
+        attempts: Sequence[Attempt],
         *,
         beside: LegId | None,
-        caller: str,
-        caller_name: str = "",
-        headers: Mapping[str, str] | None = None,
-        peer: str = "",
     ) -> None:
         conn = self._at(beside) if beside is not None else self._least_busy()
+        first = attempts[0]
         self._adopt(conn, leg_id, call_id)
         try:
             await conn.send(
@@ -341,11 +339,12 @@ class WorkerLink:
                     seq=conn.next_seq(),
                     call_id=call_id,
                     leg_id=leg_id,
-                    target=target,
-                    caller=caller,
-                    caller_name=caller_name,
-                    headers=dict(headers or {}),
-                    peer=peer,
+                    target=first.uri,
+                    caller=first.caller,
+                    caller_name=first.caller_name,
+                    headers=dict(first.headers),
+                    peer=first.peer,
+                    attempts=tuple(attempts),
                 )
             )
         except TelephonyError:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from centralita.core.errors import InvalidInput
 from centralita.core.ids import CallId, LegId, PlaybackId
 from centralita.core.wire import Wire
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import (
     AudioSink,
     CallArrived,
@@ -112,11 +113,13 @@ class StopRecording(Command):
 class Dial(Command):
     call_id: CallId
     leg_id: LegId
+    # The first attempt, as a worker understands it that is older than this program.
     target: str
     caller: str
     caller_name: str
     headers: Mapping[str, str]
     peer: str
+    attempts: tuple[Attempt, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,10 @@ from centralita.core.wire import Plain
 
 _ENDED, _SETTLED = "conversation_ended", "offer_settled"
 _WRAP_UP, _WRAPPED_UP = "wrap_up_started", "wrap_up_ended"
+_EXTENDED = "wrap_up_extended"
 HowMissed = Literal["no_answer", "declined", "unreachable"]
 # The lines of a journal that count.
-MATTER = (_ENDED, _SETTLED, _WRAP_UP, _WRAPPED_UP)
+MATTER = (_ENDED, _SETTLED, _WRAP_UP, _EXTENDED, _WRAPPED_UP)
 # An offer that the caller or another agent ended was not missed.
 _MISSED: Mapping[str, HowMissed] = {
     "no_answer": "no_answer",
@@ -79,11 +80,15 @@ class Day:
 
 
 def day_of(lines: Iterable[Line], now: datetime) -> Day:
-    """The day that some lines tell of, in their order. Wrap-up that goes on counts up to `now`."""
+    """The day that some lines tell of, in their order. Wrap-up that goes on counts up to `now`.
+
+    None lasts longer than the agent was given for it: its end may have been lost with the server.
+    """
     conversations: list[Conversation] = []
     missed: list[MissedOffer] = []
     spans: dict[CallId, timedelta] = {}
     since: dict[CallId, datetime] = {}
+    until: dict[CallId, datetime] = {}
     for line in lines:
         match line.type:
             case "conversation_ended":
@@ -97,13 +102,17 @@ def day_of(lines: Iterable[Line], now: datetime) -> Day:
                     missed.append(MissedOffer(call_id=line.call_id, at=line.at, how=how))
             case "wrap_up_started":
                 since[line.call_id] = line.at
+                until[line.call_id] = _time(line.data.get("until"), now)
+            case "wrap_up_extended":
+                until[line.call_id] = _time(line.data.get("until"), now)
             case "wrap_up_ended" if line.call_id in since:
                 span = line.at - since.pop(line.call_id)
                 spans[line.call_id] = spans.get(line.call_id, timedelta(0)) + span
             case _:
                 pass
     for call_id, began in since.items():
-        spans[call_id] = spans.get(call_id, timedelta(0)) + max(now - began, timedelta(0))
+        span = max(min(now, until[call_id]) - began, timedelta(0))
+        spans[call_id] = spans.get(call_id, timedelta(0)) + span
     # A call that came back to the agent has several conversations: its wrap-up counts once.
     left = dict(spans)
     told = [
@@ -120,6 +129,13 @@ def day_of(lines: Iterable[Line], now: datetime) -> Day:
         missed=tuple(reversed(missed)),
         wrapped_up=sum(spans.values(), timedelta(0)),
     )
+
+
+def _time(value: Plain, otherwise: datetime) -> datetime:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else otherwise
+    except ValueError:
+        return otherwise
 
 
 def _seconds(value: Plain) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from centralita.core.clock import Clock
@@ -43,7 +43,7 @@ class Provisional:
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
-    """The caller withholds the number, and stays without a customer."""
+    """Nobody's customer: the caller withholds the number, or it is one that calls for help."""
 
     number: str = ""
 
@@ -77,16 +77,25 @@ def candidates_of(caller: Caller) -> tuple[CustomerId, ...]:
 
 class Directory:
     """Finds customers by what telephony says about a caller. `region` is the site's (ISO 3166).
+    A number that `calls_for_help` (112) is no customer's.
 
     Who calls for the first time gets a customer at once and in memory: a call must not wait for a
     database to write. `keep` stores that customer, together with the entry of the call.
     """
 
-    def __init__(self, customers: CustomerRepository, clock: Clock, *, region: str) -> None:
+    def __init__(
+        self,
+        customers: CustomerRepository,
+        clock: Clock,
+        *,
+        region: str,
+        calls_for_help: Callable[[str], bool] = lambda number: False,
+    ) -> None:
         self._customers = customers
         self._clock = clock
         self._seen: OrderedDict[str, Caller] = OrderedDict()
         self._unstored: dict[str, Customer] = {}
+        self._calls_for_help = calls_for_help
         self.region = region
 
     async def who_is(self, caller: str, region: str | None = None) -> Caller:
@@ -96,6 +105,8 @@ class Directory:
         """
         if is_withheld(caller):
             return Anonymous()
+        if self._calls_for_help(caller):
+            return Anonymous(caller)
         return await self.identify(caller_identity(caller, region or self.region))
 
     async def identify(self, number: str) -> Caller:
@@ -124,6 +135,8 @@ class Directory:
         """As `who_is`, without asking: who it was the last time, or nobody known."""
         if is_withheld(caller):
             return Anonymous()
+        if self._calls_for_help(caller):
+            return Anonymous(caller)
         number = caller_identity(caller, region or self.region)
         return self._seen.get(number) or Unidentified(number)
 

@@ -87,6 +87,7 @@ class Outcome(StrEnum):
     SELF_SERVICE = "self_service"
     TRANSFERRED = "transferred"
     ABANDONED = "abandoned"
+    MISSED = "missed"
     NOT_REACHED = "not_reached"
     FAILED = "failed"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from centralita.core.ids import LegId
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import (
     AudioSink,
     CallArrived,
@@ -218,7 +219,15 @@ async def test_a_dialled_phone_rings_and_answers(stage: Stage) -> None:
         (486, EndReason.BUSY),
         (603, EndReason.DECLINED),
         (480, EndReason.UNREACHABLE),
-        (404, EndReason.UNREACHABLE),
+        (404, EndReason.NO_SUCH_NUMBER),
+        (410, EndReason.NO_SUCH_NUMBER),
+        (484, EndReason.NO_SUCH_NUMBER),
+        (604, EndReason.NO_SUCH_NUMBER),
+        (403, EndReason.LINE_REFUSED),
+        (500, EndReason.LINE_DOWN),
+        (503, EndReason.LINE_DOWN),
+        (504, EndReason.LINE_DOWN),
+        (408, EndReason.LINE_DOWN),
         (488, EndReason.REJECTED),
     ],
 )
@@ -230,6 +239,59 @@ async def test_a_dialled_phone_refuses(stage: Stage, status: int, meaning: EndRe
     await everything_settled(stage)
     assert kinds(stage, agent.leg_id).count("LegEnded") == 1
     assert "LegEnded" not in kinds(stage, caller.leg_id)
+
+
+@pytest.mark.parametrize("status", [403, 500, 503, 408])
+async def test_a_closed_way_is_followed_by_the_next_one_without_a_word(
+    stage: Stage, status: int
+) -> None:
+    caller = await answered(stage)
+    first = await stage.dials(caller, ways=2)
+    stage.control.remember(first.leg_id, "queue", "sales")
+    await first.refuses(status, EndReason.LINE_DOWN)
+    second = await stage.is_dialled_again(first)
+    await second.rings()
+    await stage.log.next(LegRinging, first.leg_id)
+    await second.answers()
+    await stage.log.next(LegAnswered, first.leg_id)
+    await everything_settled(stage)
+    assert kinds(stage, first.leg_id) == ["LegRinging", "LegAnswered"]
+    (kept,) = [one for one in await stage.new_brain() if one.leg_id == first.leg_id]
+    assert kept.notes == {"queue": "sales"}
+
+
+async def test_the_last_way_is_the_end(stage: Stage) -> None:
+    caller = await answered(stage)
+    first = await stage.dials(caller, ways=2)
+    await first.refuses(403, EndReason.LINE_REFUSED)
+    second = await stage.is_dialled_again(first)
+    await second.refuses(503, EndReason.LINE_DOWN)
+    assert (await stage.log.next(LegEnded, first.leg_id)).reason is EndReason.LINE_DOWN
+    await everything_settled(stage)
+    assert kinds(stage, first.leg_id) == ["LegEnded"]
+
+
+async def test_what_a_person_says_is_asked_of_nobody_else(stage: Stage) -> None:
+    caller = await answered(stage)
+    busy = await stage.dials(caller, ways=2)
+    await busy.refuses(486, EndReason.BUSY)
+    assert (await stage.log.next(LegEnded, busy.leg_id)).reason is EndReason.BUSY
+    rung = await stage.dials(caller, ways=2)
+    await rung.rings()
+    await stage.log.next(LegRinging, rung.leg_id)
+    await rung.refuses(503, EndReason.LINE_DOWN)
+    assert (await stage.log.next(LegEnded, rung.leg_id)).reason is EndReason.LINE_DOWN
+
+
+async def test_a_hang_up_ends_whichever_attempt_is_being_made(stage: Stage) -> None:
+    caller = await answered(stage)
+    first = await stage.dials(caller, ways=3)
+    await first.refuses(503, EndReason.LINE_DOWN)
+    await stage.is_dialled_again(first)
+    await stage.control.hang_up(first.leg_id, EndReason.OFFER_WITHDRAWN)
+    assert (await stage.log.next(LegEnded, first.leg_id)).reason is EndReason.OFFER_WITHDRAWN
+    await everything_settled(stage)
+    assert kinds(stage, first.leg_id) == ["LegEnded"]
 
 
 async def test_ringing_stops_when_we_withdraw(stage: Stage) -> None:
@@ -423,7 +485,7 @@ async def test_a_leg_that_has_ended_takes_no_commands(
         control.join([gone, other.leg_id]),
         control.report_transfer(gone, 200),
         control.dial(
-            caller.call_id, LegId("leg_new"), "sip:201@127.0.0.1:9", beside=gone, caller="1"
+            caller.call_id, LegId("leg_new"), [Attempt(uri="sip:201@127.0.0.1:9")], beside=gone
         ),
         control.bridge(gone, other.leg_id),
         control.bridge(other.leg_id, gone),

@@ -71,7 +71,7 @@ async def test_a_bad_setting_is_refused_with_file_line_section_key_and_cure(
 
 
 async def test_the_demonstration_makes_a_whole_call(tmp_path: Path) -> None:
-    code, output, errors = await _centralita("demo", "--data", str(tmp_path))
+    code, output, errors = await _centralita("demo", "--data", str(tmp_path), "--allow-root")
     assert code == 0, output + errors
     assert "Ana answers" in output
     assert "The timeline of Carmen Ruiz, newest first:" in output

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from centralita.core.tasks import Tasks
 from centralita.telephony.edge.certificate import self_signed
-from centralita.telephony.edge.config import EdgeTrunk
+from centralita.telephony.edge.config import EdgeRegistration, EdgeTrunk
 from tests.support.edge import RunningEdge, edge_config, running_edge
-from tests.support.provider import USERNAME, Provider, challenge
+from tests.support.provider import PASSWORD, USERNAME, Provider, challenge
 from tests.support.sip import SDP, Message, Party, listening_party, stream_party, udp_party
 
 
@@ -63,6 +64,34 @@ async def test_a_registrar_calls_our_contact_with_the_number_in_to(
             uri = re.sub(r"^sip:[^@]+", "sip:+34911234568", contact)
             invite = await dialled(uri, "sip:+34911234567@acme.example")
             assert invite.uri.startswith("sip:+34911234568@")
+
+
+async def test_the_addresses_behind_a_registrars_name_can_change_while_the_edge_runs(
+    tmp_path: Path,
+) -> None:
+    async with trunk_edge(tmp_path) as (edge, provider, worker), udp_party("127.0.0.9") as moved:
+
+        async def calls() -> int:
+            request = moved.request("INVITE", f"sip:1@127.0.0.1:{provider.edge[1]}", body=SDP)
+            moved.send(request, provider.edge)
+            return (await moved.receive_answer("INVITE")).status
+
+        assert await calls() == 407
+        edge.edge.write_sources({"acme": ["127.0.0.9"]})
+        await edge.control.reload_sources()
+        invites = Tasks("worker")
+
+        async def busy() -> None:
+            invite = await worker.receive_request("INVITE")
+            assert invite["x-centralita-trunk"] == "acme"
+            worker.send(worker.answer(invite, 486, "Busy Here"), provider.edge)
+
+        invites.spawn(busy(), name="busy")
+        assert await calls() == 486
+        edge.edge.write_sources({"acme": ["127.0.0.3"]})
+        await edge.control.reload_sources()
+        assert await calls() == 407
+        await invites.close()
 
 
 @pytest.mark.parametrize(
@@ -321,6 +350,73 @@ async def test_nobody_but_the_trunk_gets_an_answer_made_with_its_password(tmp_pa
         asking = Provider(other, provider.edge)
         asking.challenges(await asking.request("BYE", answered=False))
         assert (await stolen.hears("BYE", number)).status == 407
+
+
+# ---- calls out -------------------------------------------------------------------------------
+
+
+async def test_the_worker_is_told_what_a_trunk_says_and_nothing_that_it_does_not(
+    tmp_path: Path,
+) -> None:
+    async with trunk_edge(tmp_path) as (_, provider, worker):
+        await provider.registers_us()
+
+        async def heard() -> list[int]:
+            """What the worker was told, up to an answer that must come in order."""
+            found = []
+            while (message := await asyncio.wait_for(worker.inbox.get(), 5)).status != 599:
+                if message.status and message.method == "INVITE":
+                    found.append(message.status)
+            return found
+
+        uri = "sip:+34600111222@acme.trunk.invalid"
+        worker.send(worker.request("INVITE", uri, body=SDP), provider.edge)
+        first = await provider.request("INVITE", answered=False)
+        provider.challenges(first)
+        second = await provider.request("INVITE", answered=True)
+        provider.answers(second, 599, "Nothing before this")
+        assert await heard() == []
+        for status, told in ((100, 100), (503, 503)):
+            worker.send(worker.request("INVITE", uri, body=SDP), provider.edge)
+            first = await provider.request("INVITE", answered=False)
+            provider.answers(first, status, "So Be It")
+            message = await asyncio.wait_for(worker.inbox.get(), 5)
+            while message.method != "INVITE" or message.status == 599:
+                message = await asyncio.wait_for(worker.inbox.get(), 5)
+            assert message.status == told
+
+
+async def test_a_trunk_that_cannot_be_reached_at_all_is_told_at_once(tmp_path: Path) -> None:
+    trunk = EdgeTrunk(name="acme", proxy=("nowhere.invalid", 5060))
+    async with udp_party() as worker:
+        config = replace(edge_config(tmp_path, [worker.local]), trunks=(trunk,))
+        async with running_edge(config) as edge:
+            uri = "sip:+34600111222@acme.trunk.invalid"
+            worker.send(worker.request("INVITE", uri, body=SDP), edge.address)
+            assert (await worker.receive_answer("INVITE")).status == 503
+
+
+async def test_calls_and_registrations_go_to_the_outbound_proxy_and_are_for_the_provider(
+    tmp_path: Path,
+) -> None:
+    async with udp_party() as worker, udp_party("127.0.0.3") as party:
+        provider = Provider(party)
+        trunk = replace(
+            provider.trunk(outbound_proxy=party.local),
+            proxy=("acme.example", 5060),
+            registration=EdgeRegistration(
+                registrar="acme.example", port=5060, username=USERNAME, password=PASSWORD
+            ),
+        )
+        config = replace(edge_config(tmp_path, [worker.local]), trunks=(trunk,))
+        async with running_edge(config) as edge:
+            provider.meets(edge)
+            request = await provider.request("REGISTER", answered=False)
+            assert request.uri == "sip:acme.example"
+            uri = "sip:+34600111222@acme.trunk.invalid"
+            worker.send(worker.request("INVITE", uri, body=SDP), provider.edge)
+            invite = await provider.request("INVITE", answered=False)
+            assert invite.uri == "sip:+34600111222@acme.example:5060"
 
 
 # ---- trunks by TLS ---------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -11,8 +12,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from centralita.core.process import ProcessSpec
 from centralita.core.tasks import Tasks
 from centralita.server.keeper import Keeper
+from centralita.server.supervision import WIRE, Keep
 from tests.integration.test_supervisor import alive, until
 
 BRAIN = """
@@ -44,6 +47,11 @@ asyncio.run(main(Path(sys.argv[1])))
 BOTH = {"SIGHUP", "SIGUSR2"}
 
 
+def brain_of(folder: Path, *, then: str = "link.serving()") -> tuple[str, ...]:
+    """The command of a brain that writes its story into the folder."""
+    return (sys.executable, "-c", BRAIN.format(then=then), str(folder))
+
+
 class Story:
     """What the brains wrote: their pid, the worker they found at the start, the one they left."""
 
@@ -65,8 +73,11 @@ class Story:
 async def kept(
     folder: Path, *, then: str = "link.serving()", hangs_after: float = 20
 ) -> AsyncIterator[tuple[Keeper, Awaitable[int], Callable[[], list[list[int | None]]]]]:
-    brain = (sys.executable, "-c", BRAIN.format(then=then), str(folder))
-    keeper = Keeper(folder / "keeper.sock", brain, hangs_after=timedelta(seconds=hangs_after))
+    keeper = Keeper(
+        folder / "keeper.sock",
+        brain_of(folder, then=then),
+        hangs_after=timedelta(seconds=hangs_after),
+    )
     tasks = Tasks("keeper")
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -112,6 +123,24 @@ async def test_a_brain_that_cannot_start_is_not_tried_again(tmp_path: Path) -> N
     async with kept(tmp_path, then="sys.exit(3)") as (_, ended, story):
         assert await ended == 3
         assert story() == []
+
+
+async def test_who_is_not_the_brain_cannot_have_anything_run(tmp_path: Path) -> None:
+    """A media worker that a stranger has taken over is of the same user, and in the same folder."""
+    async with kept(tmp_path) as (_, _, story):
+        await until(lambda: len(story()) == 1)
+        mark = tmp_path / "done"
+        spec = ProcessSpec(name="mischief", argv=("/usr/bin/touch", str(mark)))
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "keeper.sock")
+        WIRE.send(writer, Keep(spec=spec))
+        # It is sent away without a word, and the brain is heard as before.
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        brain, _, worker = story()[0]
+        assert brain is not None and alive(brain)
+        assert worker is not None and alive(worker)
+        assert not mark.exists()
 
 
 async def test_sigterm_ends_the_brain_first_and_then_its_children(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from centralita.core.ids import LegId, new_id
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import (
     AudioSink,
     CallArrived,
@@ -82,6 +83,10 @@ async def hears(listener: RealOutside, speaker: RealOutside) -> float:
     [
         (EndReason.BUSY, 486),
         (EndReason.UNREACHABLE, 404),
+        (EndReason.NO_SUCH_NUMBER, 404),
+        (EndReason.LINE_REFUSED, 403),
+        (EndReason.LINE_DOWN, 502),
+        (EndReason.NO_ANSWER, 480),
         (EndReason.SHUTDOWN, 503),
         (EndReason.DECLINED, 603),
         (EndReason.NOT_ACCEPTED, 488),
@@ -227,7 +232,10 @@ async def test_keys_that_we_press_are_heard(stage: RealStage) -> None:
     out = LegId(new_id("leg"))
     address = f"{stage.settings.sip_address}:{stage.settings.sip_port}"
     await stage.control.dial(
-        caller.call_id, out, f"sip:200@{address}", beside=caller.leg_id, caller="100"
+        caller.call_id,
+        out,
+        [Attempt(uri=f"sip:200@{address}", caller="100")],
+        beside=caller.leg_id,
     )
     arrived = await stage.log.next(CallArrived)
     await stage.control.answer(arrived.leg_id)
@@ -398,9 +406,8 @@ async def test_a_uri_that_cannot_be_called_is_refused_at_once(stage: RealStage) 
         await stage.control.dial(
             caller.call_id,
             caller.leg_id,
-            "not a uri",
+            [Attempt(uri="not a uri"), Attempt(uri="nor this", way="other")],
             beside=caller.leg_id,
-            caller="1",
         )
 
 

@@ -16,6 +16,7 @@ from centralita.server.outward import disguised
 from centralita.store.store import open_store
 from centralita.store.tables import OutboundCallRow
 from centralita.telephony.phone.phone import Phone, PhoneCall
+from centralita.vault.keyring import Keyring
 from tests.support.busy import is_healthy
 from tests.support.server import ApiClient, ServerProcess
 from tests.support.story import Watcher, eventually, publish_flow, set_queues, watcher
@@ -145,8 +146,9 @@ async def test_a_flow_calls_out_is_warned_and_ended_and_the_rest_is_refused(
                 await call.wait_ended()
         assert not provider.was_called()
         havana, premium = await audited(admin, 2)
+        key = Keyring(server.config().keys_dir).current()
         assert (havana["who"], havana["object"], havana["outcome"]) == (
-            "flow:to_havana", disguised(HAVANA), "refused",
+            "flow:to_havana", disguised(HAVANA, key), "refused",
         )  # fmt: skip
         assert HAVANA.removeprefix("+") not in str(havana)
         assert havana["details"]["reason"] == "not_allowed"

@@ -20,6 +20,7 @@ from centralita.routing.agent import Agent, AgentProfile, AgentState, AgentStatu
 from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher, Returned
 from centralita.routing.queue import QueueConfig, QueuedCall
+from centralita.telephony.attempts import Attempt, CallingParty
 from centralita.telephony.call import CallArrived, EndReason
 from centralita.telephony.fake import FakeCallControl, FakeLeg
 from tests.support.virtual_time import LoopClock
@@ -59,18 +60,25 @@ class Announcements:
 class Phones:
     """Every extension is a phone."""
 
-    def find(self, extension: str) -> tuple[str, str]:
-        return f"sip:{extension}@phones", ""
+    def find(self, extension: str) -> Sequence[Attempt]:
+        return (Attempt(uri=f"sip:{extension}@phones"),)
 
     async def foresee(self, number: str, *, call_id: CallId, agent_id: AgentId) -> None:
         if "666" in number:
             raise Conflict("numbers with 666 are not allowed", code=Refusal.OUT_NOT_ALLOWED)
 
     async def open(
-        self, number: str, *, call_id: CallId, leg_id: LegId, agent_id: AgentId
-    ) -> tuple[str, str]:
+        self,
+        number: str,
+        *,
+        call_id: CallId,
+        leg_id: LegId,
+        agent_id: AgentId,
+        party: CallingParty,
+    ) -> Sequence[Attempt]:
         await self.foresee(number, call_id=call_id, agent_id=agent_id)
-        return f"sip:{number}@outside", ""
+        shown = party.number or party.caller
+        return (Attempt(uri=f"sip:{number}@outside", caller=shown, way="trunk"),)
 
     def withdraw(self, leg_id: LegId) -> None:
         pass

@@ -146,10 +146,14 @@ class Post:
 
 @dataclass
 class TheHouse:
-    """Shows out whoever must leave, and counts how often the directory was read again."""
+    """Shows out whoever must leave, and counts how often the rest was asked for."""
 
     eviction: Eviction
     read: int = 0
+    spoken_forgotten: int = 0
+
+    async def forget_spoken(self) -> None:
+        self.spoken_forgotten += 1
 
     async def take_changes(self) -> None:
         self.read += 1
@@ -181,6 +185,16 @@ def nobody_talks(folder: Path) -> Conversations:
     return Conversations(dispatcher.desk, Recorder(control, bus, clock, folder), NobodyCalls())
 
 
+class Lines:
+    """`TrunkReport` that says what it is told."""
+
+    def __init__(self) -> None:
+        self.trunks: list[s.Trunk] = []
+
+    def all(self) -> list[s.Trunk]:
+        return self.trunks
+
+
 def healthy() -> s.Health:
     fine = s.Part(ok=True)
     return s.Health(
@@ -193,6 +207,8 @@ def healthy() -> s.Health:
         recordings=fine,
         outbound=fine,
         messages=fine,
+        sandbox=fine,
+        trunks=fine,
     )
 
 
@@ -291,6 +307,7 @@ async def open_desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
         health=floor,
         flows=floor,
         bans=floor,
+        trunks=Lines(),
         phones=floor,
         house=house,
         post=post,

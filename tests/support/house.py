@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from centralita.core.tasks import Tasks
 from centralita.ivr.events import FlowEnded
 from centralita.ivr.ports import IvrPorts
 from centralita.journal.journal import Journal
+from centralita.outbound.numbers import is_emergency
 from centralita.recordings.recorder import Recorder
 from centralita.routing.board import Board
 from centralita.routing.dispatcher import Dispatcher
@@ -104,9 +106,19 @@ class House:
         self.recognizer = FakeRecognizer()
         self.hub = LiveHub()
         self.center = Center(config, store)
-        self.directory = Directory(store.customers, self.clock, region="ES")
+        calls_for_help = partial(is_emergency, region="ES")
+        self.directory = Directory(
+            store.customers, self.clock, region="ES", calls_for_help=calls_for_help
+        )
         self.log_files = Journal(config.data / "journal")
-        self.calls = CallLog(self.log_files, store, self.directory, self.bus, self.clock)
+        self.calls = CallLog(
+            self.log_files,
+            store,
+            self.directory,
+            self.bus,
+            self.clock,
+            default_queue=lambda: self.center.default_queue,
+        )
         self.recorder = Recorder(
             self.control,
             self.bus,
@@ -166,6 +178,7 @@ class House:
                 conversing=self.switch,
                 bus=self.bus,
                 clock=self.clock,
+                calls_for_help=calls_for_help,
             )
         )
         self.inside = self.switch.inside = Inside(

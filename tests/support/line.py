@@ -22,6 +22,7 @@ from centralita.ivr.prompts.synthesizer import PromptError
 from centralita.ivr.resume import NOTE, FlowVersion, read_note, restore
 from centralita.ivr.signals import Enqueue, Prompt
 from centralita.recordings.files import RecordingError
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import CallArrived, EndReason, KeptLeg
 from centralita.telephony.fake import FakeCallControl, FakeLeg
 from tests.support.virtual_time import LoopClock
@@ -113,11 +114,12 @@ class Numbers:
         leg_id: LegId,
         flow: str,
         agent_id: AgentId | None,
-    ) -> tuple[str, str]:
+    ) -> Sequence[Attempt]:
         self.asked.append((target, flow, agent_id))
         if "666" in target:
             raise InvalidInput(f"{target} cannot be called")
-        return (target if target.startswith("sip:") else f"sip:{target}@outside"), ""
+        uri = target if target.startswith("sip:") else f"sip:{target}@outside"
+        return (Attempt(uri=uri, caller=arrived.caller),)
 
     def withdraw(self, leg_id: LegId) -> None:
         self.withdrawn.append(leg_id)

@@ -47,7 +47,7 @@ class PlainFloor(Floor):
 
     def staffed(self, queue_id: QueueId) -> bool:
         return any(
-            agent.status == "available" and agent.registered
+            agent.status == "available" and (agent.registered or agent.expected)
             for agent in self.agents.values()
             if queue_id in agent.profile.queues
         )

@@ -214,6 +214,7 @@ class ServerProcess:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "centralita.server", *arguments),
                 *(["--demo"] if self._demo else []),
+                "--allow-root",
                 cwd=ROOT,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

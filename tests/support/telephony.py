@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, WorkerId, new_id
 from centralita.core.tasks import Tasks
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import CallArrived, CallControl, EndReason, KeptLeg, LegEvent
 from centralita.telephony.fake import FakeCallControl, FakeLeg
 from centralita.telephony.link import WorkerLink
@@ -119,7 +120,9 @@ class Outside(Protocol):
 
     async def answers(self) -> None: ...
 
-    async def refuses(self, status: int, meaning: EndReason) -> None: ...
+    async def refuses(self, status: int, meaning: EndReason) -> None:
+        """This is the answer to our INVITE, and what it means when nothing else is tried."""
+        ...
 
     async def hears_out(self) -> None:
         """Let the running prompt end by itself."""
@@ -138,8 +141,13 @@ class Stage(Protocol):
         """Somebody calls; CallArrived has been seen."""
         ...
 
-    async def dials(self, beside: Outside | None) -> Outside:
-        """We dial the phone outside; it has our INVITE and does not ring yet."""
+    async def dials(self, beside: Outside | None, ways: int = 1) -> Outside:
+        """We dial the phone outside; it has our INVITE and does not ring yet. There may be several
+        ways to it, of which it has the INVITE of the first."""
+        ...
+
+    async def is_dialled_again(self, outside: Outside) -> Outside:
+        """The phone has the INVITE of the next attempt for that leg."""
         ...
 
     async def new_brain(self) -> list[KeptLeg]:
@@ -185,7 +193,7 @@ class FakeOutside:
         self._control.answers(self.leg)
 
     async def refuses(self, status: int, meaning: EndReason) -> None:
-        self._control.refuses(self.leg, meaning)
+        self._control.fails(self.leg, status, meaning)
 
     async def hears_out(self) -> None:
         self._control.hears_out(self.leg)
@@ -207,15 +215,17 @@ class FakeStage:
         await self.log.next(CallArrived, leg.leg_id)
         return FakeOutside(self.fake, leg)
 
-    async def dials(self, beside: Outside | None) -> FakeOutside:
+    async def dials(self, beside: Outside | None, ways: int = 1) -> FakeOutside:
         await self.fake.dial(
             beside.call_id if beside is not None else CallId(new_id("call")),
             LegId(new_id("leg")),
-            "sip:201@phone",
+            [Attempt(uri="sip:201@phone", way=str(number)) for number in range(ways)],
             beside=beside.leg_id if beside is not None else None,
-            caller="+34600111222",
         )
         return FakeOutside(self.fake, await self.fake.next_dialled())
+
+    async def is_dialled_again(self, outside: Outside) -> FakeOutside:
+        return FakeOutside(self.fake, await asyncio.wait_for(self.fake.next_dialled(), 5))
 
     async def new_brain(self) -> list[KeptLeg]:
         await self.log.close()
@@ -346,19 +356,29 @@ class RealStage:
         arrived = await self.log.next(CallArrived)
         return RealOutside(arrived.leg_id, arrived.call_id, call)
 
-    async def dials(self, beside: Outside | None) -> RealOutside:
+    async def dials(self, beside: Outside | None, ways: int = 1) -> RealOutside:
         leg_id = LegId(new_id("leg"))
         call_id = beside.call_id if beside is not None else CallId(new_id("call"))
         await self.link.dial(
             call_id,
             leg_id,
-            f"sip:201@{self.phone.address}",
+            [
+                Attempt(
+                    uri=f"sip:201@{self.phone.address}",
+                    caller="+34600111222",
+                    headers={"X-Centralita-Call": call_id},
+                    way=str(number),
+                )
+                for number in range(ways)
+            ],
             beside=beside.leg_id if beside is not None else None,
-            caller="+34600111222",
-            headers={"X-Centralita-Call": call_id},
         )
         call = await asyncio.wait_for(self.phone.incoming.get(), 5)
         return RealOutside(leg_id, call_id, call)
+
+    async def is_dialled_again(self, outside: Outside) -> RealOutside:
+        call = await asyncio.wait_for(self.phone.incoming.get(), 5)
+        return RealOutside(outside.leg_id, outside.call_id, call)
 
     async def new_brain(self) -> list[KeptLeg]:
         await self.log.close()

@@ -23,6 +23,7 @@ class WallClock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
+        self.env["CENTRALITA_PASS"] = ",".join(self.env)
 
     def jump(self, by: timedelta) -> None:
         """From one second to the next it is so much later, or earlier."""

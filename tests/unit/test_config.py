@@ -19,6 +19,7 @@ from centralita.server.config import (
     parse_config,
 )
 from centralita.server.settings import name_of
+from centralita.server.telephony import edge_config
 from centralita.server.values import PortRange
 
 EXAMPLE = Path(__file__).parents[2] / "sip.conf.example"
@@ -182,6 +183,25 @@ def test_values_arrive_with_their_types(tmp_path: Path) -> None:
             "known, or a registrar",
         ),
         (
+            "[trunk:acme]\naddresses = 192.0.2.1\noutbound_proxy = sbc.example.org",
+            "sip.conf:3 [trunk:acme] outbound_proxy: it is on the way to a proxy or registrar; "
+            "name one",
+        ),
+        (
+            "[trunk:acme]\naddresses = 192.0.2.1\ncalls_to = 3??",
+            'sip.conf:3 [trunk:acme] calls_to: "3??" is neither the beginning of a number nor a '
+            "short one; write +34 or 3XX",
+        ),
+        (
+            "[trunk:acme]\naddresses = 192.0.2.1\nnumber = mine",
+            'sip.conf:3 [trunk:acme] number: "mine" is not a number; write +34911234567',
+        ),
+        (
+            "[trunk:acme]\naddresses = 192.0.2.1\nfrom_user = us@here",
+            'sip.conf:3 [trunk:acme] from_user: "us@here" is not a user name for SIP; '
+            "write what stands before the @",
+        ),
+        (
             "[trunk:acme]\nregistrar = sip.example.org\nusername = us",
             "sip.conf:2 [trunk:acme] registrar: registering needs username and password_file",
         ),
@@ -295,3 +315,24 @@ def test_workers_follow_the_cores_unless_somebody_says_how_many(
     assert complaint("[media]\nworkers = many\n", tmp_path) == (
         'sip.conf:2 [media] workers: "many" is not a number from 1 to 64; write 1-64, or auto'
     )
+
+
+@pytest.mark.parametrize(("transport", "port"), [("udp", 5060), ("tcp", 5060), ("tls", 5061)])
+def test_a_trunk_without_a_port_has_the_usual_one_of_its_transport(
+    tmp_path: Path, transport: str, port: int
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n")
+    secret.chmod(0o600)
+    account = f"registrar = sip.example.org\nusername = us\npassword_file = {secret}\n"
+    texts = (
+        f"[trunk:a]\n{account}transport = {transport}\n"
+        f"[trunk:b]\naddresses = 192.0.2.1\nproxy = 192.0.2.1\ntransport = {transport}\n"
+        f"[trunk:c]\naddresses = 192.0.2.1\nproxy = 192.0.2.1:5070\ntransport = {transport}\n"
+    )
+    first, second, third = edge_config(parse_config(texts, tmp_path / "sip.conf", tmp_path)).trunks
+    assert first.registration is not None
+    assert first.registration.port == port
+    assert first.proxy == ("sip.example.org", port)
+    assert second.proxy == ("192.0.2.1", port)
+    assert third.proxy == ("192.0.2.1", 5070)

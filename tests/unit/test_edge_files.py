@@ -23,6 +23,7 @@ from centralita.telephony.edge.config import (
     ha1,
 )
 from centralita.telephony.edge.control import Registration
+from centralita.telephony.edge.edge import Edge
 from centralita.telephony.edge.events import (
     PageLost,
     PageRegistered,
@@ -37,6 +38,7 @@ from centralita.telephony.edge.render import (
     listen_lines,
     origins_pattern,
     phones_table,
+    sources,
 )
 from centralita.telephony.edge.watch import changes
 
@@ -92,12 +94,48 @@ def test_passwords_stand_in_the_table_and_not_in_the_configuration() -> None:
     )
     trunk = EdgeTrunk(name="acme", proxy=("sip.example.org", 5060), registration=account)
     config = replace(CONFIG, trunks=(trunk,))
-    peers = peers_cfg(config, {"acme": "acme-token"}, {"acme": ["198.51.100.7"]}, "secret")
+    peers = peers_cfg(config, {"acme": "acme-token"}, "secret")
     assert "a:b" not in peers
-    assert "src_ip == 198.51.100.7" in peers
     assert r"acme/password:0:0:a\:b\\c$d:0" in accounts_table([trunk])
     assert "acme" not in phones_table([])
     assert "a:b" not in repr(trunk)
+
+
+def test_the_addresses_behind_a_registrars_name_are_its_trunks_in_each_spelling() -> None:
+    first = EdgeTrunk(name="acme", asserted=False)
+    second = EdgeTrunk(name="beta")
+    resolved = {"acme": ["198.51.100.7"], "beta": ["198.51.100.7", "2001:db8::a0"]}
+    assert sources([first, second], resolved) == {
+        "198.51.100.7": "0 acme",
+        "2001:db8:0:0:0:0:0:a0": "1 beta",
+        "[2001:db8:0:0:0:0:0:a0]": "1 beta",
+    }
+
+
+async def test_files_that_kamailio_refuses_are_not_left_below_one_that_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kamailio = tmp_path / "kamailio"
+    kamailio.write_text('#!/bin/sh\n! grep -q "bad.trunk" "$(dirname "$2")/peers.cfg"\n')
+    kamailio.chmod(0o700)
+    here = replace(
+        CONFIG, run_dir=tmp_path / "run", state_dir=tmp_path / "state", binary=str(kamailio)
+    )
+    good, bad = (
+        replace(here, trunks=(EdgeTrunk(name=name, proxy=("192.0.2.9", 5060)),))
+        for name in ("good", "bad")
+    )
+    await Edge(good).prepare(())
+    peers = (good.folder / "peers.cfg").read_text()
+    assert (await Edge(good).renew(())) == (frozenset(), False)
+    assert (await Edge(bad).renew(())) == (frozenset(), False)
+    assert (good.folder / "peers.cfg").read_text() == peers
+    assert "edge goes on as it was" in caplog.text
+    better = replace(
+        good, trunks=(*good.trunks, EdgeTrunk(name="better", addresses=("192.0.2.8",)))
+    )
+    assert (await Edge(better).renew(())) == (frozenset(), True)
+    assert "192.0.2.8" in (good.folder / "peers.cfg").read_text()
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\0b", "a\tb"])

@@ -58,7 +58,9 @@ def test_the_lock_files_name_no_package_index() -> None:
         assert any(line.lstrip().startswith("--hash=sha256:") for line in lines), lock
 
 
-@pytest.mark.parametrize("script", ["dev", "tools/lock-requirements", "deploy/pjsua2/build.sh"])
+@pytest.mark.parametrize(
+    "script", ["dev", "tools/as-own-user", "tools/lock-requirements", "deploy/pjsua2/build.sh"]
+)
 def test_the_scripts_are_plain_shell(script: str) -> None:
     assert (ROOT / script).read_text(encoding="utf-8").startswith("#!/bin/sh\n")
     subprocess.run(["/bin/sh", "-n", script], cwd=ROOT, check=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -197,3 +199,64 @@ async def test_a_voice_that_is_none_is_named(voice: str) -> None:
 async def test_without_espeak_the_cure_is_named() -> None:
     with pytest.raises(PromptError, match="apt install espeak-ng"):
         await EspeakVoice(program="espeak-that-is-not-there").speak("hola", "es", None)
+
+
+async def test_what_was_said_to_single_callers_can_be_forgotten(
+    cache: PromptCache, engine: HummingEngine
+) -> None:
+    greeting = await cache.render("Hola, Carmen Ruiz", "es")
+    welcome = await cache.render("Bienvenida", "es")
+    beep = await cache.beep()
+    await cache.forget_spoken([("Bienvenida", "es")])
+    assert not greeting.exists()
+    assert welcome.exists() and beep.exists()
+    # Whoever is to hear it again does, and at once.
+    assert await cache.render("Hola, Carmen Ruiz", "es") == greeting
+    assert greeting.exists()
+    assert engine.said == ["Hola, Carmen Ruiz", "Bienvenida", "Hola, Carmen Ruiz"]
+
+
+async def test_prompts_that_nobody_hears_for_a_month_go(cache: PromptCache) -> None:
+    old, heard = await cache.render("old", "en"), await cache.render("heard", "en")
+    month_ago = time.time() - 31 * 24 * 3600
+    for path in (old, heard):
+        os.utime(path, (month_ago, month_ago))
+    cache._seen.clear()  # as after a start
+    await cache.render("heard", "en")
+    assert await cache.tidy_up() == 1
+    assert heard.exists() and not old.exists()
+
+
+async def test_of_too_much_what_was_heard_last_stays_and_what_may_be_playing(
+    tmp_path: Path, engine: HummingEngine
+) -> None:
+    cache = PromptCache(engine, tmp_path / "made", tmp_path / "own", at_most=1)
+    playing, hours_ago = await cache.render("now", "en"), await cache.render("before", "en")
+    os.utime(hours_ago, (time.time() - 7200, time.time() - 7200))
+    assert await cache.tidy_up() == 1
+    assert playing.exists() and not hours_ago.exists()
+    await cache.close()
+
+
+async def test_prompts_are_for_our_eyes_only(cache: PromptCache) -> None:
+    """In them names and numbers are spoken."""
+    path = await cache.render("Hola, Carmen Ruiz", "es")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    path.parent.chmod(0o755)  # as earlier versions made it
+    await cache.tidy_up()
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_file_that_lies_elsewhere_is_copied_to_where_the_workers_read(
+    tmp_path: Path, cache: PromptCache
+) -> None:
+    real = tmp_path / "elsewhere.wav"
+    soundfile.write(real, np.zeros(800, np.int16), 8000, subtype="PCM_16")
+    (tmp_path / "own").mkdir()
+    link = tmp_path / "own" / "music.wav"
+    link.symlink_to(real)
+    assert (await cache.music_on_hold()).parent == tmp_path / "made"
+    link.unlink()
+    real.rename(link)
+    assert await cache.music_on_hold() == link

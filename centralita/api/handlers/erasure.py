@@ -19,6 +19,7 @@ class Erasing:
         self._store = ports.store
         self._directory = ports.directory
         self._hub = ports.hub
+        self._house = ports.house
         self._folder = ports.settings.recordings_dir
         self._auditor = auditor
 
@@ -33,6 +34,7 @@ class Erasing:
         for recording in recordings:
             path = self._folder / recording.path
             await asyncio.to_thread(path.unlink, missing_ok=True)
+        await self._house.forget_spoken()
         erased = await self._store.erasure.erase(customer_id)
         self._directory.forget(erased.identities)
         self._hub.forget_tasks(erased.task_ids)

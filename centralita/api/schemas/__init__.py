@@ -74,6 +74,7 @@ from centralita.api.schemas.house import (
     Ban,
     Health,
     Part,
+    Trunk,
     WorkerPart,
 )
 from centralita.api.schemas.interactions import (
@@ -224,6 +225,7 @@ __all__ = [
     "TokenRequest",
     "Transcript",
     "TranscriptChannel",
+    "Trunk",
     "User",
     "Word",
     "WorkerPart",

@@ -18,6 +18,27 @@ class Ban(Answer, kw_only=True):
     until: Time
 
 
+class Trunk(Answer, kw_only=True):
+    """A line to the telephone network. `condition` is `down` when it does not answer or does not
+    take our registration; `unknown` as long as nobody has found out, or where there is nobody to
+    ask. `answers` is whether it answers OPTIONS or REGISTER, null while that is unknown. `code` is
+    its answer to the latest REGISTER, `expires_at` until when it keeps the registration. When it is
+    down, `trouble` says why and `message` what to do about it. `calls_in` have come by it and
+    `calls_out` were tried by it since the edge was started."""
+
+    name: str
+    condition: Literal["unknown", "up", "down"]
+    since: Time
+    answers: bool | None
+    registration: Literal["none", "trying", "registered", "refused"]
+    code: int
+    expires_at: Time | None
+    trouble: Literal["no_answer", "password", "refused", "name", "connection", "certificate"] | None
+    message: str
+    calls_in: int
+    calls_out: int
+
+
 class AuditQuery(PageQuery, kw_only=True):
     """Which entries of the audit log, newest first; `since` included, `until` not."""
 
@@ -65,7 +86,8 @@ class WorkerPart(Part, kw_only=True):
 class Health(Answer, kw_only=True):
     """`ok` when everything works, `degraded` when calls can be taken but something is missing,
     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-    outbound (calls to the outside, and what they cost today), messages (emails and SMS). Who is
+    outbound (calls to the outside, and what they cost today), messages (emails and SMS), sandbox
+    (whether child processes are kept from what is not theirs; never an alarm), trunks. Who is
     neither signed in nor in `[http] metrics_from` reads of each part only whether it is `ok`."""
 
     status: Literal["ok", "degraded", "down"]
@@ -77,6 +99,8 @@ class Health(Answer, kw_only=True):
     recordings: Part
     outbound: Part
     messages: Part
+    sandbox: Part
+    trunks: Part
 
     def for_strangers(self) -> Health:
         """Without reasons, figures and versions."""
@@ -94,4 +118,6 @@ class Health(Answer, kw_only=True):
             recordings=bare(self.recordings),
             outbound=bare(self.outbound),
             messages=bare(self.messages),
+            sandbox=bare(self.sandbox),
+            trunks=bare(self.trunks),
         )

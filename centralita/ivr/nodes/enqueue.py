@@ -34,7 +34,7 @@ class Enqueue(Node, frozen=True, tag="enqueue"):
     def enter(self, scene: Scene) -> Step:
         prompts = scene.prompts(self.prompt)
         if prompts:
-            return Step(commands=(PlayPrompts(prompts=prompts),), state="announcing")
+            return Step(commands=(PlayPrompts(prompts=prompts),), state="announcing", met=False)
         return self._wait(scene)
 
     def react(self, state: object, event: Event, scene: Scene) -> Step:
@@ -42,14 +42,16 @@ class Enqueue(Node, frozen=True, tag="enqueue"):
             case PromptsEnded() if state == "announcing":
                 return self._wait(scene)
             case QueueLeft(how=QueueExit.CONVERSATION_ENDED):
-                return Step(goto=self.after) if self.after else Step(ended=True, note="served")
+                if self.after:
+                    return Step(goto=self.after, met=True)
+                return Step(ended=True, note="served", met=True)
             case QueueLeft(how=how):
                 target = {
                     QueueExit.MAX_WAIT: self.max_wait,
                     QueueExit.EMPTY: self.empty,
                     QueueExit.KEY: self.key,
                 }.get(how, "")
-                return Step(goto=target or self.otherwise, note=how.value)
+                return Step(goto=target or self.otherwise, note=how.value, met=False)
             case _:
                 return Step(state=state)
 
@@ -60,7 +62,7 @@ class Enqueue(Node, frozen=True, tag="enqueue"):
             skills=self.skills,
             language=scene.language,
         )
-        return Step(commands=(command,), state="waiting")
+        return Step(commands=(command,), state="waiting", met=False)
 
     def exits(self) -> Iterator[tuple[str, str]]:
         yield "otherwise", self.otherwise

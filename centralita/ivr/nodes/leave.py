@@ -34,7 +34,7 @@ class Transfer(Node, frozen=True, tag="transfer"):
     def enter(self, scene: Scene) -> Step:
         prompts = scene.prompts(self.prompt)
         if prompts:
-            return Step(commands=(PlayPrompts(prompts=prompts),), state="announcing")
+            return Step(commands=(PlayPrompts(prompts=prompts),), state="announcing", met=False)
         return self._transfer(scene)
 
     def react(self, state: object, event: Event, scene: Scene) -> Step:
@@ -42,13 +42,13 @@ class Transfer(Node, frozen=True, tag="transfer"):
             case PromptsEnded() if state == "announcing":
                 return self._transfer(scene)
             case TransferFailed(reason=reason):
-                return Step(goto=self.on_failure, note=reason)
+                return Step(goto=self.on_failure, note=reason, met=False)
             case _:
                 return Step(state=state)
 
     def _transfer(self, scene: Scene) -> Step:
         command = TransferCall(target=scene.fill(self.target), timeout=self.timeout)
-        return Step(commands=(command,), state="transferring")
+        return Step(commands=(command,), state="transferring", met=False)
 
     def exits(self) -> Iterator[tuple[str, str]]:
         yield "on_failure", self.on_failure
@@ -92,7 +92,11 @@ class Return(Node, frozen=True, tag="return"):
 
 
 class HangUp(Node, frozen=True, tag="hangup"):
-    """Say good-bye and hang up. `outcome` tells whether the caller's purpose was served."""
+    """Say good-bye and hang up. `outcome` tells whether the caller's purpose was served.
+
+    It is the same when the caller does not hear the good-bye out. Who comes from a queue, a
+    voicemail or a question in vain was not served, whatever the good-bye says.
+    """
 
     waits = True
 
@@ -109,6 +113,9 @@ class HangUp(Node, frozen=True, tag="hangup"):
         if isinstance(event, PromptsEnded):
             return Step(ended=True, note=self.outcome)
         return Step(state=state)
+
+    def left_by_caller(self) -> str:
+        return self.outcome
 
     def prompts_used(self) -> Iterator[tuple[str, PromptSpec]]:
         yield from (("prompt", spec) for spec in prompt_specs(self.prompt))

@@ -32,7 +32,7 @@ class Listen(Asking, frozen=True, tag="listen", kw_only=True):
 
     def unheard(self, retry: Retry) -> Step | None:
         if self.on_failure:
-            return Step(goto=self.on_failure, note="nobody listens")
+            return Step(goto=self.on_failure, note="nobody listens", met=False)
         return Step(fault="speech is needed here and nobody listens")
 
     def question(self, scene: Scene) -> Ask:

@@ -200,7 +200,7 @@ def again(turn: Turn, retry: Retry, question: Ask, scene: Scene, give_up: str) -
     if state.tries >= turn.tries:
         why = "no_input" if retry.no_input else "no_match"
         if give_up:
-            return Step(goto=give_up, note=why)
+            return Step(goto=give_up, note=why, met=False)
         return Step(fault=f"no usable answer after {state.tries} tries ({why})")
     step = ask(turn, question, scene, replace(state, tries=state.tries + 1), retry.before)
     # A timer of the last try must not end this one.
@@ -244,7 +244,8 @@ class Asking(Node, frozen=True, kw_only=True):
         match advance(self.turn, state, event, scene):
             case Answered() as answer:
                 step = self.judge(answer, scene)
-                return replace(step, commands=answer.commands + step.commands)
+                chose = True if step.goto and step.met is None else step.met
+                return replace(step, commands=answer.commands + step.commands, met=chose)
             case Retry() as retry:
                 given_up = retry.state.failures >= MAX_LISTENING_FAILURES
                 way_out = self.unheard(retry) if given_up else None

@@ -38,7 +38,8 @@ class Voicemail(Node, frozen=True, tag="voicemail"):
 
     def enter(self, scene: Scene) -> Step:
         words = self.greeting or GREETING.get(scene.language, GREETING["en"])
-        return Step(commands=(PlayPrompts(prompts=scene.prompts(words)),), state="greeting")
+        commands = (PlayPrompts(prompts=scene.prompts(words)),)
+        return Step(commands=commands, state="greeting", met=False)
 
     def react(self, state: object, event: Event, scene: Scene) -> Step:
         match state, event:
@@ -49,7 +50,7 @@ class Voicemail(Node, frozen=True, tag="voicemail"):
                 return Step(commands=(StopPrompts(), *step.commands), state=step.state)
             case "recording", VoicemailEnded(how=VoicemailEnd.SAVED):
                 thanks = scene.prompts(THANKS.get(scene.language, THANKS["en"]))
-                return Step(commands=(PlayPrompts(prompts=thanks),), state="saved")
+                return Step(commands=(PlayPrompts(prompts=thanks),), state="saved", met=True)
             case "recording", VoicemailEnded(how=VoicemailEnd.NOTHING_SAID):
                 return self._leave(note="nothing said")
             case "recording", VoicemailEnded():

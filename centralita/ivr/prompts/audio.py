@@ -53,7 +53,9 @@ def write_wav(path: Path, samples: Samples, rate: int) -> None:
     """Write the file whole or not at all. Raises PromptError."""
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Names and numbers of callers are spoken, too.
+        unfinished.touch(mode=0o600)
         soundfile.write(unfinished, samples, rate, subtype="PCM_16", format="WAV")
         os.replace(unfinished, path)
     except (OSError, soundfile.LibsndfileError) as exc:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 
 from centralita.core.errors import CentralitaError, Conflict, InvalidInput, NotFound
@@ -26,6 +26,7 @@ from centralita.routing.conversations.targets import (
 )
 from centralita.routing.offer import OfferState
 from centralita.routing.queue import QueuedCall
+from centralita.telephony.attempts import Attempt, CallingParty, to_phone
 from centralita.telephony.call import EndReason, TelephonyError
 
 log = logging.getLogger(__name__)
@@ -166,23 +167,26 @@ class Consulting:
     async def _dial(self, x: Exchange, third: Third, call: QueuedCall) -> None:
         control, queue = self._ports.control, self._board.queues[x.queue_id]
         try:
+            attempts: Sequence[Attempt]
             if third.agent_id is not None:
-                uri, peer = self._ports.lines.find(third.number)
-            else:
-                uri, peer = await self._ports.lines.open(
-                    third.number, call_id=x.call_id, leg_id=third.leg_id, agent_id=x.agent_id
+                attempts = to_phone(
+                    self._ports.lines.find(third.number),
+                    caller=call.caller,
+                    caller_name=call.caller_name,
+                    headers={"X-Centralita-Call": call.call_id},
                 )
-            inside = third.agent_id is not None
-            headers: Mapping[str, str] = {"X-Centralita-Call": call.call_id} if inside else {}
+            else:
+                attempts = await self._ports.lines.open(
+                    third.number,
+                    call_id=x.call_id,
+                    leg_id=third.leg_id,
+                    agent_id=x.agent_id,
+                    party=CallingParty(
+                        number=queue.caller_id, hidden=queue.hide_number, caller=call.caller
+                    ),
+                )
             await control.dial(
-                call.call_id,
-                third.leg_id,
-                uri,
-                beside=third.own_leg or x.caller_leg,
-                caller=call.caller if inside else queue.caller_id or call.caller,
-                caller_name=call.caller_name if inside else "",
-                headers=headers,
-                peer=peer,
+                call.call_id, third.leg_id, attempts, beside=third.own_leg or x.caller_leg
             )
             control.remember(third.leg_id, NOTE, x.call_id)
             if third.own_leg is not None:

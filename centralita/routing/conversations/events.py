@@ -137,8 +137,8 @@ class OutgoingStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingFailed(Event):
-    """Nobody was reached: `busy`, `no_answer`, `failed`, or `cancelled` by the agent. `reason` is
-    the leg's."""
+    """Nobody was reached: `busy`, `no_answer`, `unavailable`, `no_such_number`, `line_down`,
+    `line_refused`, `failed`, or `cancelled` by the agent. `reason` is the leg's."""
 
     call_id: CallId
     agent_id: AgentId

@@ -29,6 +29,7 @@ from centralita.routing.events import (
     LeaveReason,
     OfferMade,
     OfferSettled,
+    WrapUpEnded,
 )
 from centralita.routing.floor import Floor
 from centralita.routing.moves import Moves
@@ -130,14 +131,27 @@ class Handovers:
     # --- who calls by themselves ------------------------------------------------------------
 
     def reserve(
-        self, agent_id: AgentId, call_id: CallId, offer_id: OfferId, now: datetime, *, rings: bool
+        self,
+        agent_id: AgentId,
+        call_id: CallId,
+        offer_id: OfferId,
+        now: datetime,
+        *,
+        rings: bool,
+        urgent: bool = False,
     ) -> list[Action]:
-        """The agent is about to call somebody, on a break or not. Raises NotFound, Conflict."""
+        """The agent is about to call somebody, on a break or not. What is `urgent` also ends a
+        wrap-up. Raises NotFound, Conflict."""
         agent = self._floor.agent(agent_id)
+        actions: list[Action] = []
+        if urgent and agent.state is AgentState.WRAP_UP:
+            actions.append(WrapUpEnded(agent_id=agent_id, call_id=agent.call_id))
+            # Not by way of being free: the next caller would be offered at once.
+            agent = replace(agent, state=AgentState.IDLE, wrap_up_until=None)
         if not agent.registered or agent.state is not AgentState.IDLE:
             raise _busy(agent)
         state = AgentState.OFFERED if rings else AgentState.IN_CALL
-        return self._moves.put(
+        return actions + self._moves.put(
             replace(agent, state=state, since=now, offer_id=offer_id, call_id=call_id)
         )
 

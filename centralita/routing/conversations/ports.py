@@ -14,13 +14,14 @@ from centralita.core.tasks import Tasks
 from centralita.routing.actions import Action
 from centralita.routing.board import Board
 from centralita.routing.conversations.targets import Outward
+from centralita.telephony.attempts import Attempt, CallingParty
 from centralita.telephony.call import CallControl
 
 
 class PhoneBook(Protocol):
-    """Where an agent's phone is: its SIP URI, and the IP address behind it if known."""
+    """How an agent's phone is rung."""
 
-    def find(self, extension: str) -> tuple[str, str]: ...
+    def find(self, extension: str) -> Sequence[Attempt]: ...
 
 
 class Lines(PhoneBook, Protocol):
@@ -31,10 +32,16 @@ class Lines(PhoneBook, Protocol):
         ...
 
     async def open(
-        self, number: str, *, call_id: CallId, leg_id: LegId, agent_id: AgentId
-    ) -> tuple[str, str]:
-        """As `find`, for a number outside that is dialled as `leg_id` on this agent's account, and
-        counts from now on. Raises Conflict when the agent may not."""
+        self,
+        number: str,
+        *,
+        call_id: CallId,
+        leg_id: LegId,
+        agent_id: AgentId,
+        party: CallingParty,
+    ) -> Sequence[Attempt]:
+        """How a number outside is dialled as `leg_id` on this agent's account; it counts from now
+        on. Raises Conflict when the agent may not."""
         ...
 
     def withdraw(self, leg_id: LegId) -> None:

@@ -60,18 +60,22 @@ class EdgeTrunk:
     "p-called-party-id", or "auto", which is the request URI unless that is the name we registered
     under, and then To. By TLS its certificate must be signed by the authorities of this machine, or
     by those in `tls_ca`; with `tls_verify` off it may be anything. Calls to the outside go to
-    `proxy` (host, port), if there is one, by way of the URI `NUMBER@NAME.trunk.invalid`.
+    `proxy` (host, port), if there is one, by way of the URI `NUMBER@NAME.trunk.invalid`; they and
+    our registration are sent to `outbound_proxy`, if there is one. With `probe` the proxy is asked
+    now and then whether it is there.
     """
 
     name: str
     addresses: tuple[str, ...] = ()
     asserted: bool = True
     proxy: tuple[str, int] | None = None
+    outbound_proxy: tuple[str, int] | None = None
     transport: str = "udp"
     number_from: str = "auto"
     tls_ca: Path | None = None
     tls_verify: bool = True
     registration: EdgeRegistration | None = None
+    probe: bool = True
 
     def __post_init__(self) -> None:
         if not _TRUNK_NAME.fullmatch(self.name):

@@ -19,6 +19,10 @@ import msgspec
 
 from centralita.core.errors import Unavailable
 from centralita.telephony.edge.render import worker_uri
+from centralita.telephony.edge.trunk_state import Facts
+
+# A flag of Kamailio's uac module: the registrar keeps us.
+_ONLINE = 1 << 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,12 @@ class _Dump(msgspec.Struct):
     domains: list[_DomainItem] = msgspec.field(name="Domains", default_factory=list)
 
 
+class _Account(msgspec.Struct):
+    l_uuid: str
+    flags: int
+    diff_expires: int
+
+
 class _Error(msgspec.Struct):
     code: int = 0
     message: str = ""
@@ -174,6 +184,10 @@ class EdgeControl:
         """Take up the phones that `Edge.write_phones` wrote."""
         await self._call("htable.reload", "phones")
 
+    async def reload_sources(self) -> None:
+        """Take up the addresses that `Edge.write_sources` wrote."""
+        await self._call("htable.reload", "sources")
+
     async def forget_phone(self, extension: str, domain: str) -> None:
         """End the registrations of an extension: its account was withdrawn."""
         with contextlib.suppress(EdgeRefuses):  # none is registered
@@ -238,6 +252,25 @@ class EdgeControl:
         state = "ap" if takes else "ip"  # active or inactive, and pinged in any case
         await self._call("dispatcher.set_state", state, 1, worker_uri(address))
 
+    async def probe_trunk(self, name: str, number: str, section: str, uri: str) -> None:
+        """Have a trunk asked by OPTIONS within a second or so; see trunk_watch.cfg."""
+        await self._call("htable.sets", "probes", name, f"{number} {section} {uri}")
+
+    async def trunk_facts(self, *, accounts: bool) -> dict[str, Facts]:
+        """What is known of trunks, by name; `accounts` is whether we register with any."""
+        said: dict[str, dict[str, str]] = {}
+        for entry in await self._entries("trunks"):
+            name, _, what = entry.name.partition("/")
+            said.setdefault(name, {})[what] = str(entry.value)
+        found: dict[str, _Account] = {}
+        if accounts:
+            raw = await self._call("uac.reg_dump")
+            for account in msgspec.json.decode(raw, type=list[_Account]):
+                found[account.l_uuid.rpartition("-")[0]] = account
+        return {
+            name: _facts(said.get(name, {}), found.get(name)) for name in said.keys() | found.keys()
+        }
+
     async def _call(self, method: str, *params: str | int) -> bytes:
         async with self._lock:
             # A pipe of its own for each answer: a late one cannot be taken for the next.
@@ -266,6 +299,21 @@ class EdgeControl:
             os.write(descriptor, request + b"\n")
         finally:
             os.close(descriptor)
+
+
+def _facts(said: dict[str, str], account: _Account | None) -> Facts:
+    register = None
+    if "register" in said:
+        code, proven, at = said["register"].split()
+        register = int(code), proven == "1", int(at)
+    return Facts(
+        sent=said.get("sent", ""),
+        answered=said.get("answered", ""),
+        register=register,
+        online=account is not None and bool(account.flags & _ONLINE),
+        expires=account.diff_expires if account is not None else 0,
+        calls=(int(said.get("in", 0)), int(said.get("out", 0))),
+    )
 
 
 @contextlib.contextmanager

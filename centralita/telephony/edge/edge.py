@@ -13,7 +13,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,18 +34,20 @@ log = logging.getLogger(__name__)
 _SCHEMAS = Path("/usr/share/kamailio/dbtext/kamailio")
 
 
+Lookup = Callable[[str], Awaitable[list[str]]]
+# A DNS that does not answer must hold up neither a start nor a reload for long, in seconds.
+_LOOKUP_WITHIN = 3.0
+
+
 class Edge:
     """Kamailio as the server sees it: `await prepare(phones)`, then run `spec()`.
 
     The files are in `config.folder`, open to our own user only, since they hold secrets.
     """
 
-    def __init__(self, config: EdgeConfig) -> None:
+    def __init__(self, config: EdgeConfig, lookup: Lookup | None = None) -> None:
         self.config = config
-
-    @property
-    def _phones_file(self) -> Path:
-        return self.config.folder / "db" / "phones"
+        self._lookup = lookup or _addresses_of
 
     async def prepare(self, phones: Iterable[EdgePhone]) -> frozenset[str]:
         """Write all files and check them; returns as `write_phones`.
@@ -58,14 +60,70 @@ class Edge:
                 "Kamailio is not installed: install the packages kamailio, kamailio-tls-modules, "
                 "kamailio-sqlite-modules and kamailio-websocket-modules, or set [sip] edge = none"
             )
-        resolved = {
-            trunk.name: await _addresses_of(trunk.registration.registrar)
-            for trunk in self.config.trunks
-            if trunk.registration is not None
-        }
-        gone = await asyncio.to_thread(self._write, tuple(phones), resolved)
+        await asyncio.to_thread(self._clear_the_way)
+        resolved, _ = await self.resolve()
+        self.write_sources(resolved)
+        await asyncio.to_thread(self._write, self._files())
+        self.write_workers()
+        gone = self.write_phones(phones)
         await self._check()
         return gone
+
+    async def renew(self, phones: Iterable[EdgePhone]) -> tuple[frozenset[str], bool]:
+        """Write the files below a Kamailio that is at work; as `write_phones`, and whether it has
+        to be started again to follow them: it has not when only phones, workers or the addresses
+        behind names are others.
+
+        Files that Kamailio refuses are not taken: what is there goes on, and the log says why.
+        """
+        files = self._files()
+        before = await asyncio.to_thread(self._read, files)
+        changed = any(_lasting(before[name]) != _lasting(text) for name, text in files.items())
+        if changed:
+            await asyncio.to_thread(self._write, files)
+            try:
+                await self._check()
+            except InvalidInput as exc:
+                await asyncio.to_thread(self._write, before)
+                log.error("edge goes on as it was", extra={"error": str(exc)})
+                changed = False
+        resolved, _ = await self.resolve()
+        self.write_sources(resolved)
+        self.write_workers()
+        return self.write_phones(phones), changed
+
+    async def resolve(self) -> tuple[dict[str, list[str]], bool]:
+        """The addresses behind the registrars' names, by trunk, and whether all names were found:
+        one that is not keeps the addresses it had, for that is the fault of DNS at this moment."""
+        registered = [
+            (trunk.name, trunk.registration.registrar)
+            for trunk in self.config.trunks
+            if trunk.registration is not None
+        ]
+        found = await asyncio.gather(*(self._addresses_of(host) for _, host in registered))
+        file = self._table("sources")
+        known = render.sources_in(file.read_text(encoding="utf-8")) if file.exists() else {}
+        resolved = {
+            name: sorted(where or known.get(name, []))
+            for (name, _), where in zip(registered, found, strict=True)
+        }
+        return resolved, all(found)
+
+    async def _addresses_of(self, host: str) -> list[str]:
+        try:
+            return await asyncio.wait_for(self._lookup(host), _LOOKUP_WITHIN)
+        except TimeoutError:
+            return []
+
+    def write_sources(self, resolved: dict[str, list[str]]) -> bool:
+        """Write whose calls come from which resolved address; a running Kamailio reads it at
+        `EdgeControl.reload_sources`. Whether it is another table than before."""
+        text = render.sources_table(render.sources(self.config.trunks, resolved))
+        file = self._table("sources")
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            return False
+        self._write_table("sources", text)
+        return True
 
     def write_phones(self, phones: Iterable[EdgePhone]) -> frozenset[str]:
         """Write the table of phones; a running Kamailio reads it at `EdgeControl.reload_phones`.
@@ -74,16 +132,23 @@ class Edge:
         with that is still registered, also over a restart.
         """
         known = tuple(phones)
-        table = render.phones_table(known)
-        file = self._phones_file
+        file = self._table("phones")
         there = render.phones_in(file.read_text(encoding="utf-8")) if file.exists() else {}
         now = {phone.extension: phone.ha1 for phone in known}
+        self._write_table("phones", render.phones_table(known))
+        return frozenset(name for name, secret in there.items() if now.get(name) != secret)
+
+    def _table(self, name: str) -> Path:
+        return self.config.folder / "db" / name
+
+    def _write_table(self, name: str, text: str) -> None:
+        file = self._table(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
         before = int(file.stat().st_mtime) if file.exists() else 0
-        write_private(file, table.encode(), durable=False)
+        write_private(file, text.encode(), durable=False)
         # Kamailio takes a table for changed when its time is another, in whole seconds.
         changed_at = max(int(time.time()), before + 1)
         os.utime(file, (changed_at, changed_at))
-        return frozenset(name for name, secret in there.items() if now.get(name) != secret)
 
     def write_workers(self) -> None:
         """Write the list of workers; a running Kamailio reads it at `reload_workers`."""
@@ -120,7 +185,7 @@ class Edge:
             *("-w", str(folder)),
         )
 
-    def _write(self, phones: Sequence[EdgePhone], resolved: dict[str, list[str]]) -> frozenset[str]:
+    def _clear_the_way(self) -> None:
         config, folder = self.config, self.config.folder
         make_registrations(config.registrations)
         # Before anybody asks whether the edge answers: they would.
@@ -129,13 +194,20 @@ class Edge:
             log.warning("processes of an earlier edge ended", extra={"processes": count})
         (folder / "db").mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
+
+    def _files(self) -> dict[str, str]:
+        """What Kamailio reads at its start alone, by name."""
+        config = self.config
         interfaces = local_addresses()
         secret = self._secret()
         tokens = contact_names(config.trunks, secret)
         files = {
-            "kamailio.cfg": Path(__file__).with_name("kamailio.cfg").read_text(encoding="utf-8"),
+            **{
+                name: Path(__file__).with_name(name).read_text(encoding="utf-8")
+                for name in ("kamailio.cfg", "trunk_watch.cfg")
+            },
             "settings.cfg": render.settings_cfg(config, interfaces, secrets.token_hex(16)),
-            "peers.cfg": peers_cfg(config, tokens, resolved, _digest(secret, "dialogs of trunks")),
+            "peers.cfg": peers_cfg(config, tokens, _digest(secret, "dialogs of trunks")),
             "db/accounts": render.accounts_table(config.trunks),
         }
         if "tls" in config.transports:
@@ -149,10 +221,18 @@ class Edge:
             files["db/version"] = (_SCHEMAS / "version").read_text(encoding="utf-8")
             header = (_SCHEMAS / "uacreg").read_text(encoding="utf-8").splitlines()[0]
             files["db/uacreg"] = render.registrations_table(header, config, tokens, interfaces)
+        return files
+
+    def _read(self, names: Iterable[str]) -> dict[str, str]:
+        """These files as they are; one that is not there is empty."""
+        files = ((name, self.config.folder / name) for name in names)
+        return {
+            name: file.read_text(encoding="utf-8") if file.exists() else "" for name, file in files
+        }
+
+    def _write(self, files: dict[str, str]) -> None:
         for name, text in files.items():
-            write_private(folder / name, text.encode(), durable=False)
-        self.write_workers()
-        return self.write_phones(phones)
+            write_private(self.config.folder / name, text.encode(), durable=False)
 
     def _secret(self) -> bytes:
         """What nobody else knows, the same at each start."""
@@ -184,6 +264,11 @@ class Edge:
                 + complaints(output.decode(errors="replace")),
                 place=str(self.config.folder / "kamailio.cfg"),
             )
+
+
+def _lasting(text: str) -> str:
+    """A file without what is another at each start."""
+    return "\n".join(line for line in text.splitlines() if "EDGE_NO_PASSWORD" not in line)
 
 
 def contact_names(trunks: Iterable[EdgeTrunk], secret: bytes) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the edge tells about phones."""
+"""What the edge tells about phones and trunks."""
 
 from __future__ import annotations
 
@@ -34,3 +34,11 @@ class PhoneUnregistered(Event):
     """The last phone of an extension has left, its registration ran out, or the edge is down."""
 
     extension: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkChanged(Event):
+    """A trunk is down, or is up again: `condition` is of `trunk_state.Condition`."""
+
+    trunk: str
+    condition: str

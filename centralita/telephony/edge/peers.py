@@ -9,13 +9,11 @@ from centralita.telephony.edge.config import EdgeConfig, EdgeTrunk
 from centralita.telephony.edge.render import bracketed
 
 
-def peers_cfg(
-    config: EdgeConfig, tokens: dict[str, str], resolved: dict[str, list[str]], secret: str
-) -> str:
+def peers_cfg(config: EdgeConfig, tokens: dict[str, str], secret: str) -> str:
     """The file.
 
-    `tokens` are the secret names under which we registered with trunks, by trunk; `resolved` are
-    the addresses of their registrars. By `secret` dialogs of trunks are marked.
+    `tokens` are the secret names under which we registered with trunks, by trunk. By `secret`
+    dialogs of trunks are marked.
     """
     who = [
         "route[WHO] {",
@@ -36,10 +34,16 @@ def peers_cfg(
     # A page comes from where its reverse proxy stands, which may be a trunk's address.
     who += ['    if ($proto =~ "^wss?$") {', "        return;", "    }"]
     for trunk in config.trunks:
-        sources = [*trunk.addresses, *resolved.get(trunk.name, [])]
-        who += _trunk_block(trunk, [f"src_ip == {_network(source)}" for source in sources])
+        who += _trunk_block(trunk, [f"src_ip == {_network(item)}" for item in trunk.addresses])
         if trunk.name in tokens:
             who += _trunk_block(trunk, [f'$rU == "{tokens[trunk.name]}"'])
+    # The addresses behind registrars' names, which may become others at any time.
+    who += [
+        "    if ($sht(sources=>$si) != $null) {",
+        "        $var(asserted) = $(sht(sources=>$si){s.select,0, }{s.int});",
+        "        $var(trunk) = $(sht(sources=>$si){s.select,1, });",
+        "    }",
+    ]
     who += ["    return;", "}", ""]
 
     to_worker = [
@@ -155,11 +159,12 @@ def _proxy_block(trunk: EdgeTrunk, secret: str) -> list[str]:
     if trunk.proxy is None:
         return []
     host, port = bracketed(trunk.proxy[0]), trunk.proxy[1]
+    next_host, next_port = trunk.outbound_proxy or trunk.proxy
     lines = [
         f'    if ($rd == "{trunk.name}.trunk.invalid") {{',
         f'        $rd = "{host}";',
         f'        $rp = "{port}";',
-        f'        $du = "sip:{host}:{port};transport={trunk.transport}";',
+        f'        $du = "sip:{bracketed(next_host)}:{next_port};transport={trunk.transport}";',
     ]
     if trunk.own_tls:
         lines.append(f'        $var(line) = "{trunk.name}";')

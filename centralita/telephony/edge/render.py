@@ -200,6 +200,42 @@ def accounts_table(trunks: Iterable[EdgeTrunk]) -> str:
     return _secrets_table(pairs)
 
 
+def sources(trunks: Iterable[EdgeTrunk], resolved: dict[str, list[str]]) -> dict[str, str]:
+    """Whose calls come from which of the addresses behind registrars' names, as peers.cfg reads it:
+    whether the trunk's P-Asserted-Identity is believed, and its name. The first trunk counts."""
+    found: dict[str, str] = {}
+    for trunk in trunks:
+        for address in resolved.get(trunk.name, []):
+            for spelling in _spellings(address):
+                found.setdefault(spelling, f"{int(trunk.asserted)} {trunk.name}")
+    return found
+
+
+def sources_table(found: dict[str, str]) -> str:
+    """`sources` as the file that is read at the start."""
+    return _secrets_table(found.items())
+
+
+def sources_in(table: str) -> dict[str, list[str]]:
+    """The addresses of each trunk in a table as `sources_table` makes it."""
+    found: dict[str, list[str]] = {}
+    for row in table.splitlines()[1:]:
+        fields = re.split(r"(?<!\\):", row)
+        address = fields[1].replace("\\", "")
+        if not address.startswith("["):
+            found.setdefault(fields[4].partition(" ")[2], []).append(address)
+    return found
+
+
+def _spellings(address: str) -> list[str]:
+    """Kamailio writes IPv6 out in full, without leading zeros; with brackets in some places."""
+    known = ipaddress.ip_address(address)
+    if known.version == 4:
+        return [str(known)]
+    full = ":".join(f"{int(part, 16):x}" for part in known.exploded.split(":"))
+    return [full, f"[{full}]"]
+
+
 def _secrets_table(pairs: Iterable[tuple[str, str]]) -> str:
     rows = [
         ":".join((str(number), escaped(key), "0", "0", escaped(value), "0"))
@@ -231,7 +267,7 @@ def registrations_table(
         account = trunk.registration
         if account is None:
             continue
-        registrar = f"{bracketed(account.registrar)}:{account.port}"
+        host, port = trunk.outbound_proxy or (account.registrar, account.port)
         row = {
             "id": str(number),
             "l_uuid": tokens[trunk.name],
@@ -243,7 +279,7 @@ def registrations_table(
             "auth_username": account.username,
             "auth_password": account.password,
             "auth_ha1": "",
-            "auth_proxy": f"sip:{registrar};transport={trunk.transport}",
+            "auth_proxy": f"sip:{bracketed(host)}:{port};transport={trunk.transport}",
             "expires": str(round(account.expires.total_seconds())),
             "flags": "0",
             "reg_delay": "0",

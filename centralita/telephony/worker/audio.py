@@ -6,13 +6,13 @@ worker's own thread: dropping the last Python reference instead frees them under
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import time
 import wave
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import pjsua2 as pj
 
@@ -141,15 +141,17 @@ class Playback:
 class Silence:
     """A looping silent file: a source that keeps recorders writing while nobody sends audio."""
 
-    def __init__(self, folder: Path, clock_rate: int) -> None:
-        path = folder / f"silence-{clock_rate}.wav"
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(clock_rate)
-            file.writeframes(bytes(2 * clock_rate))
+    def __init__(self, clock_rate: int) -> None:
         self._player = pj.AudioMediaPlayer()
-        self._player.createPlayer(str(path), 0)
+        # A file in memory: pjsua2 plays files only, and this process can read none that it writes.
+        with os.fdopen(os.memfd_create("silence"), "w+b") as memory:
+            with wave.open(memory, "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(clock_rate)
+                file.writeframes(bytes(2 * clock_rate))
+            memory.flush()
+            self._player.createPlayer(f"/proc/self/fd/{memory.fileno()}", 0)
 
     def start(self, audio: pj.AudioMedia) -> None:
         """Feed `audio` with silence."""

@@ -111,13 +111,16 @@ def _order_codecs(endpoint: pj.Endpoint, wanted: tuple[str, ...]) -> None:
         endpoint.codecSetPriority(codec.codecId, 0 if rank is None else 250 - rank)
 
 
-def account_config(settings: WorkerSettings, user: str, *, outgoing: bool) -> pj.AccountConfig:
-    """An account without registration: one takes calls from the edge, the other makes them."""
+def account_config(settings: WorkerSettings, user: str, *, srtp: str = "") -> pj.AccountConfig:
+    """An account without registration: one takes calls from the edge, those with `srtp` make them.
+
+    An offer of ours has SRTP or has it not: one with both would make plain phones refuse the call.
+    """
     config = pj.AccountConfig()
     config.idUri = f"sip:{user}@{settings.domain}"
     config.regConfig.registerOnAdd = False
     config.sipConfig.autoRespondSipMessage = True
-    if outgoing and settings.edge:
+    if srtp and settings.edge:
         config.sipConfig.proxies.append(f"{settings.edge};lr")
     config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
     config.natConfig.iceEnabled = False
@@ -125,9 +128,7 @@ def account_config(settings: WorkerSettings, user: str, *, outgoing: bool) -> pj
     config.natConfig.viaRewriteUse = False
     config.natConfig.sdpNatRewriteUse = False
     media = config.mediaConfig
-    # We take SRTP when it is offered; an offer of ours would make plain phones refuse the call.
-    optional_offer = outgoing and settings.srtp == "optional"
-    media.srtpUse = _SRTP["off" if optional_offer else settings.srtp]
+    media.srtpUse = _SRTP[srtp or settings.srtp]
     media.srtpSecureSignaling = 0
     media.transportConfig.port = settings.rtp_port
     media.transportConfig.portRange = settings.rtp_ports
@@ -138,13 +139,12 @@ def account_config(settings: WorkerSettings, user: str, *, outgoing: bool) -> pj
 
 def page_account_config(settings: WorkerSettings, user: str) -> pj.AccountConfig:
     """The account that rings pages in browsers (WebRTC): ICE, DTLS-SRTP and one port for both."""
-    config = account_config(settings, user, outgoing=True)
+    config = account_config(settings, user, srtp="mandatory")
     config.natConfig.iceEnabled = True
     config.natConfig.iceAggressiveNomination = True
     # Browsers know what was chosen: a further offer would only cost a round.
     config.natConfig.iceAlwaysUpdate = False
     media = config.mediaConfig
-    media.srtpUse = _SRTP["mandatory"]
     keyings = pj.IntVector()
     keyings.append(pj.PJMEDIA_SRTP_KEYING_DTLS_SRTP)
     media.srtpOpt.keyings = keyings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import pjsua2 as pj
 
 from centralita.core.events import Event
 from centralita.core.ids import CallId, LegId, PlaybackId
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import (
     DigitReceived,
     EndReason,
@@ -41,13 +42,14 @@ _OBSERVED = {
     486: EndReason.BUSY,
     600: EndReason.BUSY,
     603: EndReason.DECLINED,
-    408: EndReason.NO_ANSWER,
     480: EndReason.UNREACHABLE,
-    404: EndReason.UNREACHABLE,
-    410: EndReason.UNREACHABLE,
-    502: EndReason.UNREACHABLE,
-    503: EndReason.UNREACHABLE,
-    504: EndReason.UNREACHABLE,
+    404: EndReason.NO_SUCH_NUMBER,
+    410: EndReason.NO_SUCH_NUMBER,
+    484: EndReason.NO_SUCH_NUMBER,
+    604: EndReason.NO_SUCH_NUMBER,
+    401: EndReason.LINE_REFUSED,
+    403: EndReason.LINE_REFUSED,
+    407: EndReason.LINE_REFUSED,
 }
 # The agent said no at one of several phones: it goes for all (RFC 3261 21.6).
 _FOR_ALL = frozenset({600, 603})
@@ -59,6 +61,9 @@ _REFUSAL = {
     EndReason.DECLINED: 603,
     EndReason.SHUTDOWN: 503,
     EndReason.UNREACHABLE: 404,
+    EndReason.NO_SUCH_NUMBER: 404,
+    EndReason.LINE_REFUSED: 403,
+    EndReason.LINE_DOWN: 502,  # at 503 the edge would ask another worker
     EndReason.NOT_ACCEPTED: 488,
     EndReason.FAULT: 500,
 }
@@ -89,6 +94,8 @@ class LegOwner(Protocol):
     def of_dialog(self, sip_call_id: str) -> PjLeg | None: ...
 
     def over(self, leg: PjLeg, ended: LegEnded) -> None: ...
+
+    def tries_on(self, leg: PjLeg, sip_code: int) -> bool: ...
 
     def gone(self, leg: PjLeg) -> None: ...
 
@@ -139,6 +146,8 @@ class PjLeg(pj.Call):
         self.direction = direction
         self.page = page
         self.rivals: list[PjLeg] = []
+        self.attempts: Sequence[Attempt] = ()
+        self.tried = 0
         self.lost = False
         self.audio: pj.AudioMedia | None = None
         self.playback: Playback | None = None
@@ -158,10 +167,10 @@ class PjLeg(pj.Call):
         self._codec = ""
         self._encrypted = False
         self._held = False
-        self._ringing = self._early = False
+        self._heard = self._ringing = self._early = False
         self._refer = Refer.NONE
         self._joined = False
-        self._lingers = False
+        self._lingers = self._abandoned = False
         self._packets = self._lost = 0
         self._jitter_ms = 0.0
         self._silent = False
@@ -177,10 +186,28 @@ class PjLeg(pj.Call):
             self.end_reason = reason
         if self.ended:
             return
+        if self.unheard:
+            self.abandon()
+            return
         code = 0
         if self.direction is LegDirection.IN and not self.confirmed:
             code = _REFUSAL.get(reason, 480)
         self.hangup(call_param(code))
+
+    @property
+    def unheard(self) -> bool:
+        """Whether nobody has said anything to our INVITE, not even 100."""
+        return self.direction is LegDirection.OUT and not self._heard and not self.ended
+
+    def abandon(self, sip_code: int = 0) -> None:
+        """End a leg of which nothing was heard.
+
+        It cannot be cancelled yet (RFC 3261 9.1), and is over for the house: should something
+        come after all, pjsip cancels it then, or acknowledges the answer and hangs up.
+        """
+        self.ended = self._abandoned = True  # before pjsip says that it is over, which it is not
+        self.hangup(call_param())
+        self._phone_over(sip_code)
 
     def end_all(self, reason: EndReason) -> None:
         """End the leg, and whatever rings for it."""
@@ -200,7 +227,7 @@ class PjLeg(pj.Call):
         place = self.getId()
         holder = pj.Call.lookup(place) if place >= 0 else None
         if holder is not None:
-            if holder is self and not self._lingers:
+            if holder is self and not self._lingers and not self._abandoned:
                 self._lingers = True
                 log.error("pjsua still has a call that is over", extra={"leg_id": self.leg_id})
                 self._guarded(lambda: self.hangup(call_param()))
@@ -433,6 +460,11 @@ class PjLeg(pj.Call):
         sound = _brings_sound(prm)
         self._guarded(lambda: self._state_changed(sound))
 
+    def onCallTsxState(self, prm: pj.OnCallTsxStateParam) -> None:  # noqa: N802
+        """A transaction of the dialog moved on: the first to be heard is 100, which is no state."""
+        if prm.e.body.tsxState.type == pj.PJSIP_EVENT_RX_MSG:
+            self._heard = True
+
     def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
         """Media was set up, anew after each re-INVITE."""
         self._guarded(self._media_changed)
@@ -486,6 +518,8 @@ class PjLeg(pj.Call):
     # --- within -----------------------------------------------------------------------------
 
     def _state_changed(self, sound: bool) -> None:
+        if self.ended:
+            return
         info = self.getInfo()
         if info.state == pj.PJSIP_INV_STATE_EARLY and self.direction is LegDirection.OUT:
             # Of several phones none has a network whose sound is worth more than our own.
@@ -518,7 +552,7 @@ class PjLeg(pj.Call):
                     page=self.page,
                 )
             )
-        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED and not self.ended:
+        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self.ended = True
             self._phone_over(int(info.lastStatusCode))
 
@@ -539,6 +573,11 @@ class PjLeg(pj.Call):
 
     def _phone_over(self, sip_code: int) -> None:
         """The dialog is over; so is the leg, unless another phone is it or may become it."""
+        refused = not self.confirmed and not self.lost and self.end_reason is None
+        if refused and self._owner.tries_on(self, sip_code):
+            self.audio = None
+            self._owner.gone(self)
+            return
         living = [rival for rival in self.rivals if not rival.ended]
         for rival in living:
             rival.rivals = [leg for leg in rival.rivals if leg is not self]
@@ -580,6 +619,10 @@ class PjLeg(pj.Call):
             return EndReason.REMOTE_HANGUP
         if self.direction is LegDirection.IN:
             return EndReason.CANCELLED if sip_code == 487 else EndReason.REJECTED
+        if sip_code == 408:
+            return EndReason.NO_ANSWER if self._ringing else EndReason.LINE_DOWN
+        if 500 <= sip_code < 600:
+            return EndReason.LINE_DOWN
         return _OBSERVED.get(sip_code, EndReason.REJECTED)
 
     def _media_changed(self) -> None:
@@ -594,10 +637,8 @@ class PjLeg(pj.Call):
                 self.audio = self.getAudioMedia(media.index)
                 stream = self.getStreamInfo(media.index)
                 self._codec = wire_text(f"{stream.codecName}/{stream.codecClockRate}")
-                self._encrypted = stream.proto in (
-                    pj.PJMEDIA_TP_PROTO_RTP_SAVP,
-                    pj.PJMEDIA_TP_PROTO_RTP_SAVPF,
-                )
+                # A page has another profile than a phone (DTLS-SRTP).
+                self._encrypted = bool(stream.proto & pj.PJMEDIA_TP_PROFILE_SRTP)
                 self._reconnect()
             else:
                 self.audio = None

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pjsua2 as pj
@@ -57,6 +57,7 @@ from centralita.telephony.protocol import (
 )
 from centralita.telephony.worker.audio import LegRecorder, Playback, Silence, TapPool
 from centralita.telephony.worker.brain_socket import BrainSocket
+from centralita.telephony.worker.dialling import Dialler
 from centralita.telephony.worker.endpoint import (
     LogToPython,
     account_config,
@@ -70,8 +71,7 @@ from centralita.telephony.worker.memory import SpareMemory
 from centralita.telephony.worker.room import room_for
 from centralita.telephony.worker.settings import WorkerSettings
 from centralita.telephony.worker.sip_message import invite_facts
-from centralita.telephony.worker.sip_uri import header_value, name_addr, sip_uri
-from centralita.telephony.worker.targets import Target, targets_of
+from centralita.telephony.worker.targets import Target
 from centralita.telephony.worker.wire_text import wire_text
 
 log = logging.getLogger(__name__)
@@ -116,10 +116,10 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self.settings = settings
         self.stopping = False
+        self.legs: dict[LegId, PjLeg] = {}
         self._draining = False
         self._leaving = False
         self._had_brain = False
-        self._legs: dict[LegId, PjLeg] = {}
         self._dead: list[PjLeg] = []
         self._arrivals: dict[LegId, CallArrived] = {}
         self._ends: deque[tuple[float, KeptLeg]] = deque(maxlen=_ENDS_KEPT_AT_MOST)
@@ -128,16 +128,19 @@ class Worker:
         self._timer_order = itertools.count()
         self._log_writer = LogToPython()
         self._endpoint = start_endpoint(settings, self._log_writer)
-        inbound = account_config(settings, "centralita", outgoing=False)
-        outbound = account_config(settings, "centralita-dial", outgoing=True)
+        inbound = account_config(settings, "centralita")
+        outbound = account_config(settings, "centralita-dial", srtp="off")
+        encrypting = account_config(settings, "centralita-dial-srtp", srtp="mandatory")
         to_pages = page_account_config(settings, "centralita-page")
         self._inbound = self._account(inbound, takes_calls=True)
         self._outbound = self._account(outbound)
+        self._encrypting = self._account(encrypting)
         self._to_pages = self._account(to_pages)
-        self._silence = Silence(Path(settings.socket).parent, settings.clock_rate)
+        self._silence = Silence(settings.clock_rate)
         self._taps = TapPool()
         self._spare_memory = SpareMemory()
         self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._dialler = Dialler(self)
         self._brain = BrainSocket(settings.socket, self.wake, self._greet)
 
     # --- life -------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ class Worker:
         next_check = next_page_check + _MEDIA_CHECK
         while not self.stopping:
             self._turn()
-            if self._leaving and not self._legs and self._brain.connected:
+            if self._leaving and not self.legs and self._brain.connected:
                 log.info("the last call is over, a drained worker ends")
                 break
             if (now := time.monotonic()) >= next_page_check:
@@ -157,17 +160,17 @@ class Worker:
                 all_phones = now >= next_phone_check
                 if all_phones:
                     next_phone_check = now + _PHONE_CHECK
-                for leg in tuple(self._legs.values()):
+                for leg in tuple(self.legs.values()):
                     if leg.page:
                         self._check_media(leg, leg.listen_to_page)
                     elif all_phones or leg.is_silent:
                         self._check_media(leg, leg.listen_to_phone)
             if time.monotonic() >= next_check:
                 next_check += _MEDIA_CHECK
-                for leg in tuple(self._legs.values()):
+                for leg in tuple(self.legs.values()):
                     self._check_media(leg, leg.check_media)
                 self._give_up_arrivals()
-                if len(self._legs) <= _FEW:
+                if len(self.legs) <= _FEW:
                     self._spare_memory.give_back()
         self._shut_down()
 
@@ -194,7 +197,7 @@ class Worker:
         self._endpoint.libHandleEvents(_POLL_MS)
         if self._had_brain and not self._brain.connected:
             for leg_id in tuple(self._arrivals):  # of them it may not have heard
-                self._ring(self._legs[leg_id])
+                self._ring(self.legs[leg_id])
         self._had_brain = self._brain.connected
         self._brain.welcome()
         while self._brain.commands:
@@ -207,13 +210,13 @@ class Worker:
         self._dead = [leg for leg in self._dead if not leg.free()]
 
     def _shut_down(self) -> None:
-        for leg in tuple(self._legs.values()):
+        for leg in tuple(self.legs.values()):
             try:
                 leg.end(EndReason.SHUTDOWN)
             except pj.Error as exc:
                 log.warning("leg could not be ended", extra={"error": exc.info()})
         deadline = time.monotonic() + 2
-        while (self._legs or self._timers or self._dead) and time.monotonic() < deadline:
+        while (self.legs or self._timers or self._dead) and time.monotonic() < deadline:
             self._turn()
         self._silence.destroy()
         self._brain.close()
@@ -229,9 +232,11 @@ class Worker:
 
     def later(self, work: Callable[[], None]) -> None:
         """Run `work` when files closed now are final; works of the same delay keep their order."""
-        heapq.heappush(
-            self._timers, (time.monotonic() + _FILE_FINAL, next(self._timer_order), work)
-        )
+        self.after(_FILE_FINAL, work)
+
+    def after(self, seconds: float, work: Callable[[], None]) -> None:
+        """Run `work` then."""
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._timer_order), work))
 
     def soon(self, work: Callable[[], None]) -> None:
         """Run `work` outside the callback in which we are."""
@@ -239,7 +244,7 @@ class Worker:
 
     def of_dialog(self, sip_call_id: str) -> PjLeg | None:
         """The leg whose dialog has this Call-ID."""
-        for leg in self._legs.values():
+        for leg in self.legs.values():
             if not leg.ended and wire_text(leg.getInfo().callIdString) == sip_call_id:
                 return leg
         return None
@@ -251,21 +256,37 @@ class Worker:
         if leg.notes or (leg.confirmed and leg.leg_id in self._arrivals):
             self._ends.append((time.monotonic(), leg.kept(ended)))
         self._release_tap(leg)
-        self._legs.pop(leg.leg_id, None)
+        self.legs.pop(leg.leg_id, None)
         self._arrivals.pop(leg.leg_id, None)
         self._foreign.append(lambda: self._dead.append(leg))
 
     def gone(self, leg: PjLeg) -> None:
         """A phone is over, and the leg goes on at another one."""
-        if self._legs.get(leg.leg_id) is leg:
-            self._legs[leg.leg_id] = next(rival for rival in leg.rivals if not rival.ended)
+        if self.legs.get(leg.leg_id) is leg:
+            self.legs[leg.leg_id] = next(rival for rival in leg.rivals if not rival.ended)
         self._foreign.append(lambda: self._dead.append(leg))
+
+    def tries_on(self, leg: PjLeg, sip_code: int) -> bool:
+        """Whether the leg is dialled anew, after this answer."""
+        return self._dialler.tries_on(leg, sip_code)
+
+    def discard(self, leg: PjLeg) -> None:
+        """Free what never became a call."""
+        self._dead.append(leg)
+
+    def account_for(self, target: Target, encrypted: bool | None) -> pj.Account:
+        """A page wants DTLS-SRTP; a phone or trunk is offered SRTP or not."""
+        if target.page:
+            return self._to_pages
+        if encrypted is None:
+            encrypted = self.settings.srtp == "mandatory"
+        return self._encrypting if encrypted else self._outbound
 
     def takes_over(self, leg: PjLeg, before: PjLeg | None) -> None:
         """A phone answered: it is the leg."""
-        first = self._legs[leg.leg_id]
+        first = self.legs[leg.leg_id]
         leg.notes = first.notes
-        self._legs[leg.leg_id] = leg
+        self.legs[leg.leg_id] = leg
         if before is not None:
             leg.inherit(before)
 
@@ -281,7 +302,7 @@ class Worker:
             direction=LegDirection.IN,
             pj_call=pj_call,
         )
-        self._legs[leg.leg_id] = leg
+        self.legs[leg.leg_id] = leg
         try:
             self._take(leg, message)
         except Exception:
@@ -292,7 +313,7 @@ class Worker:
 
     def _take(self, leg: PjLeg, message: str) -> None:
         if self._draining or self._room_taken() > self.capacity:
-            log.warning("call refused with 503", extra={"legs": len(self._legs)})
+            log.warning("call refused with 503", extra={"legs": len(self.legs)})
             leg.end(EndReason.SHUTDOWN)
             return
         facts = invite_facts(message, behind_edge=bool(self.settings.edge))
@@ -331,14 +352,14 @@ class Worker:
             return
         oldest = time.monotonic() - _BRAIN_MAY_TAKE
         for leg_id in tuple(self._arrivals):
-            leg = self._legs[leg_id]
+            leg = self.legs[leg_id]
             if not leg.confirmed and leg.began_at < oldest:
                 log.error("no brain to answer, call refused with 503", extra={"leg_id": leg_id})
                 leg.end(EndReason.SHUTDOWN)
 
     def _room_taken(self, *more: CallId) -> int:
         """How many legs the calls here may come to, with a further leg for each of `more`."""
-        alive = (leg.call_id for leg in self._legs.values() if leg.end_reason is None)
+        alive = (leg.call_id for leg in self.legs.values() if leg.end_reason is None)
         return room_for((*alive, *more))
 
     @property
@@ -365,7 +386,7 @@ class Worker:
         self._brain.send(done)
 
     def _remember(self, command: Remember) -> None:
-        leg = self._legs.get(command.leg_id)
+        leg = self.legs.get(command.leg_id)
         if leg is None:
             return
         if command.text:
@@ -405,7 +426,7 @@ class Worker:
             case Dial():
                 self._dial(command)
             case RingAgain():
-                self._ring_again(command)
+                self._dialler.ring_again(self._leg(command.leg_id), command)
             case Join(legs=joined):
                 join(self, [self._leg(leg_id) for leg_id in joined])
             case HearEarly(leg_id=leg_id, other=other):
@@ -421,7 +442,7 @@ class Worker:
             case Drain(leave=leave):
                 self.drain(leave=leave)
             case Ping():
-                alive = (leg_id for leg_id, leg in self._legs.items() if leg.end_reason is None)
+                alive = (leg_id for leg_id, leg in self.legs.items() if leg.end_reason is None)
                 self._brain.send(HeldLegs(legs=tuple(alive)))
             case _:
                 raise TelephonyError(f"{type(command).__name__} is not implemented")
@@ -446,60 +467,11 @@ class Worker:
 
     def _dial(self, command: Dial) -> None:
         if self._room_taken(command.call_id) > self.capacity:
-            raise DialError(f"worker {self.settings.worker_id} is full with {len(self._legs)} legs")
-        legs: list[PjLeg] = []
-        local = name_addr(command.caller_name, sip_uri(command.caller, self.settings.domain))
-        refused = ""
-        for target in targets_of(command.target):
-            leg = self._leg_to(target, command.leg_id, command.call_id, command.peer)
-            # Known before its first event, and as the leg until one of them has answered.
-            self._legs.setdefault(command.leg_id, leg)
-            try:
-                leg.makeCall(target.uri, _offer(local, command.headers))
-            except pj.Error as exc:
-                refused = exc.reason
-                self._dead.append(leg)
-                if self._legs[command.leg_id] is leg:
-                    del self._legs[command.leg_id]
-            else:
-                legs.append(leg)
-        if not legs:
-            raise DialError(f"cannot call {command.target}: {refused}")
-        for leg in legs:
-            leg.rivals = [rival for rival in legs if rival is not leg]
-
-    def _ring_again(self, command: RingAgain) -> None:
-        present = self._leg(command.leg_id)
-        if not present.confirmed:
-            raise TelephonyError("the leg has not been answered yet")
-        for rival in present.rivals:
-            rival.lose()
-        present.rivals = []
-        for target in targets_of(command.target):
-            leg = self._leg_to(target, present.leg_id, present.call_id)
-            try:
-                leg.makeCall(target.uri, _offer(present.getInfo().localUri, command.headers))
-            except pj.Error as exc:
-                self._dead.append(leg)
-                raise DialError(f"cannot call {target.uri}: {exc.reason}") from exc
-            leg.rivals = [present, *present.rivals]
-            for rival in present.rivals:
-                rival.rivals.append(leg)
-            present.rivals.append(leg)
-
-    def _leg_to(self, target: Target, leg_id: LegId, call_id: CallId, peer: str = "") -> PjLeg:
-        return PjLeg(
-            self,
-            self._to_pages if target.page else self._outbound,
-            leg_id=leg_id,
-            call_id=call_id,
-            direction=LegDirection.OUT,
-            peer=peer,
-            page=target.page,
-        )
+            raise DialError(f"worker {self.settings.worker_id} is full with {len(self.legs)} legs")
+        self._dialler.dial(command)
 
     def _leg(self, leg_id: LegId) -> PjLeg:
-        leg = self._legs.get(leg_id)
+        leg = self.legs.get(leg_id)
         if leg is None or leg.ended:
             raise NoSuchLeg(f"leg {leg_id} has ended or never was")
         return leg
@@ -525,20 +497,9 @@ class Worker:
     def _greet(self) -> Iterator[object]:
         recently = time.monotonic() - _ENDS_KEPT
         yield from (kept for at, kept in self._ends if at > recently)
-        yield from (leg.kept() for leg in self._legs.values() if leg.leg_id not in self._arrivals)
+        yield from (leg.kept() for leg in self.legs.values() if leg.leg_id not in self._arrivals)
         yield Hello(
             version=self._endpoint.libVersion().full,
             max_calls=self.capacity,
             arrivals=tuple(self._arrivals.values()),
         )
-
-
-def _offer(local: str, headers: Mapping[str, str]) -> pj.CallOpParam:
-    """What an INVITE of ours says of itself."""
-    param = call_param()
-    param.txOption.localUri = local
-    for key, value in headers.items():
-        header = pj.SipHeader()
-        header.hName, header.hValue = key, header_value(value)
-        param.txOption.headers.append(header)
-    return param

@@ -24,6 +24,7 @@ from tests.support.page_phone import (
 )
 from tests.support.phones import tone
 from tests.support.server import ServerProcess
+from tests.support.story import watcher
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -62,12 +63,16 @@ async def here(house: Center) -> AsyncIterator[Center]:
 
 async def test_a_caller_and_an_agent_at_the_page_hear_each_other(here: Center) -> None:
     page = await here.agent()
-    call = await here.talk(page)
-    await long_enough(page)
-    await page.click("phone-hang-up")
-    await page.sees("wrap-up")
-    await call.hang_up()
-    assert await page.problems() == []
+    async with watcher(here.server) as sofia:
+        call = await here.talk(page)
+        await long_enough(page)
+        await page.click("phone-hang-up")
+        await page.sees("wrap-up")
+        await call.hang_up()
+        assert await page.problems() == []
+        events = (await sofia.call_of(here.caller.user))["events"]
+    up = [event["data"] for event in events if event["type"] == "leg_answered"]
+    assert {one["page"]: one["encrypted"] for one in up} == {"": False, "201": True}
 
 
 async def test_an_agent_at_the_page_mutes_holds_and_presses_keys(here: Center) -> None:

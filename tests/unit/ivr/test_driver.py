@@ -74,7 +74,7 @@ async def test_silence_is_asked_again_and_ends() -> None:
         await line.hears_out("Adiós")
         ended = await line.is_over()
         assert line.end is EndReason.FLOW_ENDED
-        assert ended.outcome == "self_service"
+        assert ended.outcome == "unserved"
         assert [step.note for step in ended.path] == ["no_input", "self_service"]
 
 
@@ -162,9 +162,19 @@ async def test_a_breath_does_not_end_the_message() -> None:
 async def test_a_key_ends_the_message() -> None:
     async with on_the_line(MENU) as line:
         await leaving_a_message(line)
+        await line.says("hola soy ana", question=1)
         line.presses("5#")
         await line.hears("Gracias")
         assert line.tapes.kept == [line.tapes.running]
+
+
+async def test_a_key_is_no_message() -> None:
+    async with on_the_line(MENU) as line:
+        await leaving_a_message(line)
+        line.presses("#")
+        await line.hears_out("Adiós")
+        await line.is_over()
+        assert (line.tapes.kept, line.tapes.forgotten) == ([], [line.tapes.running])
 
 
 async def test_the_longest_message_ends_by_itself() -> None:

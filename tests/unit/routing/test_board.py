@@ -151,6 +151,10 @@ class House(RuleBasedStateMachine):
     def a_phone_comes_or_goes(self, agent: AgentId, registered: bool) -> None:
         self.take(self.board.registration(agent, registered, self.now))
 
+    @rule(agent=AGENTS)
+    def a_phone_stays_away(self, agent: AgentId) -> None:
+        self.take(self.board.phone_lost(agent, self.now))
+
     @rule()
     def everybody_signs_in(self) -> None:
         for agent in (ANA, BEA, CARLOS):
@@ -333,7 +337,7 @@ class House(RuleBasedStateMachine):
         for call in self.board.calls.values():
             if self.board.queues[call.queue_id].exit_when_empty and call.offer_id is None:
                 assert any(
-                    agent.status is AgentStatus.AVAILABLE and agent.registered
+                    agent.status is AgentStatus.AVAILABLE and (agent.registered or agent.expected)
                     for agent in self.board.agents.values()
                     if call.queue_id in agent.profile.queues
                 )

@@ -178,6 +178,9 @@ async def test_a_phone_that_nobody_answers_sends_its_agent_on_a_break(center: Ce
         (EndReason.DECLINED, OfferState.DECLINED, "declined"),
         (EndReason.BUSY, OfferState.DECLINED, "declined"),
         (EndReason.UNREACHABLE, OfferState.UNREACHABLE, "unreachable"),
+        (EndReason.NO_SUCH_NUMBER, OfferState.UNREACHABLE, "unreachable"),
+        (EndReason.LINE_DOWN, OfferState.UNREACHABLE, "unreachable"),
+        (EndReason.LINE_REFUSED, OfferState.UNREACHABLE, "unreachable"),
     ],
 )
 async def test_each_refusal_is_called_by_its_name(
@@ -305,9 +308,12 @@ async def test_an_agent_whose_phone_is_gone_is_offered_nothing(center: Center) -
     ana = center.agent("ana")
     ana.signs_in()
     center.dispatcher.registration("201", False)
+    center.dispatcher.phone_lost("201")
     assert not ana.now.free
     caller = await center.dial()
     assert (await caller.is_back()).reason is LeaveReason.EMPTY
+    ana.signs_in()
+    center.dispatcher.registration("201", False)
     patient = await center.dial("patient")
     center.dispatcher.registration("201", True)
     await ana.answers()

@@ -149,6 +149,8 @@ class Days:
     def a_phone_goes(self) -> None:
         agent_id = self.dice.choice(self.profiles).agent_id
         self.both(lambda board: board.registration(agent_id, False, self.now))
+        if self.dice.random() < 0.5:
+            self.both(lambda board: board.phone_lost(agent_id, self.now))
 
     def a_caller_goes(self) -> None:
         call_id = CallId(f"call-{self.dice.randint(1, self.calls + 1)}")

@@ -12,6 +12,7 @@ from centralita.core.ids import CallId, LegId
 from centralita.core.tasks import Tasks
 from centralita.routing.conversations.exchange import Sound
 from centralita.routing.conversations.sounding import Sounding
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.fake import FakeCallControl
 
 
@@ -71,7 +72,7 @@ async def test_the_end_of_one_conversation_does_not_part_the_next(
     caller = control.arrives("100")
     for name in ("first", "second"):
         await control.dial(
-            caller.call_id, LegId(name), f"sip:{name}@a", beside=caller.leg_id, caller="100"
+            caller.call_id, LegId(name), [Attempt(uri=f"sip:{name}@a")], beside=caller.leg_id
         )
     first, second = await control.next_dialled(), await control.next_dialled()
     sounding = Sounding(control, tasks, _music, _music)

@@ -7,10 +7,19 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from centralita.core.ids import AgentId
 from centralita.routing.agent import PHONE_LOST, AgentState, AgentStatus
-from centralita.routing.events import OfferMade
+from centralita.routing.events import (
+    CallLeftQueue,
+    CallQueued,
+    LeaveReason,
+    OfferMade,
+    OfferSettled,
+)
 from centralita.store.records import AgentRecord
+from centralita.telephony.call import EndReason
 from centralita.telephony.edge.events import PhoneRegistered, PhoneUnregistered
 from tests.support.house import ANA, SALES, House, open_center_house
 
@@ -48,9 +57,10 @@ async def test_a_phone_that_stays_away_takes_its_agent_out_until_it_is_back(tmp_
         await house.agents.set_status(ANA, "available", "")
         house.bus.publish(PhoneUnregistered(extension="201"))
         agent = house.board.agents[ANA]
-        assert (agent.status, agent.serving) == (AgentStatus.AVAILABLE, False)
+        assert (agent.status, agent.free) == (AgentStatus.AVAILABLE, False)
         await house.until(lambda: house.board.agents[ANA].status is AgentStatus.ON_BREAK)
         assert house.board.agents[ANA].reason == PHONE_LOST
+        assert not house.board.agents[ANA].serving
         house.bus.publish(PhoneRegistered(extension="201", user_agent="desk"))
         assert house.board.agents[ANA].serving
 
@@ -63,6 +73,55 @@ async def test_a_phone_that_comes_back_ends_no_break_that_the_agent_chose(tmp_pa
         house.bus.publish(PhoneRegistered(extension="201", user_agent="desk"))
         agent = house.board.agents[ANA]
         assert (agent.status, agent.reason) == (AgentStatus.ON_BREAK, "meal")
+
+
+async def test_a_phone_that_flaps_sends_nobody_away(tmp_path: Path) -> None:
+    async with open_center_house(tmp_path) as house:
+        await house.ana_is_available()
+        waits = await house.calls_in()
+        house.bus.publish(PhoneUnregistered(extension="201"))
+        house.control.presses(waits, "1")
+        await house.hears_of(CallQueued)
+        assert (house.of(CallLeftQueue), house.of(OfferMade)) == ([], [])
+        house.bus.publish(PhoneRegistered(extension="201", user_agent="page"))
+        phone = await asyncio.wait_for(house.control.next_dialled(), 5)
+        house.control.answers(phone)
+        await house.until(lambda: waits.other == phone.leg_id)
+        assert house.of(CallLeftQueue) == []
+
+
+async def test_who_waits_for_a_phone_that_stays_away_is_sent_on(tmp_path: Path) -> None:
+    async with open_center_house(tmp_path, phone_grace=timedelta(milliseconds=50)) as house:
+        await house.ana_is_available()
+        house.bus.publish(PhoneUnregistered(extension="201"))
+        caller = await house.calls_in()
+        house.control.presses(caller, "1")
+        assert (await house.hears_of(CallLeftQueue)).reason is LeaveReason.EMPTY
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_phone_that_is_rung_while_it_flaps_puts_its_agent_on_no_break(
+    tmp_path: Path, known: bool
+) -> None:
+    """Whether the edge has told of its leaving by then, or does so afterwards."""
+    async with open_center_house(tmp_path) as house:
+        await house.ana_is_available()
+        caller = await house.calls_in()
+        house.control.presses(caller, "1")
+        phone = await asyncio.wait_for(house.control.next_dialled(), 5)
+        if known:
+            house.bus.publish(PhoneUnregistered(extension="201"))
+        house.control.refuses(phone, EndReason.UNREACHABLE)
+        await house.hears_of(OfferSettled)
+        if not known:
+            house.bus.publish(PhoneUnregistered(extension="201"))
+        house.bus.publish(PhoneRegistered(extension="201", user_agent="page"))
+        agent = house.board.agents[ANA]
+        assert agent.status is AgentStatus.AVAILABLE
+        if known:
+            again = await asyncio.wait_for(house.control.next_dialled(), 5)
+            house.control.answers(again)
+            await house.until(lambda: caller.other == again.leg_id)
 
 
 async def lock_out(house: House) -> None:

@@ -52,7 +52,7 @@ async def test_a_conversation_is_one_entry_with_path_wait_talk_and_place(house: 
     ("key", "outcome", "place"),
     [
         ("3", Outcome.SELF_SERVICE, "main/bye"),
-        ("5", Outcome.ABANDONED, "main/away"),
+        ("5", Outcome.MISSED, "main/away"),
     ],
 )
 async def test_a_flow_that_ends_the_call_says_how(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Coroutine
@@ -348,6 +349,21 @@ def test_the_last_admin_is_not_removed_and_nobody_is_named_wrongly(team: Termina
     assert account(team, "ana").user.role is Role.ADMIN
     unknown = team("user", "disable", "nobody")
     assert unknown.err == ['centralita: there is no user "nobody"; see: centralita user list']
+
+
+def test_a_number_is_found_in_the_audit_log_by_who_has_the_keys(run: Terminal) -> None:
+    """And by nobody else: so few numbers there are that a bare hash tells which one it is."""
+    run("keys", "rotate")
+    first = run("audit", "number", "+34600111222").out
+    assert first[0].startswith("number:") and "by the key" in first[0]
+    bare = hashlib.sha256(b"+34600111222").hexdigest()[:16]
+    assert bare not in first[0]
+    # What entries of before hold is told as well.
+    assert first[1].startswith(f"number:{bare} ") and first[2].startswith("+34600111222 ")
+    run("keys", "rotate")
+    second = run("audit", "number", "+34600111222").out
+    assert second[1:] == first
+    assert second[0].split()[0] != first[0].split()[0]
 
 
 def test_what_is_done_to_accounts_is_in_the_audit_log(team: Terminal) -> None:

@@ -17,13 +17,21 @@ from centralita.core.ids import AgentId, FlowId, QueueId, TaskId
 from centralita.ivr.events import FlowEnded, TransferAnswered
 from centralita.routing.agent import AgentState
 from centralita.routing.conversations.events import OutgoingFailed, RecordingPaused
-from centralita.routing.events import ConversationEnded, ConversationStarted
+from centralita.routing.events import ConversationEnded, ConversationStarted, WrapUpEnded
 from centralita.store.records import AgentRecord, QueueRecord
 from centralita.telephony.call import EndReason
 from centralita.telephony.edge.events import PhoneRegistered
 from centralita.telephony.fake import FakeLeg
-from centralita.timeline.model import Direction, Outcome, Task, TaskKind, TaskState
+from centralita.timeline.model import (
+    Direction,
+    IdentityKind,
+    Outcome,
+    Task,
+    TaskKind,
+    TaskState,
+)
 from centralita.timeline.repositories import Annotation
+from tests.support.center import NOTICE
 from tests.support.house import ANA, SALES, House, open_center_house, shown
 
 BEA = AgentId("agent_bea")
@@ -276,6 +284,46 @@ async def test_a_task_that_was_done_by_hand_meanwhile_stays_as_it_is(house: Hous
     assert (task.agent_id, task.done_by) == (None, "Bea")
 
 
+async def writes_up(house: House) -> None:
+    """Ana has just talked."""
+    caller, _ = await house.talks_to_ana()
+    house.control.hangs_up(caller)
+    await house.until(lambda: house.board.agents[ANA].state is AgentState.WRAP_UP)
+    await house.is_over(caller)
+
+
+@pytest.mark.parametrize("by_phone", [False, True])
+async def test_nothing_stands_between_an_agent_and_help(house: House, by_phone: bool) -> None:
+    await writes_up(house)
+    queue = house.board.queues[SALES]
+    assert queue.record and queue.announce_outgoing
+    if by_phone:
+        house.control.arrives("112", caller="201", extension="201")
+    else:
+        await house.outgoing.call(ANA, "112", SALES, None)
+        await answered(house)
+    outside = await answered(house)
+    await house.until(lambda: len(house.of(ConversationStarted)) == 2)
+    assert NOTICE not in outside.played
+    assert len(house.of(WrapUpEnded)) == 1
+    house.control.hangs_up(outside)
+    entry = await house.entry_of(outside)
+    assert entry.call is not None
+    assert (entry.call.caller, entry.customer_id) == ("112", None)
+    assert await house.store.customers.by_identity(IdentityKind.PHONE, "112") == ()
+
+
+async def test_who_serves_no_queue_reaches_help_all_the_same(house: House) -> None:
+    await house.store.queues.put(
+        QueueRecord(queue_id=SALES, title="Sales", language="es", agents=(), settings={})
+    )
+    await house.reads_directory()
+    assert house.board.agents[ANA].profile.queues == frozenset()
+    house.control.arrives("112", caller="201", extension="201")
+    await answered(house)
+    await house.hears_of(ConversationStarted)
+
+
 async def test_an_outgoing_call_can_be_transferred_like_others(house: House) -> None:
     await bea_is_available(house)
     await house.conversations.call(ANA, o.CallRequest(to="600111222", queue_id=SALES))
@@ -294,7 +342,16 @@ async def test_an_outgoing_call_can_be_transferred_like_others(house: House) -> 
 
 @pytest.mark.parametrize(
     ("reason", "outcome"),
-    [(EndReason.BUSY, "busy"), (EndReason.NO_ANSWER, "no_answer"), (EndReason.REJECTED, "failed")],
+    [
+        (EndReason.BUSY, "busy"),
+        (EndReason.DECLINED, "busy"),
+        (EndReason.NO_ANSWER, "no_answer"),
+        (EndReason.UNREACHABLE, "unavailable"),
+        (EndReason.NO_SUCH_NUMBER, "no_such_number"),
+        (EndReason.LINE_DOWN, "line_down"),
+        (EndReason.LINE_REFUSED, "line_refused"),
+        (EndReason.REJECTED, "failed"),
+    ],
 )
 async def test_a_number_that_is_not_reached_is_an_outcome(
     house: House, reason: EndReason, outcome: str
@@ -359,6 +416,25 @@ async def test_a_phone_calls_a_colleague_whom_no_flow_answers_for(house: House) 
     await house.until(lambda: bea.leg_id in house.control.ended)
     assert {house.board.agents[each].state.value for each in (ANA, BEA)} == {"idle"}
     assert house.calls.calls == {}
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (EndReason.BUSY, EndReason.BUSY),
+        (EndReason.NO_SUCH_NUMBER, EndReason.NO_SUCH_NUMBER),
+        (EndReason.LINE_DOWN, EndReason.LINE_DOWN),
+        (EndReason.UNREACHABLE, EndReason.NO_ANSWER),  # 480, as the other side has said
+    ],
+)
+async def test_who_dials_at_the_phone_is_told_there_why_nobody_was_reached(
+    house: House, reason: EndReason, told: EndReason
+) -> None:
+    mine = house.control.arrives("600111222", extension="201", caller="201")
+    outside = await asyncio.wait_for(house.control.next_dialled(), 5)
+    house.control.refuses(outside, reason)
+    await house.until(lambda: mine.leg_id in house.control.ended)
+    assert house.control.ended[mine.leg_id] is told
 
 
 async def test_a_colleague_who_is_busy_is_busy(house: House) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from centralita.core.errors import Unavailable
 from centralita.core.events import Event
@@ -14,7 +17,10 @@ from centralita.server.house_edge import HouseEdge
 from centralita.server.supervisor import Supervisor
 from centralita.server.telephony import edge_config
 from centralita.store.records import AgentRecord
+from centralita.telephony.edge import edge as edge_module
+from centralita.telephony.edge.config import EdgeRegistration, EdgeTrunk
 from centralita.telephony.edge.control import EdgeControl
+from centralita.telephony.edge.render import sources_in
 
 ANA = AgentRecord(agent_id=AgentId("agent_ana"), name="Ana", extension="201", ha1="a" * 32)
 LEO = AgentRecord(agent_id=AgentId("agent_leo"), name="Leo", extension="202", ha1="b" * 32)
@@ -32,6 +38,9 @@ class SleepyEdge(EdgeControl):
     async def reload_phones(self) -> None:
         self._hear("phones")
 
+    async def reload_sources(self) -> None:
+        self._hear("sources")
+
     async def forget_phone(self, extension: str, domain: str) -> None:
         self._hear(f"forget {extension}")
         self.heard.set()
@@ -41,6 +50,19 @@ class SleepyEdge(EdgeControl):
             self.deaf -= 1
             raise Unavailable("the edge does not answer")
         self.told.append(what)
+
+
+class Names:
+    """A DNS that can be changed, or fall silent."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+        self.silent = False
+
+    async def __call__(self, host: str) -> list[str]:
+        if self.silent:
+            await asyncio.Event().wait()
+        return self.addresses
 
 
 def house_edge(folder: Path, deaf: int = 0) -> tuple[HouseEdge, SleepyEdge]:
@@ -90,3 +112,40 @@ async def test_what_changed_while_the_server_was_away_is_known_from_the_table(
     await after.change_phones([LEO])
     assert control.told == ["phones", "forget 201"]
     await after.close()
+
+
+async def test_calls_may_come_from_wherever_a_registrars_name_leads_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge_module, "_LOOKUP_WITHIN", 0.05)
+    names, told = Names(), SleepyEdge(0)
+    account = EdgeRegistration(
+        registrar="sip.example.org", port=5060, username="us", password="secret"
+    )
+    config = replace(
+        edge_config(Config(data=tmp_path)), trunks=(EdgeTrunk(name="acme", registration=account),)
+    )
+    edge = HouseEdge(config, Supervisor(), lambda _: None, lookup=names)
+    edge.control = told
+    table = config.folder / "db" / "sources"
+    assert not await edge.look_up()  # it is not found yet
+    names.addresses = ["192.0.2.1", "2001:db8::a0"]
+    assert await edge.look_up()
+    assert sources_in(table.read_text()) == {"acme": ["192.0.2.1", "2001:db8:0:0:0:0:0:a0"]}
+    told.told.clear()
+    assert await edge.look_up()
+    assert told.told == []
+    # it has moved, and the edge does not hear of it at once
+    names.addresses = ["192.0.2.2"]
+    told.deaf = 1
+    with pytest.raises(Unavailable):
+        await edge.look_up()
+    assert await edge.look_up()
+    assert told.told == ["sources"]
+    assert sources_in(table.read_text()) == {"acme": ["192.0.2.2"]}
+    # the DNS is down: what was known stays, and nobody waits for it; another start, too
+    names.silent = True
+    assert not await edge.look_up()
+    assert not await HouseEdge(config, Supervisor(), lambda _: None, lookup=names).look_up()
+    assert sources_in(table.read_text()) == {"acme": ["192.0.2.2"]}
+    await edge.close()

@@ -9,23 +9,34 @@ from pathlib import Path
 
 import pytest
 
-from centralita.core.errors import InvalidInput
+from centralita.core.errors import Conflict, InvalidInput
 from centralita.core.ids import AgentId, CallId, LegId
+from centralita.core.refusals import Refusal
 from centralita.outbound.numbers import Number, read_number
 from centralita.outbound.policy import OutboundRefused, Wanted
 from centralita.outbound.rules import Reason
 from centralita.routing.agent import Agent, AgentProfile, AgentStatus
 from centralita.server.adapters import Phones
 from centralita.server.config import load_config
-from centralita.server.outward import Outward, outbound_rules
+from centralita.server.outward import AgentLines, Outward, outbound_rules
+from centralita.telephony.attempts import Attempt
 from centralita.telephony.call import CallArrived
-from centralita.telephony.edge.control import Registration
+from centralita.telephony.edge.control import Registration, page_name
 
 ANA = AgentId("agent_ana")
 ARRIVED = CallArrived(
     leg_id=LegId("leg_1"), call_id=CallId("call_1"), sip_call_id="x", caller="600111222",
     caller_name="", dialled="100",
 )  # fmt: skip
+
+
+REGISTERED = Registration(
+    extension="201",
+    contact="sip:201@192.0.2.50:5062",
+    user_agent="",
+    transport="udp",
+    expires=timedelta(minutes=1),
+)
 
 
 class Book:
@@ -64,26 +75,21 @@ class Floor:
         return {ANA: replace(agent, status=self.status)}
 
 
+ACME = "[trunk:acme]\naddresses = 192.0.2.1\nproxy = 192.0.2.1\n"
+
+
 class Office:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, trunks: str = ACME) -> None:
         path = folder / "sip.conf"
-        path.write_text("[trunk:acme]\naddresses = 192.0.2.1\nproxy = 192.0.2.1\n")
-        self.registered = {
-            "201": Registration(
-                extension="201",
-                contact="sip:201@192.0.2.50:5062",
-                user_agent="",
-                transport="udp",
-                expires=timedelta(minutes=1),
-            )
-        }
+        path.write_text(trunks)
+        self.registered = {"201": REGISTERED}
         self.policy, self.floor = Book(), Floor()
         phones = Phones(load_config(path), lambda: self.registered)
         self.outward = Outward(phones, self.policy, self.floor)
 
     async def opens(
         self, target: str, *, extension: str = "", agent_id: AgentId | None = None
-    ) -> tuple[str, str]:
+    ) -> tuple[Attempt, ...]:
         return await self.outward.open(
             target,
             arrived=replace(ARRIVED, extension=extension),
@@ -100,7 +106,10 @@ def office(tmp_path: Path) -> Office:
 
 @pytest.mark.parametrize("target", ["201", "sip:201@centralita", "<sip:201@centralita;x=1>"])
 async def test_a_phone_of_ours_is_called_without_asking(office: Office, target: str) -> None:
-    assert await office.opens(target) == ("sip:201@centralita", "192.0.2.50")
+    attempts = await office.opens(target)
+    assert {attempt.uri for attempt in attempts} == {"sip:201@centralita"}
+    assert {attempt.peer for attempt in attempts} == {"192.0.2.50"}
+    assert {attempt.caller for attempt in attempts} == {ARRIVED.caller}
     assert office.policy.asked == []
 
 
@@ -112,7 +121,9 @@ async def test_a_phone_of_ours_is_called_without_asking(office: Office, target: 
 async def test_a_number_of_the_outside_is_dialled_as_it_was_judged(
     office: Office, target: str
 ) -> None:
-    assert await office.opens(target) == ("sip:+34911234567@acme.trunk.invalid", "")
+    attempts = await office.opens(target)
+    assert {attempt.uri for attempt in attempts} == {"sip:+34911234567@acme.trunk.invalid"}
+    assert {attempt.way for attempt in attempts} == {"acme"}
     (wanted,) = office.policy.asked
     assert (wanted.leg_id, wanted.call_id, wanted.who.key) == ("leg_2", "call_1", "flow:main")
 
@@ -136,6 +147,23 @@ async def test_a_refusal_reaches_whoever_wanted_to_call(office: Office) -> None:
     await office.outward.foresee("201", CallId("call_1"), ANA)
 
 
+@pytest.mark.parametrize("trunks", ["", "[trunk:comes-in]\naddresses = 192.0.2.1\n"])
+async def test_without_a_trunk_an_agent_is_told_so_before_anything_rings(
+    tmp_path: Path, trunks: str
+) -> None:
+    office = Office(tmp_path, trunks)
+    outward = replace(office.outward, answers=lambda number: number == "100")
+    lines = AgentLines(outward, {})
+    for number in ("600111222", "+34911234567", "112"):
+        with pytest.raises(Conflict) as told:
+            await lines.foresee(number, call_id=CallId("call_1"), agent_id=ANA)
+        assert f"{told.value.code}.{told.value.why}" == Refusal.NO_TRUNK
+    # What needs none: phones, agents whose phone is away, and flows.
+    office.registered.clear()
+    for number in ("201", "100"):
+        await lines.foresee(number, call_id=CallId("call_1"), agent_id=ANA)
+
+
 async def test_a_call_is_on_the_account_of_the_agent_who_made_or_sent_it(office: Office) -> None:
     await office.opens("911234567", agent_id=ANA)
     await office.opens("911234567", extension="201")
@@ -150,6 +178,30 @@ async def test_a_call_is_on_the_account_of_the_agent_who_made_or_sent_it(office:
         ("agent:agent_ana", False),
         ("agent:agent_gone", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("transport", "srtp", "offers"),
+    [
+        ("udp", "optional", [False, True]),
+        ("tls", "optional", [True, False]),
+        ("tls", "off", [False]),
+        ("udp", "mandatory", [True]),
+    ],
+)
+async def test_what_a_phone_is_offered_follows_the_way_it_registered(
+    tmp_path: Path, transport: str, srtp: str, offers: list[bool]
+) -> None:
+    path = tmp_path / "sip.conf"
+    path.write_text(f"[media]\nsrtp = {srtp}\n")
+    phone = replace(REGISTERED, transport=transport)
+    phones = Phones(load_config(path), lambda: {"201": phone})
+    assert [attempt.encrypted for attempt in phones.find("201")] == offers
+    page = replace(phone, page=True)
+    both = Phones(load_config(path), lambda: {"201": phone, page_name("201"): page})
+    assert [attempt.encrypted for attempt in both.find("201")] == offers
+    alone = Phones(load_config(path), lambda: {page_name("201"): page})
+    assert [attempt.uri for attempt in alone.find("201")] == ["sip:201~page@centralita"]
 
 
 def test_the_section_becomes_rules(tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from centralita.core.clock import SteadyClock
-from centralita.core.ids import CallId, RecordingId
+from centralita.core.ids import CallId, InteractionId, RecordingId
 from centralita.server.auditing import audit_log
 from centralita.server.retention import Retention
+from centralita.server.settings import RetentionConfig
 from centralita.store.records import RecordingRecord
 from centralita.store.store import Store, open_store
+from centralita.timeline.model import Channel, Direction, Interaction
 from tests.support.house import house_config
 
 
@@ -72,5 +75,38 @@ async def test_without_a_retention_everything_stays(tmp_path: Path) -> None:
             == 0
         )
         assert old.exists()
+    finally:
+        await store.close()
+
+
+async def test_words_go_after_their_own_time_and_the_audit_log_says_how_many(
+    tmp_path: Path,
+) -> None:
+    config = house_config(tmp_path)
+    config = replace(config, retention=RetentionConfig(messages=timedelta(days=30)))
+    store = await open_store(config.database_url)
+    try:
+        now = SteadyClock().now()
+        for name, days in (("int_old", 31), ("int_new", 29)):
+            await store.interactions.add(
+                Interaction(
+                    id=InteractionId(name), channel=Channel.EMAIL, direction=Direction.IN,
+                    started_at=now - timedelta(days=days), customer_id=None, body="hola",
+                )
+            )  # fmt: skip
+        audit = audit_log(config, store, SteadyClock())
+        retention = Retention(config, store, SteadyClock(), audit)
+        assert await retention.remove_texts() == {"messages": 1}
+        assert await retention.remove_texts() == {}
+        old = await store.interactions.get(InteractionId("int_old"))
+        new = await store.interactions.get(InteractionId("int_new"))
+        assert old is not None and new is not None
+        assert (old.body, new.body) == ("", "hola")
+        (noted,) = await store.audit.after(0, 10)
+        assert (noted.who, noted.action, noted.object) == ("server", "texts.expire", "messages")
+        assert json.loads(noted.details)["count"] == 1
+        # Without a time of their own they stay for ever.
+        forever = replace(config, retention=RetentionConfig())
+        assert await Retention(forever, store, SteadyClock(), audit).remove_texts() == {}
     finally:
         await store.close()

@@ -1141,6 +1141,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trunks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the lines to the telephone network are. */
+        get: operations["trunks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1546,7 +1563,9 @@ export interface components {
         };
         /**
          * @description The agent has no part in it any more. `outcome` says why a number that was called never
-         *     answered: busy, no_answer, failed.
+         *     answered: busy, no_answer, unavailable (it is there and cannot be rung now), no_such_number,
+         *     line_down (the trunk does not work), line_refused (it does not take our call), failed,
+         *     cancelled, agent_no_answer.
          */
         ConversationGone: {
             agent_id: string;
@@ -1711,7 +1730,8 @@ export interface components {
         /**
          * @description `ok` when everything works, `degraded` when calls can be taken but something is missing,
          *     `down` (status 503) when they can't. Parts: worker, asr, edge, database, recordings,
-         *     outbound (calls to the outside, and what they cost today), messages (emails and SMS). Who is
+         *     outbound (calls to the outside, and what they cost today), messages (emails and SMS), sandbox
+         *     (whether child processes are kept from what is not theirs; never an alarm), trunks. Who is
          *     neither signed in nor in `[http] metrics_from` reads of each part only whether it is `ok`.
          */
         Health: {
@@ -1721,8 +1741,10 @@ export interface components {
             messages: components["schemas"]["Part"];
             outbound: components["schemas"]["Part"];
             recordings: components["schemas"]["Part"];
+            sandbox: components["schemas"]["Part"];
             /** @enum {unknown} */
             status: "degraded" | "down" | "ok";
+            trunks: components["schemas"]["Part"];
             version: string;
             worker: components["schemas"]["WorkerPart"];
         };
@@ -2093,7 +2115,7 @@ export interface components {
          * @description How a call ended, from the caller's side. There is no other way.
          * @enum {unknown}
          */
-        Outcome: "abandoned" | "callback" | "conversation" | "failed" | "not_reached" | "self_service" | "transferred" | "voicemail";
+        Outcome: "abandoned" | "callback" | "conversation" | "failed" | "missed" | "not_reached" | "self_service" | "transferred" | "voicemail";
         /** @description A part of a list; `next` is the cursor of the part after it, or null. */
         Page_Account_: {
             items: components["schemas"]["Account"][];
@@ -2205,6 +2227,12 @@ export interface components {
         /** @description A part of a list; `next` is the cursor of the part after it, or null. */
         Page_Template_: {
             items: components["schemas"]["Template"][];
+            /** @default null */
+            next: string | null;
+        };
+        /** @description A part of a list; `next` is the cursor of the part after it, or null. */
+        Page_Trunk_: {
+            items: components["schemas"]["Trunk"][];
             /** @default null */
             next: string | null;
         };
@@ -2616,6 +2644,30 @@ export interface components {
          * @enum {unknown}
          */
         Trouble: "address" | "busy" | "fault" | "insecure" | "login" | "rejected" | "setup" | "unclear" | "unreachable";
+        /**
+         * @description A line to the telephone network. `condition` is `down` when it does not answer or does not
+         *     take our registration; `unknown` as long as nobody has found out, or where there is nobody to
+         *     ask. `answers` is whether it answers OPTIONS or REGISTER, null while that is unknown. `code` is
+         *     its answer to the latest REGISTER, `expires_at` until when it keeps the registration. When it is
+         *     down, `trouble` says why and `message` what to do about it. `calls_in` have come by it and
+         *     `calls_out` were tried by it since the edge was started.
+         */
+        Trunk: {
+            answers: boolean | null;
+            calls_in: number;
+            calls_out: number;
+            code: number;
+            /** @enum {unknown} */
+            condition: "down" | "unknown" | "up";
+            expires_at: string | null;
+            message: string;
+            name: string;
+            /** @enum {unknown} */
+            registration: "none" | "refused" | "registered" | "trying";
+            /** Format: date-time */
+            since: string;
+            trouble: ("certificate" | "connection" | "name" | "no_answer" | "password" | "refused") | null;
+        };
         /** @description Somebody who can sign in; agents and many supervisors are also an agent of the centre. */
         User: {
             /** @default null */
@@ -10202,6 +10254,98 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is malformed, or a value in it; `place` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it, or the CSRF token is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A part that is needed cannot serve just now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    trunks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Trunk_"];
+                };
             };
             /** @description The request is malformed, or a value in it; `place` says where. */
             400: {

@@ -20,6 +20,7 @@ export function Faults() {
     parts.database.ok ? "" : t("fault.database"),
     parts.recordings.ok ? "" : t("fault.recordings"),
     parts.messages.ok ? "" : t("fault.messages"),
+    parts.trunks.ok ? "" : t("fault.trunks"),
   ].filter((fault) => fault !== "");
   if (faults.length === 0) return null;
   return (
