@@ -108,6 +108,7 @@ class Step:
     `call` enters the flow of that name first and goes on to `goto` when it returns. `returns`
     ends the current (sub-)flow. `fault` leads to the fault exit. `note` is kept in the path. `met`
     says whether the caller has got here what was wanted, or made a choice: False for a way in vain.
+    `heard` is what the caller has answered by keys, for the path.
     """
 
     commands: tuple[Command, ...] = ()
@@ -120,6 +121,7 @@ class Step:
     fault: str = ""
     note: str = ""
     met: bool | None = None
+    heard: str = ""
 
 
 class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):
