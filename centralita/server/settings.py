@@ -67,6 +67,7 @@ class MediaConfig:
         ("PCMA/8000", "PCMU/8000", "opus/48000", "G722/16000"), values.codecs
     )
     srtp: str = setting("optional", values.choice("off", "optional", "mandatory"))
+    srtp_keys: str = setting("any", values.choice("any", "tls"))
     address: str = setting("", values.or_empty(values.ip_address))
     public_address: str = setting("", values.or_empty(values.ip_address))
     rtp_ports: PortRange = setting(PortRange(20000, 29999), values.port_range)

@@ -82,6 +82,7 @@ def edge_config(config: Config, retiring: Sequence[WorkerSettings] = ()) -> Edge
         flood_interval=limits.sip_interval,
         ban=limits.ban,
         exempt=limits.exempt,
+        guarded_keys=config.media.srtp_keys == "tls",
     )
 
 

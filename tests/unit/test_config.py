@@ -212,6 +212,16 @@ def test_values_arrive_with_their_types(tmp_path: Path) -> None:
         ),
         ("[number:100]", "sip.conf:1 [number:100] flow: say which flow answers: flow = main"),
         (
+            "[media]\nsrtp_keys = tls\n[sip]\nedge = none",
+            "sip.conf:4 [sip] edge: edge = none: keys would go in the clear; "
+            "[media] srtp_keys = tls",
+        ),
+        (
+            "[media]\nsrtp_keys = tls\nsrtp = mandatory\n[sip]\ntransports = udp, tls",
+            "sip.conf:5 [sip] transports: transports = udp, tls: keys would go in the clear; "
+            "[media] srtp_keys = tls",
+        ),
+        (
             "[media]\nworkers = 2\n[sip]\nedge = none",
             "sip.conf:2 [media] workers: several workers need [sip] edge = kamailio before them",
         ),

@@ -115,6 +115,8 @@ class EdgeConfig:
     come from, beside https on the host that they connect to. A page's secret serves for
     `page_secret`.
 
+    With `guarded_keys` no key of audio (SDES) is taken or told without TLS.
+
     `rtpengine` is where rtpengine takes commands (host, port): the audio of agents whose phone or
     page is outside the private networks, or of all agents, goes through it.
     """
@@ -148,6 +150,7 @@ class EdgeConfig:
     unproven: timedelta = timedelta(seconds=20)
     unproven_connections: int = 50
     exempt: tuple[str, ...] = ()
+    guarded_keys: bool = False
     processes: int = 4
     binary: str = "kamailio"
     modules: str = ""

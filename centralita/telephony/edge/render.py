@@ -65,6 +65,8 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str], nobodys: str) ->
     lines = [f'#!substdef "!{name}!{value}!g"' for name, value in names.items()]
     if "tls" in config.transports:
         lines.append("#!define WITH_TLS")
+    if config.guarded_keys:
+        lines.append("#!define GUARDED_KEYS")
     if config.takes_pages:
         lines.append("#!define WITH_PAGES")
     if config.rtpengine is not None:
