@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import type { Plugin } from "vite";
@@ -36,8 +38,21 @@ function firstLoad(): Plugin {
   };
 }
 
+/** Puts a compressed copy beside each text: the server gives it to browsers that take it. */
+function compressed(): Plugin {
+  return {
+    name: "compressed",
+    writeBundle({ dir }, bundle) {
+      for (const name of Object.keys(bundle).filter((one) => /\.(js|css|svg)$/.test(one))) {
+        const file = join(dir ?? "dist", name);
+        writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));
+      }
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), firstLoad()],
+  plugins: [react(), firstLoad(), compressed()],
   build: {
     outDir: "dist",
     target: "es2023",

@@ -60,7 +60,8 @@ class QueueChanged(Message, tag="queue", frozen=True, kw_only=True):
 
 
 class CallChanged(Message, tag="call", frozen=True, kw_only=True):
-    """A call as of now. An agent sees only calls that they are in."""
+    """A call as of now, `since` when. An agent sees only calls that they are in. `talking_since` is
+    when the conversation with the agent began, held or not."""
 
     call_id: str
     state: Literal["ivr", "queued", "offered", "bridged", "voicemail", "held", "dialling", "ending"]
@@ -70,6 +71,7 @@ class CallChanged(Message, tag="call", frozen=True, kw_only=True):
     queue_id: str | None = None
     agent_id: str | None = None
     since: Time
+    talking_since: Time | None = None
 
 
 class CallGone(Message, tag="call_gone", frozen=True, kw_only=True):

@@ -144,8 +144,10 @@ def _allow(rules: int, rights: int, paths: Iterable[str]) -> None:
             continue
         try:
             is_folder = stat.S_ISDIR(os.fstat(place).st_mode)
-            rule = struct.pack("=Qi", rights if is_folder else rights & _OF_FILES, place)
-            _syscall(_ADD_RULE, rules, _RULE_PATH_BENEATH, rule, 0)
+            # Nobody makes anything in a file, and a rule that allows nothing is refused.
+            if here := rights if is_folder else rights & _OF_FILES:
+                rule = struct.pack("=Qi", here, place)
+                _syscall(_ADD_RULE, rules, _RULE_PATH_BENEATH, rule, 0)
         except OSError as exc:
             if exc.errno != errno.EBADFD:  # what has no place in a file system is not restricted
                 raise

@@ -109,6 +109,7 @@ class Step:
     ends the current (sub-)flow. `fault` leads to the fault exit. `note` is kept in the path. `met`
     says whether the caller has got here what was wanted, or made a choice: False for a way in vain.
     `ahead` are keys that belong to the next question.
+    `heard` is what the caller has answered by keys, for the path.
     """
 
     commands: tuple[Command, ...] = ()
@@ -122,6 +123,7 @@ class Step:
     note: str = ""
     met: bool | None = None
     ahead: str = ""
+    heard: str = ""
 
 
 class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):

@@ -185,7 +185,7 @@ def _noted(run: FlowRun, reaction: Step) -> FlowRun:
         before,
         note=reaction.note or before.note,
         said=before.said or _spoken(reaction.commands),
-        heard=reaction.assign.get("heard", before.heard),
+        heard=reaction.heard or reaction.assign.get("heard", before.heard),
     )
     return run if last == before else replace(run, path=(*run.path[:-1], last))
 

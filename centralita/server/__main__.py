@@ -14,7 +14,7 @@ from centralita import __version__
 from centralita.core.errors import CentralitaError, InvalidInput
 from centralita.core.landlock import gain_nothing, keep_memory_private
 from centralita.server.config import Config, Overrides, load_config
-from centralita.server.keeper import run_keeper
+from centralita.server.keeper import INHERITANCE, run_keeper
 from centralita.server.log import set_up_log
 from centralita.server.supervision import KEEPER_SOCKET
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         config = load_config(options.config, overrides)
         set_up_log(config.log)
-        if options.run in _SERVING and os.geteuid() == 0 and not options.allow_root:
+        if options.run in _SERVING and not (options.allow_root or _may_serve()):
             raise InvalidInput(
                 "refuses to run as root: whoever takes it over would own the machine. Run it as a "
                 "user of its own, as deploy/systemd/centralita.service does, and ./dev serve by "
@@ -66,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _may_serve() -> bool:
+    """Not as root; but what was started goes on, or its calls would end."""
+    return os.geteuid() != 0 or KEEPER_SOCKET in os.environ or INHERITANCE in os.environ
 
 
 def _become_owner(data: Path | None) -> None:

@@ -150,6 +150,7 @@ class CallState:
     messages: set[RecordingId] = field(default_factory=set)
     voicemail: bool = False
     place: str = ""
+    talking_since: datetime | None = None
     held_since: datetime | None = None
     held: timedelta = timedelta(0)
     masked: bool = False
@@ -225,8 +226,9 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
             _close_wait(state, at, "abandoned")
             state.owed = True
             return (_missed(state, queue_id, at),)
-        case ConversationStarted(agent_id=agent_id):
+        case ConversationStarted(agent_id=agent_id, at=since):
             _close_wait(state, at, "answered")
+            state.talking_since = since
             state.agent_id, state.place, state.served = agent_id, "conversation", True
             state.held, state.held_since = timedelta(0), None
             task_id, state.task_id = state.task_id, None
@@ -234,7 +236,7 @@ def step(state: CallState, event: Event, at: datetime) -> tuple[Event, ...]:
                 return (_worked(state, task_id, agent_id, done=True),)
         case ConversationEnded(agent_id=agent_id, agent_leg=leg_id, at=ended_at, talked=talked):
             _take_back(state, ended_at)
-            state.masked = False
+            state.masked, state.talking_since = False, None
             state.talks.append(
                 Talk(
                     agent_id=agent_id,

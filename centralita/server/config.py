@@ -298,6 +298,11 @@ def _contradictions(config: Config, path: Path, sections: list[Section]) -> Iter
     worker_ports = range(sip.worker_port, sip.worker_port + config.worker_count)
     if sip.edge == "kamailio" and (sip.port in worker_ports or sip.tls_port in worker_ports):
         yield at("sip", "worker_port", f"{sip.worker_port} and up collide with the public ports")
+    if media.srtp_keys == "tls":
+        yield from (
+            at(title, key, f"{key} = {value}: keys would go in the clear; [media] srtp_keys = tls")
+            for title, key, value in _keys_in_the_clear(config)
+        )
     if len(media.rtp_ports) // config.worker_count < 8:
         yield at("media", "rtp_ports", "too few for the workers; two ports are used by each leg")
     files = [
@@ -350,6 +355,20 @@ def _contradictions(config: Config, path: Path, sections: list[Section]) -> Iter
     ):
         for key, message in problems:
             yield at(title, key, message)
+
+
+def _keys_in_the_clear(config: Config) -> Iterable[tuple[str, str, str]]:
+    """What has us send keys of audio without TLS: section, setting and value."""
+    sip, media = config.sip, config.media
+    if sip.edge == "none":
+        yield "sip", "edge", "none"
+    elif media.srtp == "mandatory":
+        # All that we offer has keys then; otherwise nothing has that leaves the house.
+        if sip.transports != ("tls",):
+            yield "sip", "transports", ", ".join(sip.transports)
+        for trunk in config.trunks:
+            if trunk.transport != "tls" and (trunk.proxy or trunk.registrar):
+                yield f"trunk:{trunk.name}", "transport", trunk.transport
 
 
 def _data_dir(overrides: Overrides) -> Path:

@@ -33,6 +33,7 @@ from centralita.routing.conversations.targets import (
     ToVoicemail,
 )
 from centralita.telephony.call import TelephonyError
+from centralita.telephony.clir import without_prefix
 
 _ApiTarget = o.ToQueue | o.ToAgent | o.ToNumber | o.ToVoicemail | o.ToFlow
 
@@ -141,7 +142,8 @@ def _target(to: _ApiTarget) -> Target:
         case o.ToAgent(agent_id=agent_id):
             return ToAgent(agent_id=AgentId(agent_id))
         case o.ToNumber(number=number):
-            return ToNumber(number=number)
+            dialled, hidden = without_prefix(number)
+            return ToNumber(number=dialled, hidden=hidden)
         case o.ToVoicemail(queue_id=queue_id):
             return ToVoicemail(queue_id=QueueId(queue_id))
         case o.ToFlow(flow_id=flow_id, node=node):

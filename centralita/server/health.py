@@ -26,6 +26,7 @@ from centralita.server.trunks import Trunks
 from centralita.store.store import Store
 from centralita.telephony.edge.watch import RegistrationWatch
 from centralita.telephony.link import WorkerLink
+from centralita.timeline.model import Channel
 
 # The desktop build of pjsua2; what it is good for is a first look.
 _TOO_FEW_CALLS = 10
@@ -193,15 +194,11 @@ def messages_out(postman: Postman, alert: MessageAlert | None = None) -> s.Part:
         f"({one.trouble.value}); see [{channel}]"
         for channel, one in sorted(postman.troubles.items())
     ]
-    many = (
-        [
-            f"{written} messages by {channel.value} were written today, "
-            f"{alert.thresholds[channel]} are told of; see [outbound]"
-            for channel, written in alert.over.items()
-        ]
-        if alert is not None
-        else []
-    )
+    many = [
+        f"{written} messages by {channel.value} were written today, more than are expected; "
+        f"see [outbound] {'sms' if channel is Channel.SMS else 'emails'}_alert_at"
+        for channel, written in (alert.over if alert is not None else {}).items()
+    ]
     return s.Part(
         ok=not troubles and not many,
         message="; ".join(troubles + many),

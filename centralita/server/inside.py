@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from centralita.core.bus import Bus
@@ -27,6 +27,7 @@ from centralita.telephony.call import (
     LegRinging,
     TelephonyError,
 )
+from centralita.telephony.clir import without_prefix
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ _REFUSALS = {
 class CallsOut(Protocol):
     """Makes calls to numbers outside."""
 
-    async def call_by_phone(self, agent_id: AgentId, arrived: CallArrived) -> None: ...
+    async def call_by_phone(
+        self, agent_id: AgentId, arrived: CallArrived, *, hidden: bool
+    ) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,16 +86,20 @@ class Inside:
         """A consultation when that agent talks with a caller; else to a colleague or outside."""
         agent_id = self._agents(arrived.extension)[0]
         desk = self._dispatcher.desk
+        dialled, hidden = without_prefix(arrived.dialled)
+        arrived = replace(arrived, dialled=dialled)
         try:
             talking = desk.at(agent_id)
             if talking is not None:
                 await desk.consult(
-                    talking.call_id, ToNumber(number=arrived.dialled), own_leg=arrived.leg_id
+                    talking.call_id,
+                    ToNumber(number=dialled, hidden=hidden),
+                    own_leg=arrived.leg_id,
                 )
             elif self._agents(arrived.dialled):
                 self._ring_colleague(arrived, agent_id, self._agents(arrived.dialled)[0])
             else:
-                await self._out.call_by_phone(agent_id, arrived)
+                await self._out.call_by_phone(agent_id, arrived, hidden=hidden)
         except CentralitaError as exc:
             log.info(
                 "call of an agent's phone refused",

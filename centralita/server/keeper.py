@@ -49,7 +49,8 @@ log = logging.getLogger(__name__)
 _HANGS_AFTER = 10 * ALIVE_EVERY
 # What a brain may take to end after SIGTERM, beyond its own grace for the calls.
 _BEYOND_GRACE = timedelta(seconds=30)
-_INHERITANCE = "CENTRALITA_CHILDREN"
+INHERITANCE = "CENTRALITA_CHILDREN"
+"""The environment variable in which a keeper leaves its children to the program it becomes."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 # Of a connection by Unix socket: process, user and group (unix(7), SO_PEERCRED).
 _CREDENTIALS = struct.Struct("3i")
@@ -224,7 +225,7 @@ class Keeper:
         sys.stdout.flush()
         try:
             os.execve(
-                self._successor[0], self._successor, {**os.environ, _INHERITANCE: heirs.decode()}
+                self._successor[0], self._successor, {**os.environ, INHERITANCE: heirs.decode()}
             )
         except OSError as exc:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -322,5 +323,5 @@ def _without_manager() -> dict[str, str]:
 
 def _inherited() -> list[Inherited] | None:
     """The children of the keeper that became this one; None for the first."""
-    heirs = os.environ.pop(_INHERITANCE, None)
+    heirs = os.environ.pop(INHERITANCE, None)
     return None if heirs is None else msgspec.json.decode(heirs, type=list[Inherited])

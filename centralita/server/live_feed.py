@@ -205,6 +205,7 @@ class LiveFeed:
                 queue_id=state.queue_id,
                 agent_id=agent_id,
                 since=self._clock.now(),
+                talking_since=state.talking_since if phase in ("bridged", "held") else None,
             )
         )
 

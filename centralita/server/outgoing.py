@@ -37,6 +37,7 @@ from centralita.telephony.call import (
     PlaybackEnded,
     TelephonyError,
 )
+from centralita.telephony.clir import without_prefix
 from centralita.timeline.directory import Caller, Directory
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class _Call:
     arrived: CallArrived
     caller: Caller
     by_phone: bool
+    hidden: bool = False
     urgent: bool
     stage: str = "agent"
     early: bool = False
@@ -125,8 +127,9 @@ class Outgoing:
         self, agent_id: AgentId, number: str, queue_id: QueueId, task_id: str | None
     ) -> StartedCall:
         """Click-to-dial: ring the agent's phone, then the number. Raises NotFound, Conflict."""
+        number, hidden = without_prefix(_PUNCTUATION.sub("", number))
         agent = self._board.agents.get(agent_id)
-        urgent = self._ports.calls_for_help(_PUNCTUATION.sub("", number))
+        urgent = self._ports.calls_for_help(number)
         if (
             agent is not None
             and not urgent
@@ -138,13 +141,16 @@ class Outgoing:
                 code=Refusal.NOT_YOUR_QUEUE,
             )
         call_id = CallId(new_id("call"))
-        call = await self._begin(agent_id, number, queue_id, call_id, None, task_id)
+        call = await self._begin(agent_id, number, queue_id, call_id, None, task_id, hidden=hidden)
         self._tasks.spawn(self._ring_agent(call), name=f"ring {call.agent_leg}")
         interaction = self._ports.calls.calls[call_id].interaction_id
         return StartedCall(call_id=call_id, interaction_id=interaction)
 
-    async def call_by_phone(self, agent_id: AgentId, arrived: CallArrived) -> None:
-        """The agent's phone has called a number outside. Raises NotFound, Conflict."""
+    async def call_by_phone(
+        self, agent_id: AgentId, arrived: CallArrived, *, hidden: bool = False
+    ) -> None:
+        """The agent's phone has called a number outside, and may want its own `hidden`. Raises
+        NotFound, Conflict."""
         profile = self._board.agents[agent_id].profile
         queue_id = next(iter(sorted(profile.queues)), None)
         if queue_id is None and self._ports.calls_for_help(arrived.dialled):
@@ -152,15 +158,16 @@ class Outgoing:
         if queue_id is None:
             raise Conflict("who serves no queue cannot call outside", code=Refusal.SERVES_NO_QUEUE)
         call = await self._begin(
-            agent_id, arrived.dialled, queue_id, arrived.call_id, arrived.leg_id, None
-        )
+            agent_id, arrived.dialled, queue_id, arrived.call_id, arrived.leg_id, None,
+            hidden=hidden,
+        )  # fmt: skip
         await self._dial_outside(call)
 
     # --- steps --------------------------------------------------------------------------------
 
     async def _begin(
         self, agent_id: AgentId, number: str, queue_id: QueueId, call_id: CallId,
-        own_leg: LegId | None, task_id: str | None,
+        own_leg: LegId | None, task_id: str | None, *, hidden: bool,
     ) -> _Call:  # fmt: skip
         number = _PUNCTUATION.sub("", number)
         if queue_id not in self._board.queues:
@@ -185,7 +192,7 @@ class Outgoing:
             agent_leg=own_leg or LegId(new_id("leg")), outside_leg=outside, number=number,
             extension=extension, arrived=arrived,
             caller=self._ports.directory.recall(number), by_phone=own_leg is not None,
-            urgent=urgent,
+            urgent=urgent, hidden=hidden and not urgent,
         )  # fmt: skip
         self._calls[call_id] = call
         call.unhear = self._ports.bus.subscribe(
@@ -220,7 +227,7 @@ class Outgoing:
             with contextlib.suppress(TelephonyError):
                 await self._play_ringing(call)
         queue = self._board.queues[call.queue_id]
-        party = CallingParty(number=queue.caller_id, hidden=queue.hide_number)
+        party = CallingParty(number=queue.caller_id, hidden=queue.hide_number or call.hidden)
         try:
             attempts = await self._ports.lines.open(
                 call.number, call_id=call.call_id, leg_id=call.outside_leg,

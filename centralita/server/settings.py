@@ -67,6 +67,7 @@ class MediaConfig:
         ("PCMA/8000", "PCMU/8000", "opus/48000", "G722/16000"), values.codecs
     )
     srtp: str = setting("optional", values.choice("off", "optional", "mandatory"))
+    srtp_keys: str = setting("any", values.choice("any", "tls"))
     address: str = setting("", values.or_empty(values.ip_address))
     public_address: str = setting("", values.or_empty(values.ip_address))
     rtp_ports: PortRange = setting(PortRange(20000, 29999), values.port_range)
@@ -82,7 +83,7 @@ class MediaConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkConfig:
-    """A line to the telephone network, `[trunk:NAME]`. Port 0 is the usual one of `transport`."""
+    """A line to the telephone network, `[trunk:NAME]`. Port 0: none is named."""
 
     name: str
     addresses: tuple[str, ...] = setting((), values.networks)
@@ -97,9 +98,7 @@ class TrunkConfig:
     probe: bool = setting(True, values.boolean)
     number_from: str = setting("auto", values.choice("auto", "uri", "to", "p-called-party-id"))
     caller_id: str = setting("asserted", values.choice("asserted", "from"))
-    outbound_proxy: tuple[str, int] | None = setting(
-        None, values.optional(values.host_and_port(5060))
-    )
+    outbound_proxy: tuple[str, int] | None = setting(None, values.optional(values.host_and_port(0)))
     from_user: str = setting("", values.or_empty(values.sip_user))
     from_domain: str = setting("", values.or_empty(values.host))
     identity: str = setting("pai", values.choice("none", "pai", "ppi", "rpid"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from centralita.server.config import Config, read_secret
 from centralita.server.settings import TrunkConfig
 from centralita.telephony.edge.config import EdgeConfig, EdgeRegistration, EdgeTrunk
+from centralita.telephony.edge.srv import usual_port
 from centralita.telephony.worker.settings import WorkerSettings
 
 WORKER_HOST = "127.0.0.1"
@@ -80,6 +82,7 @@ def edge_config(config: Config, retiring: Sequence[WorkerSettings] = ()) -> Edge
         flood_interval=limits.sip_interval,
         ban=limits.ban,
         exempt=limits.exempt,
+        guarded_keys=config.media.srtp_keys == "tls",
     )
 
 
@@ -91,9 +94,14 @@ def page_origins(config: Config) -> tuple[str, ...]:
     return (*here, f"{public.scheme}://{public.netloc}") if public.netloc else here
 
 
-def usual_port(transport: str) -> int:
-    """Where SIP is spoken when no port is named (RFC 3261 19.1.2)."""
-    return 5061 if transport == "tls" else 5060
+def _port(place: tuple[str, int], transport: str) -> int:
+    """The port that is named; or none for a name, whose SRV records know it."""
+    host, port = place
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return port
+    return port or usual_port(transport)
 
 
 def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
@@ -101,7 +109,7 @@ def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
     if trunk.registrar is not None and trunk.password_file is not None:
         registration = EdgeRegistration(
             registrar=trunk.registrar[0],
-            port=trunk.registrar[1] or usual_port(trunk.transport),
+            port=_port(trunk.registrar, trunk.transport),
             username=trunk.username,
             password=read_secret(trunk.password_file),
             expires=trunk.expires,
@@ -109,10 +117,10 @@ def _trunk(trunk: TrunkConfig) -> EdgeTrunk:
     # A provider that we register with takes our calls, too, unless another proxy is named.
     proxy = trunk.proxy or trunk.registrar
     if proxy is not None:
-        proxy = proxy[0], proxy[1] or usual_port(trunk.transport)
+        proxy = proxy[0], _port(proxy, trunk.transport)
     outbound_proxy = trunk.outbound_proxy
     if outbound_proxy is not None:
-        outbound_proxy = outbound_proxy[0], outbound_proxy[1] or usual_port(trunk.transport)
+        outbound_proxy = outbound_proxy[0], _port(outbound_proxy, trunk.transport)
     return EdgeTrunk(
         name=trunk.name,
         addresses=trunk.addresses,

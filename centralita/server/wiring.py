@@ -283,6 +283,9 @@ class House:
         await self.audit.write(SERVER, Action.SERVER_STARTED, configuration=self._fingerprint())
         if self.confinement.trouble:
             log.warning("children are not confined", extra={"why": self.confinement.trouble})
+        media, sip = self.config.media, self.config.sip
+        if media.srtp == "mandatory" and media.srtp_keys == "any" and sip.transports != ("tls",):
+            log.warning("keys of audio go in the clear where SIP does, see [media] srtp_keys")
         self.recorder.open()
         # Before the directory is read: a command that changes it finds us, or we read its change.
         async with self._changing:

@@ -82,6 +82,15 @@ class Cases:
             )
         return case
 
+    async def move(self, case_id: CaseId, at: datetime) -> None:
+        """Something has happened in the case."""
+        async with self._database.write() as session:
+            await session.execute(
+                update(CaseRow)
+                .where(CaseRow.id == case_id, CaseRow.updated_at < at)
+                .values(updated_at=at)
+            )
+
     async def save(self, case: Case) -> Case:
         async with self._database.write() as session:
             row = await session.get(CaseRow, case.id)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -176,6 +177,30 @@ async def test_a_queue_that_hides_its_number_tells_it_to_the_provider_alone(hous
         assert user_of(first["p-asserted-identity"]) == "0034910000001"
         house.acme.answers(first, 603, "Decline")
     assert await house.ended_by("+34911234572") == "declined"
+
+
+@pytest.mark.parametrize("by_phone", [False, True], ids=["click", "phone"])
+async def test_an_agent_hides_the_number_for_one_call_as_on_a_mobile_phone(
+    house: House, by_phone: bool
+) -> None:
+    async def refused(number: str, hidden: bool) -> None:
+        first = await invited(house.acme, f"0034{number}")
+        assert ("privacy" in first) is hidden
+        house.acme.answers(first, 486, "Busy Here")
+        assert await house.ended_by(f"+34{number}") == "busy"
+
+    numbers = ("911234581", "911234582") if by_phone else ("911234583", "911234584")
+    for number, prefix in zip(numbers, ("#31#", "*31#"), strict=True):
+        hidden = prefix == "#31#"
+        if not by_phone:
+            async with house.ana_calls(prefix + number):
+                await refused(number, hidden)
+            continue
+        await house.sofia.frees("ana")
+        await house.sofia.ready("ana")
+        call = await house.ana.call(quote(prefix + number))
+        await refused(number, hidden)
+        await call.wait_ended(15)
 
 
 async def test_the_next_trunk_takes_the_call_when_the_first_cannot(house: House) -> None:

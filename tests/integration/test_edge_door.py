@@ -245,6 +245,47 @@ async def test_audio_to_a_group_is_refused_clearly(tmp_path: Path) -> None:
         assert "Multicast not available" in answer["warning"]
 
 
+KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n"
+
+
+async def test_keys_of_audio_are_neither_taken_nor_told_where_anybody_can_read_them(
+    tmp_path: Path,
+) -> None:
+    async with _edge(tmp_path, guarded_keys=True) as (edge, worker):
+        async with udp_party("127.0.0.2") as provider:
+            uri = f"sip:100@127.0.0.1:{edge.address[1]}"
+            insists = SDP.replace("RTP/AVP", "RTP/SAVP") + KEY
+            provider.send(provider.request("INVITE", uri, body=insists), edge.address)
+            answer = await provider.receive()
+            assert answer.status == 488
+            assert "Keys need SIP over TLS" in answer["warning"]
+            # One that would like to is served, without.
+            likes = provider.request("INVITE", uri, call_id="likes", body=SDP + KEY)
+            provider.send(likes, edge.address)
+            invite = await worker.receive_request("INVITE")
+            assert "crypto" not in invite.body and "inline" not in invite.body
+            assert int(invite["content-length"]) == len(invite.body)
+            # Nor are ours told in an answer to who named none.
+            worker.send(worker.answer(invite, 200, "OK", body=SDP + KEY), edge.address)
+            while (answer := await provider.receive()).status != 200:
+                pass
+            assert "m=audio" in answer.body
+            assert "crypto" not in answer.body and "inline" not in answer.body
+
+
+async def test_by_tls_keys_pass(tmp_path: Path) -> None:
+    offer = SDP.replace("RTP/AVP", "RTP/SAVP") + KEY
+    async with _edge(tmp_path, guarded_keys=True) as (edge, worker):
+        async with stream_party(edge.tls_address, tls=True) as agent:
+            uri = "sip:100@centralita"
+            agent.send(agent.request("INVITE", uri, user="201", body=offer))
+            challenge = await agent.receive()
+            line = authorization(challenge["proxy-authenticate"], "INVITE", uri, "201", "secret")
+            extra = f"Proxy-Authorization: {line}"
+            agent.send(agent.request("INVITE", uri, user="201", extra=extra, body=offer))
+            assert KEY in (await worker.receive_request("INVITE")).body
+
+
 async def test_a_call_that_a_worker_does_not_answer_costs_nobody_else_theirs(
     tmp_path: Path,
 ) -> None:

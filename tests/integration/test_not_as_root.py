@@ -51,6 +51,31 @@ def test_to_serve_as_root_is_refused_with_the_cure(tmp_path: Path, command: str)
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("variable", ["CENTRALITA_CHILDREN", "CENTRALITA_KEEPER"])
+def test_a_server_that_root_started_before_is_renewed_with_its_calls(
+    tmp_path: Path, variable: str
+) -> None:
+    """It was told nothing about root then, and calls go on meanwhile."""
+    as_if_root = (
+        "import os, sys; os.geteuid = lambda: 0\n"
+        "from centralita.server import __main__ as command\n"
+        "async def serve(*_, **__):\n"
+        "    return 7\n"
+        "command.run_keeper = serve\n"
+        "import centralita.server.commands\n"
+        "centralita.server.commands.serve = serve\n"
+        "sys.exit(command.main(sys.argv[1:]))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", as_if_root, "serve", "--data", str(tmp_path / "data")],
+        cwd=ROOT,
+        env={**os.environ, variable: "[]"},
+        capture_output=True,
+        text=True,
+    )
+    assert (answer.returncode, answer.stderr) == (7, "")
+
+
 @as_root_only
 def test_what_root_does_in_the_folder_of_another_user_is_that_user_s(open_folder: Path) -> None:
     """A key that the server cannot read would cost the recordings."""

@@ -231,6 +231,31 @@ async def test_a_child_cannot_leave_its_sandbox_by_another_program(house: House)
     assert await last_words(spec) == "1 1"
 
 
+@needs_landlock
+@pytest.mark.parametrize("version", range(1, 7))
+async def test_older_kernels_confine_as_far_as_they_can(
+    house: House, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    """Debian 12 has the second Landlock, without TCP and signals; what is in files, each guards."""
+    if version > landlock_version():
+        version = landlock_version()
+    monkeypatch.setattr("centralita.core.landlock.landlock_version", lambda: version)
+    await refuses_all(house.media_worker(), house.forbidden)
+    await allows_all(
+        house.media_worker(), [("read", house.prompt), ("write", house.spool / "track.wav")]
+    )
+
+
+@needs_landlock
+async def test_what_is_no_folder_or_not_there_keeps_no_child_from_its_start(
+    house: House, tmp_path: Path
+) -> None:
+    odd = Sandbox(
+        reads=(str(tmp_path / "nowhere"),), sockets=(str(house.prompt),), drops=(str(house.prompt),)
+    )
+    await refuses_all(replace(house.recogniser(), sandbox=odd), [("read", house.model)])
+
+
 async def test_without_landlock_all_goes_on_and_it_is_told(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

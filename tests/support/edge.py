@@ -67,10 +67,12 @@ async def running_edge(
     phones: Sequence[EdgePhone] = (),
     *,
     change: Callable[[str], str] | None = None,
+    within: Sequence[str] = (),
 ) -> AsyncIterator[RunningEdge]:
     """Start it, wait until it answers, and end it by its process id.
 
-    `change` breaks kamailio.cfg, to see that somebody notices.
+    `change` breaks kamailio.cfg, to see that somebody notices. `within` is a command that gives way
+    to the one behind it.
     """
     edge = Edge(config)
     await edge.prepare(phones)
@@ -83,6 +85,7 @@ async def running_edge(
     log = config.run_dir / "edge.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
+            *within,
             *spec.argv,
             env={**os.environ, **spec.env},
             cwd=spec.cwd,

@@ -212,6 +212,16 @@ def test_values_arrive_with_their_types(tmp_path: Path) -> None:
         ),
         ("[number:100]", "sip.conf:1 [number:100] flow: say which flow answers: flow = main"),
         (
+            "[media]\nsrtp_keys = tls\n[sip]\nedge = none",
+            "sip.conf:4 [sip] edge: edge = none: keys would go in the clear; "
+            "[media] srtp_keys = tls",
+        ),
+        (
+            "[media]\nsrtp_keys = tls\nsrtp = mandatory\n[sip]\ntransports = udp, tls",
+            "sip.conf:5 [sip] transports: transports = udp, tls: keys would go in the clear; "
+            "[media] srtp_keys = tls",
+        ),
+        (
             "[media]\nworkers = 2\n[sip]\nedge = none",
             "sip.conf:2 [media] workers: several workers need [sip] edge = kamailio before them",
         ),
@@ -318,7 +328,7 @@ def test_workers_follow_the_cores_unless_somebody_says_how_many(
 
 
 @pytest.mark.parametrize(("transport", "port"), [("udp", 5060), ("tcp", 5060), ("tls", 5061)])
-def test_a_trunk_without_a_port_has_the_usual_one_of_its_transport(
+def test_a_trunk_without_a_port_has_the_usual_one_of_its_transport_or_that_of_dns(
     tmp_path: Path, transport: str, port: int
 ) -> None:
     secret = tmp_path / "secret"
@@ -332,7 +342,8 @@ def test_a_trunk_without_a_port_has_the_usual_one_of_its_transport(
     )
     first, second, third = edge_config(parse_config(texts, tmp_path / "sip.conf", tmp_path)).trunks
     assert first.registration is not None
-    assert first.registration.port == port
-    assert first.proxy == ("sip.example.org", port)
+    # a name may have SRV records
+    assert first.registration.port == 0
+    assert first.proxy == ("sip.example.org", 0)
     assert second.proxy == ("192.0.2.1", port)
     assert third.proxy == ("192.0.2.1", 5070)

@@ -218,7 +218,7 @@ def test_sip_conf_reaches_the_edge(tmp_path: Path) -> None:
     (trunk,) = edge.trunks
     assert trunk.registration is not None
     assert trunk.registration.password == "s3cret"
-    assert trunk.proxy == ("sip.example.org", 5060)
+    assert trunk.proxy == ("sip.example.org", 0)  # as its SRV records say
     assert not trunk.asserted
 
 

@@ -1,5 +1,5 @@
 import { Alert, Button, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { SyntheticEvent } from "react";
 import { LanguageSwitch, ThemeSwitch } from "./shared/Preferences";
 import { Icon } from "./shared/icons";
@@ -15,6 +15,12 @@ export function SignIn() {
   const [password, setPassword] = useState("");
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
+  const secret = useRef<HTMLInputElement>(null);
+
+  // The button that was pressed has just been disabled: the next try begins with the password.
+  useEffect(() => {
+    if (error !== null && !busy) secret.current?.focus();
+  }, [error, busy]);
 
   async function submit(event: SyntheticEvent): Promise<void> {
     event.preventDefault();
@@ -70,6 +76,7 @@ export function SignIn() {
               data-testid="sign-in-user"
             />
             <PasswordInput
+              ref={secret}
               label={t("sign_in.password")}
               value={password}
               onChange={(event) => {

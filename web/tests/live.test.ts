@@ -56,6 +56,7 @@ function call(seq: number, agentId: string | null, state: LiveCall["state"] = "b
     queue_id: "sales",
     agent_id: agentId,
     since: NOON,
+    talking_since: null,
   };
 }
 

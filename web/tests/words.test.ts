@@ -33,6 +33,22 @@ test("a long silence begins a new line", () => {
   expect(spoken(["voicemail", [word("uno", 0), word("dos", 5)]])).toEqual(["voicemail: uno", "voicemail: dos"]);
 });
 
+test("numbers have the code of their country before them, and no digit stands alone", () => {
+  expect(
+    ["+34600111222", "+4915112345678", "+12025550123", "+79161234567", "+351912345678", "+3725123456", "201"].map(
+      phone,
+    ),
+  ).toEqual([
+    "+34 600 111 222",
+    "+49 151 123 456 78",
+    "+1 202 555 0123",
+    "+7 916 123 4567",
+    "+351 912 345 678",
+    "+372 512 3456",
+    "201",
+  ]);
+});
+
 test("times read as on a clock, lengths in their units", () => {
   expect([7, 750, 3723, 3 * 86400].map(clockTime)).toEqual(["0:07", "12:30", "1:02:03", "3 d"]);
   expect([7, 96, 720, 3720, 7200].map(duration)).toEqual(["7 s", "1 min 36 s", "12 min", "1 h 2 min", "2 h"]);
@@ -40,7 +56,7 @@ test("times read as on a clock, lengths in their units", () => {
 
 test("numbers are grouped for reading, and what is no number stays as it came", () => {
   expect(phone("+34600111222")).toBe("+34 600 111 222");
-  expect(phone("+442079460958")).toBe("+442 079 460 958");
+  expect(phone("+442079460958")).toBe("+44 207 946 0958");
   expect(phone("101")).toBe("101");
   expect(phone("sip:ana@example.org")).toBe("sip:ana@example.org");
 });

@@ -80,6 +80,8 @@ class Interactions:
                 by_hand=by_hand,
             )
         )
+        if made and entry.case_id is not None:
+            await self._store.cases.move(entry.case_id, self._clock.now())
         return Reply(views.interaction(entry), 201 if made else 200)
 
     async def get(self, incoming: Incoming) -> Reply:
@@ -103,6 +105,8 @@ class Interactions:
             set_case=patch.case_id is not UNSET,
         )
         changed = await self._store.interactions.annotate(entry.id, annotation)
+        if changed.case_id is not None and changed.case_id != entry.case_id:
+            await self._store.cases.move(changed.case_id, self._clock.now())
         return Reply(views.interaction(changed))
 
     async def assign(self, incoming: Incoming) -> Reply:

@@ -37,7 +37,9 @@ class Gather(Asking, frozen=True, tag="gather", kw_only=True):
             waiting = replace(answer.state, digits=digits)
             return Step(state=waiting, commands=(between_digits(self.inter_digit),))
         if self.minimum <= len(digits) <= self.maximum:
-            return Step(goto=self.next, assign={self.variable: digits})
+            # A variable that is the flow's own (a card's number, a PIN) is kept nowhere.
+            heard = "" if self.variable.startswith("_") else digits
+            return Step(goto=self.next, assign={self.variable: digits}, note="digits", heard=heard)
         return self.not_understood(answer, scene)
 
     def question(self, scene: Scene) -> Ask:

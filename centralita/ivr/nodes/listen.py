@@ -22,7 +22,8 @@ class Listen(Asking, frozen=True, tag="listen", kw_only=True):
 
     def judge(self, answer: Answered, scene: Scene) -> Step:
         if answer.heard is None:
-            return Step(goto=self.next, assign={self.variable: answer.key, "confidence": "1.00"})
+            assign = {self.variable: answer.key, "confidence": "1.00"}
+            return Step(goto=self.next, assign=assign, note=f"key {answer.key}")
         text = normalise(answer.heard.text)
         if text and answer.heard.confidence >= self.minimum_confidence:
             sure = f"{answer.heard.confidence:.2f}"

@@ -98,9 +98,14 @@ class Consulting:
                         code=Refusal.NOBODY_FREE,
                     )
                 return self._agent(agent, queue_id)
-            case ToNumber(number=number):
-                shown = user_of(number)
-                return Third(leg_id=LegId(new_id("leg")), label=shown, number=number, since=now)
+            case ToNumber(number=number, hidden=hidden):
+                return Third(
+                    leg_id=LegId(new_id("leg")),
+                    label=user_of(number),
+                    number=number,
+                    since=now,
+                    hidden=hidden,
+                )
             case _:
                 raise InvalidInput("an agent, a number or a queue can be consulted")
 
@@ -182,7 +187,9 @@ class Consulting:
                     leg_id=third.leg_id,
                     agent_id=x.agent_id,
                     party=CallingParty(
-                        number=queue.caller_id, hidden=queue.hide_number, caller=call.caller
+                        number=queue.caller_id,
+                        hidden=queue.hide_number or third.hidden,
+                        caller=call.caller,
                     ),
                 )
             await control.dial(

@@ -39,7 +39,7 @@ class Third:
     `offer_id` and `agent_id` are there for an agent of ours; `queue_id` says that it could be any
     agent of that queue. `own_leg` is the second call of a phone that consults by itself: it then
     decides what it holds. With `early` the third's network is heard before the answer. `joined_at`
-    is when the third was first heard by the caller.
+    is when the third was first heard by the caller. One for whom our number is `hidden` sees none.
     """
 
     leg_id: LegId
@@ -52,6 +52,7 @@ class Third:
     own_leg: LegId | None = None
     answered: bool = False
     early: bool = False
+    hidden: bool = False
     phone_holds: bool = False
     joined_at: datetime | None = None
 

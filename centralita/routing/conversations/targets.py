@@ -23,9 +23,11 @@ class ToAgent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToNumber:
-    """To a number outside, an extension, or a SIP URI of the house."""
+    """To a number outside, an extension, or a SIP URI of the house. With `hidden`, who is consulted
+    is to see no number of ours."""
 
     number: str
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

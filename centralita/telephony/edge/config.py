@@ -42,7 +42,7 @@ def ha1(extension: str, domain: str, password: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeRegistration:
-    """An account at a provider that wants us to register."""
+    """An account at a provider that wants us to register. Port 0: as DNS says (RFC 3263)."""
 
     registrar: str
     port: int
@@ -62,7 +62,7 @@ class EdgeTrunk:
     by those in `tls_ca`; with `tls_verify` off it may be anything. Calls to the outside go to
     `proxy` (host, port), if there is one, by way of the URI `NUMBER@NAME.trunk.invalid`; they and
     our registration are sent to `outbound_proxy`, if there is one. With `probe` the proxy is asked
-    now and then whether it is there.
+    now and then whether it is there. A port that is 0 is what DNS says (RFC 3263).
     """
 
     name: str
@@ -115,6 +115,8 @@ class EdgeConfig:
     come from, beside https on the host that they connect to. A page's secret serves for
     `page_secret`.
 
+    With `guarded_keys` no key of audio (SDES) is taken or told without TLS.
+
     `rtpengine` is where rtpengine takes commands (host, port): the audio of agents whose phone or
     page is outside the private networks, or of all agents, goes through it.
     """
@@ -148,6 +150,7 @@ class EdgeConfig:
     unproven: timedelta = timedelta(seconds=20)
     unproven_connections: int = 50
     exempt: tuple[str, ...] = ()
+    guarded_keys: bool = False
     processes: int = 4
     binary: str = "kamailio"
     modules: str = ""

@@ -28,13 +28,14 @@ from centralita.telephony.edge.config import EdgeConfig, EdgePhone, EdgeTrunk
 from centralita.telephony.edge.leftovers import FamilyFile
 from centralita.telephony.edge.peers import peers_cfg
 from centralita.telephony.edge.registrations import make_registrations
+from centralita.telephony.edge.srv import places
 
 log = logging.getLogger(__name__)
 
 _SCHEMAS = Path("/usr/share/kamailio/dbtext/kamailio")
 
 
-Lookup = Callable[[str], Awaitable[list[str]]]
+Lookup = Callable[[EdgeTrunk], Awaitable[list[str]]]
 # A DNS that does not answer must hold up neither a start nor a reload for long, in seconds.
 _LOOKUP_WITHIN = 3.0
 
@@ -95,23 +96,19 @@ class Edge:
     async def resolve(self) -> tuple[dict[str, list[str]], bool]:
         """The addresses behind the registrars' names, by trunk, and whether all names were found:
         one that is not keeps the addresses it had, for that is the fault of DNS at this moment."""
-        registered = [
-            (trunk.name, trunk.registration.registrar)
-            for trunk in self.config.trunks
-            if trunk.registration is not None
-        ]
-        found = await asyncio.gather(*(self._addresses_of(host) for _, host in registered))
+        registered = [trunk for trunk in self.config.trunks if trunk.registration is not None]
+        found = await asyncio.gather(*map(self._addresses_of, registered))
         file = self._table("sources")
         known = render.sources_in(file.read_text(encoding="utf-8")) if file.exists() else {}
         resolved = {
-            name: sorted(where or known.get(name, []))
-            for (name, _), where in zip(registered, found, strict=True)
+            trunk.name: sorted(where or known.get(trunk.name, []))
+            for trunk, where in zip(registered, found, strict=True)
         }
         return resolved, all(found)
 
-    async def _addresses_of(self, host: str) -> list[str]:
+    async def _addresses_of(self, trunk: EdgeTrunk) -> list[str]:
         try:
-            return await asyncio.wait_for(self._lookup(host), _LOOKUP_WITHIN)
+            return await asyncio.wait_for(self._lookup(trunk), _LOOKUP_WITHIN)
         except TimeoutError:
             return []
 
@@ -313,10 +310,16 @@ def local_addresses() -> list[str]:
     return sorted(found, key=lambda item: (item not in {"127.0.0.1", "::1"}, ":" in item, item))
 
 
-async def _addresses_of(host: str) -> list[str]:
+async def _addresses_of(trunk: EdgeTrunk) -> list[str]:
     """The IP addresses behind a registrar's name; none while its name cannot be resolved."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-    except OSError:
+    account = trunk.registration
+    if account is None:
         return []
-    return sorted({str(entry[4][0]) for entry in found if "%" not in str(entry[4][0])})
+    found = set()
+    for host, _ in await places(account.registrar, account.port, trunk.transport):
+        with contextlib.suppress(OSError):
+            for entry in await asyncio.get_running_loop().getaddrinfo(
+                host, None, type=socket.SOCK_DGRAM
+            ):
+                found.add(str(entry[4][0]))
+    return sorted(address for address in found if "%" not in address)

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 
 from centralita.telephony.edge.config import EdgeConfig, EdgeTrunk
-from centralita.telephony.edge.render import bracketed
+from centralita.telephony.edge.render import bracketed, place
 
 
 def peers_cfg(config: EdgeConfig, tokens: dict[str, str], secret: str) -> str:
@@ -158,14 +158,15 @@ def _number_block(trunk: EdgeTrunk, token: str) -> list[str]:
 def _proxy_block(trunk: EdgeTrunk, secret: str) -> list[str]:
     if trunk.proxy is None:
         return []
-    host, port = bracketed(trunk.proxy[0]), trunk.proxy[1]
-    next_host, next_port = trunk.outbound_proxy or trunk.proxy
+    host, port = trunk.proxy
+    following = place(*(trunk.outbound_proxy or trunk.proxy))
     lines = [
         f'    if ($rd == "{trunk.name}.trunk.invalid") {{',
-        f'        $rd = "{host}";',
-        f'        $rp = "{port}";',
-        f'        $du = "sip:{bracketed(next_host)}:{next_port};transport={trunk.transport}";',
+        f'        $rd = "{bracketed(host)}";',
+        f'        $du = "sip:{following};transport={trunk.transport}";',
     ]
+    if port:
+        lines.append(f'        $rp = "{port}";')
     if trunk.own_tls:
         lines.append(f'        $var(line) = "{trunk.name}";')
     if trunk.registration is not None:

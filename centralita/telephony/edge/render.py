@@ -65,6 +65,8 @@ def settings_cfg(config: EdgeConfig, interfaces: Sequence[str], nobodys: str) ->
     lines = [f'#!substdef "!{name}!{value}!g"' for name, value in names.items()]
     if "tls" in config.transports:
         lines.append("#!define WITH_TLS")
+    if config.guarded_keys:
+        lines.append("#!define GUARDED_KEYS")
     if config.takes_pages:
         lines.append("#!define WITH_PAGES")
     if config.rtpengine is not None:
@@ -134,6 +136,11 @@ def contact_address(config: EdgeConfig, interfaces: Sequence[str], transport: st
 def bracketed(host: str) -> str:
     """A host as it stands before a port: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def place(host: str, port: int) -> str:
+    """A host and port as they stand in a URI; without a port DNS is asked for it."""
+    return f"{bracketed(host)}:{port}" if port else bracketed(host)
 
 
 def workers_list(config: EdgeConfig) -> str:
@@ -279,7 +286,7 @@ def registrations_table(
             "auth_username": account.username,
             "auth_password": account.password,
             "auth_ha1": "",
-            "auth_proxy": f"sip:{bracketed(host)}:{port};transport={trunk.transport}",
+            "auth_proxy": f"sip:{place(host, port)};transport={trunk.transport}",
             "expires": str(round(account.expires.total_seconds())),
             "flags": "0",
             "reg_delay": "0",

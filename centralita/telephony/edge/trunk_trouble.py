@@ -13,6 +13,7 @@ import ssl
 
 from centralita.telephony.edge.config import EdgeTrunk
 from centralita.telephony.edge.render import AUTHORITIES
+from centralita.telephony.edge.srv import places
 from centralita.telephony.edge.trunk_state import Trouble, refusal
 
 # How long the name and the connection may each take, in seconds.
@@ -21,7 +22,7 @@ _PATIENCE = 5.0
 
 async def what_ails(trunk: EdgeTrunk) -> tuple[Trouble, str]:
     """The reason why `trunk` does not answer."""
-    host, port = target(trunk)
+    host, port = (await places(*target(trunk), trunk.transport))[0]
     at = f"[trunk:{trunk.name}]"
     silent = (
         Trouble.NO_ANSWER,

@@ -16,7 +16,7 @@ from centralita.core.tasks import Tasks
 from centralita.telephony.edge.config import EdgeTrunk
 from centralita.telephony.edge.control import EdgeControl
 from centralita.telephony.edge.events import TrunkChanged
-from centralita.telephony.edge.render import bracketed
+from centralita.telephony.edge.render import place
 from centralita.telephony.edge.trunk_state import (
     Condition,
     Facts,
@@ -167,4 +167,4 @@ class TrunkWatch:
 def probe_uri(trunk: EdgeTrunk) -> str:
     """Where a question to a trunk goes."""
     host, port = target(trunk)
-    return f"sip:{bracketed(host)}:{port};transport={trunk.transport}"
+    return f"sip:{place(host, port)};transport={trunk.transport}"

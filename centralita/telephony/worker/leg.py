@@ -575,6 +575,10 @@ class PjLeg(pj.Call):
         """The dialog is over; so is the leg, unless another phone is it or may become it."""
         refused = not self.confirmed and not self.lost and self.end_reason is None
         if refused and self._owner.tries_on(self, sip_code):
+            if self.early_to is not None:
+                self.early_to.hear_early(None)
+            if self._early:  # what was heard of this one is over
+                self._owner.emit(LegRinging(leg_id=self.leg_id, call_id=self.call_id))
             self.audio = None
             self._owner.gone(self)
             return

@@ -338,13 +338,16 @@ async def test_an_agent_writes_on_own_contacts_only(desk: Desk, ana: Person) -> 
     assert (await sol.patch(f"/interactions/{entry}", {"notes": "led"}))["disposition"] == "sold"
 
 
-async def test_a_case_belongs_to_its_customer(ana: Person) -> None:
+async def test_a_case_belongs_to_its_customer(desk: Desk, ana: Person) -> None:
     julia, paul = await new_customer(ana), await new_customer(ana, "Paul", "600999888")
     case = await ana.post("/cases", {"customer_id": julia["id"], "subject": "Late"}, status=201)
     note = {"channel": "note", "direction": "internal", "customer_id": julia["id"], "body": "x"}
     entry = await ana.post("/interactions", note, status=201)
     path = f"/interactions/{entry['id']}"
+    desk.clock.advance(timedelta(minutes=1))
     assert (await ana.patch(path, {"case_id": case["id"]}))["case_id"] == case["id"]
+    (moved,) = (await ana.get("/cases", customer_id=julia["id"]))["items"]
+    assert moved["updated_at"] > case["updated_at"]
     assert (await ana.patch(path, {"notes": "y"}))["case_id"] == case["id"]
     assert (await ana.patch(path, {"case_id": None}))["case_id"] is None
     other = {"channel": "note", "customer_id": paul["id"], "case_id": case["id"]}

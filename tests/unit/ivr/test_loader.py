@@ -339,3 +339,12 @@ def test_what_the_demonstrations_flows_learn_has_a_name_on_the_pages() -> None:
 def test_people_are_told_what_has_a_value_and_is_not_the_flows_own() -> None:
     known = {"topic": "ventas", "order": "", "_greeting": "Hola", "language": "es"}
     assert learned(known) == {"topic": "ventas", "language": "es"}
+
+
+def test_flows_that_come_with_us_speak_nobody_s_name_to_a_number() -> None:
+    """A number is easily forged: whoever sends one would learn whose it is."""
+    server = Path(__file__).parents[3] / "centralita" / "server"
+    files = [*server.glob("*.yaml"), *(server / "demo" / "flows").glob("*.yaml")]
+    assert len(files) > 3
+    told = {file.name for file in files if "{customer_" in file.read_text(encoding="utf-8")}
+    assert told == set()

@@ -444,3 +444,16 @@ def test_a_long_announcement_is_remembered_by_its_beginning() -> None:
     ride = Ride(flow(f"long: {{type: hangup, prompt: '{'palabra ' * 100}'}}"))
     said = ride.run.path[0].said
     assert len(said) <= 300 and said.endswith("palabra…")
+
+
+@pytest.mark.parametrize(("variable", "heard"), [("order", "48"), ("_pin", "")])
+def test_what_was_keyed_in_is_in_the_path_unless_it_is_the_flows_own(
+    variable: str, heard: str
+) -> None:
+    nodes = f"""
+        ask: {{type: gather, prompt: n, variable: {variable}, maximum: 2, next: bye}}
+        bye: {{type: hangup, prompt: Adiós}}
+        """
+    ride = Ride(flow(nodes)).presses("48")
+    step = ride.run.path[0]
+    assert (step.note, step.heard) == ("digits", heard)

@@ -59,7 +59,7 @@ class Names:
         self.addresses: list[str] = []
         self.silent = False
 
-    async def __call__(self, host: str) -> list[str]:
+    async def __call__(self, trunk: EdgeTrunk) -> list[str]:
         if self.silent:
             await asyncio.Event().wait()
         return self.addresses

@@ -147,19 +147,6 @@ async def test_a_refusal_reaches_whoever_wanted_to_call(office: Office) -> None:
     await office.outward.foresee("201", CallId("call_1"), ANA)
 
 
-async def test_a_number_that_no_trunk_is_for_is_refused_before_anybody_is_sent_there(
-    tmp_path: Path,
-) -> None:
-    office = Office(tmp_path, ACME + "calls_to = +34, 3XX")
-    await office.outward.foresee("911234567", CallId("call_1"), ANA)
-    for number in ("+33142345678", "1004"):
-        with pytest.raises(InvalidInput, match="name its beginning in calls_to"):
-            await office.outward.foresee(number, CallId("call_1"), ANA)
-        with pytest.raises(InvalidInput):
-            await office.opens(number)
-    assert office.policy.withdrawn == ["leg_2", "leg_2"]
-
-
 @pytest.mark.parametrize("trunks", ["", "[trunk:comes-in]\naddresses = 192.0.2.1\n"])
 async def test_without_a_trunk_an_agent_is_told_so_before_anything_rings(
     tmp_path: Path, trunks: str
@@ -175,6 +162,19 @@ async def test_without_a_trunk_an_agent_is_told_so_before_anything_rings(
     office.registered.clear()
     for number in ("201", "100"):
         await lines.foresee(number, call_id=CallId("call_1"), agent_id=ANA)
+
+
+async def test_a_number_that_no_trunk_is_for_is_refused_before_anybody_is_sent_there(
+    tmp_path: Path,
+) -> None:
+    office = Office(tmp_path, ACME + "calls_to = +34, 3XX")
+    await office.outward.foresee("911234567", CallId("call_1"), ANA)
+    for number in ("+33142345678", "1004"):
+        with pytest.raises(InvalidInput, match="name its beginning in calls_to"):
+            await office.outward.foresee(number, CallId("call_1"), ANA)
+        with pytest.raises(InvalidInput):
+            await office.opens(number)
+    assert office.policy.withdrawn == ["leg_2", "leg_2"]
 
 
 async def test_a_call_is_on_the_account_of_the_agent_who_made_or_sent_it(office: Office) -> None:

@@ -91,7 +91,9 @@ export function CallBand({ contact, caller, queueId, call, context }: Props) {
         <PhoneActions callId={contact.callId} served={served} />
       </div>
       {stage !== "wrap_up" && (
-        <Timer since={stage === "offered" ? contact.offer.ringing_since : contact.call.since} />
+        <Timer
+          since={stage === "offered" ? contact.offer.ringing_since : (contact.call.talking_since ?? contact.call.since)}
+        />
       )}
     </header>
   );

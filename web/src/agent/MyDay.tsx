@@ -7,7 +7,7 @@ import { clockTime, duration, moment } from "../shared/format";
 import { useNow } from "../shared/hooks";
 import { useI18n } from "../shared/i18n";
 import type { Key } from "../shared/i18n";
-import { useContextOf, useMyDay } from "../shared/queries";
+import { useContextOf, useFreshDay, useMyDay } from "../shared/queries";
 import { go } from "../shared/route";
 
 const FIGURES = ["calls", "talked", "wrapped_up", "missed", "tasks"] as const;
@@ -17,6 +17,7 @@ type Figure = (typeof FIGURES)[number];
 export function MyDay() {
   const { t } = useI18n();
   const { data: day } = useMyDay();
+  useFreshDay();
   const [open, setOpen] = useState<Figure | null>(null);
   if (day === undefined) return null;
   const shown: Record<Figure, string> = {

@@ -1402,7 +1402,10 @@ export interface components {
             talks: components["schemas"]["Talk"][];
             waits: components["schemas"]["QueueWait"][];
         };
-        /** @description A call as of now. An agent sees only calls that they are in. */
+        /**
+         * @description A call as of now, `since` when. An agent sees only calls that they are in. `talking_since` is
+         *     when the conversation with the agent began, held or not.
+         */
         CallChanged: {
             /** @default null */
             agent_id: string | null;
@@ -1420,6 +1423,8 @@ export interface components {
             since: string;
             /** @enum {unknown} */
             state: "bridged" | "dialling" | "ending" | "held" | "ivr" | "offered" | "queued" | "voicemail";
+            /** @default null */
+            talking_since: string | null;
             /** @enum {unknown} */
             type: "call";
         };

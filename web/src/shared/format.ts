@@ -71,9 +71,19 @@ export function languageName(code: string, language: Language): string {
 export function phone(number: string): string {
   const spanish = /^\+34(\d{3})(\d{3})(\d{3})$/.exec(number);
   if (spanish !== null) return `+34 ${spanish.slice(1).join(" ")}`;
-  const other = /^\+(\d{7,15})$/.exec(number);
-  if (other === null) return number;
-  return `+${(other[1] ?? "").replace(/(\d)(?=(\d{3})+$)/g, "$1 ")}`;
+  const other = /^\+(\d{7,15})$/.exec(number)?.[1];
+  if (other === undefined) return number;
+  const code = COUNTRY_CODE.exec(other)?.[0] ?? "";
+  return `+${code} ${inThrees(other.slice(code.length))}`.trim();
+}
+
+/** ITU-T E.164: one digit for two zones, two for the countries named here, three for all others. */
+const COUNTRY_CODE =
+  /^(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})/;
+
+/** In groups of three, of which the last has up to four: no digit stands alone. */
+function inThrees(digits: string): string {
+  return digits.replace(/(\d{3})(?=\d{2})/g, "$1 ");
 }
 
 /** Whether a caller shows no number. */

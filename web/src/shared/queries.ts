@@ -1,4 +1,5 @@
 import { queryOptions, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { api, ApiError, body } from "./api";
 import type {
   Case,
@@ -13,6 +14,8 @@ import type {
   TaskState,
 } from "./api";
 import { serverNow } from "./clock";
+import { useLive } from "./live";
+import { useMe } from "./session";
 
 /** What the pages ask of the API, and what becomes stale when they change something. */
 
@@ -375,6 +378,23 @@ export function useMyDay() {
     refetchOnMount: "always", // it is looked at when a call has just ended
     refetchInterval: 60_000,
   });
+}
+
+// What has happened is in the books a moment later, in milliseconds.
+const WRITTEN_DOWN = 1_500;
+
+/** Has the agent's figures counted anew whenever the agent begins or ceases to do something. */
+export function useFreshDay(): void {
+  const queries = useQueryClient();
+  const { centre } = useLive();
+  const { agent } = useMe();
+  const now = agent == null ? undefined : centre.agents[agent.id];
+  useEffect(() => {
+    const timer = setTimeout(() => void queries.invalidateQueries({ queryKey: ["day"] }), WRITTEN_DOWN);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [queries, now?.state, now?.since]);
 }
 
 export function useWrapUp(agentId: string) {

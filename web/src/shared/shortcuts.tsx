@@ -10,11 +10,14 @@ export function enableShortcuts(on: boolean): void {
   remember("shortcuts", on ? "on" : "off");
 }
 
-function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement &&
-    (target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName))
-  );
+/** Inputs into which nothing is written: what they understand are the arrows, space and Enter. */
+const CHOOSING = new Set(["radio", "checkbox", "button", "submit", "reset", "range", "color", "file", "image"]);
+const CHOOSES = /^( |Enter|Arrow.*|Home|End|Page.*)$/;
+
+function isTyping(target: EventTarget | null, key: string): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement && CHOOSING.has(target.type)) return CHOOSES.test(key);
+  return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
 
 /** Keys and what they do, while nobody is typing and no dialog is open. */
@@ -24,7 +27,7 @@ export function useShortcuts(keys: Readonly<Record<string, () => void>>): void {
       // A key that is held down is pressed once.
       if (event.repeat) return;
       if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-      if (isTyping(event.target) || document.querySelector("[role=dialog],[role=menu]") !== null) return;
+      if (isTyping(event.target, event.key) || document.querySelector("[role=dialog],[role=menu]") !== null) return;
       const action = keys[event.key];
       if (action === undefined || (event.key !== "?" && !shortcutsEnabled())) return;
       event.preventDefault();

@@ -41,7 +41,10 @@ export function DialPad({ number, task, queues, onClose }: Props) {
 
   const titled = (id: string) => data?.items.find((one) => one.id === id)?.title ?? id;
   const direct = typedNumber(typed);
-  const customers = asked === "" ? [] : (found.data?.pages.flatMap((page) => page.items) ?? []);
+  // What was found for other words than those that stand there now calls nobody.
+  const isStale = asked !== typed.trim() || found.isPlaceholderData;
+  const customers =
+    asked === "" || isStale ? [] : (found.data?.pages.flatMap((page) => page.items) ?? []);
   const options: Option[] = [
     ...(direct === null
       ? []
@@ -77,7 +80,7 @@ export function DialPad({ number, task, queues, onClose }: Props) {
         <Picker
           label={t("dial.to")}
           placeholder={t("dial.to_hint")}
-          none={typed.trim() === "" ? "" : t("dial.to_none")}
+          none={typed.trim() === "" || isStale ? "" : t("dial.to_none")}
           typed={typed}
           options={options}
           onType={setTyped}
@@ -121,6 +124,7 @@ function numbersOf(customer: Customer, unknown: string): Option[] {
     .filter(({ kind }) => kind === "phone")
     .map(({ value }) => ({
       key: value,
+      id: `${customer.id} ${value}`,
       icon: "user",
       label: nameOf(customer, unknown),
       detail: phone(value),

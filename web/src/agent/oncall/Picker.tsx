@@ -5,7 +5,10 @@ import { Icon } from "../../shared/icons";
 import type { IconName } from "../../shared/icons";
 
 export interface Option {
+  /** What is picked. Several options may stand for the same: people who share a number. */
   readonly key: string;
+  /** What tells it from all others, where the key does not. */
+  readonly id?: string;
   readonly icon: IconName;
   readonly label: string;
   readonly detail: string;
@@ -77,7 +80,7 @@ export function Picker({ label, placeholder, none, typed, options, onType, onPic
       <ul id={list} role="listbox" aria-label={label} className="picker-list">
         {options.map((option, index) => (
           <li
-            key={option.key}
+            key={option.id ?? option.key}
             id={optionId(index)}
             role="option"
             aria-selected={index === at}

@@ -323,6 +323,7 @@ export const en: Dictionary = {
   "learned.nothing": "They said nothing before they joined the queue.",
   "learned.path": "Way through the menu",
   "path.key": "key {key}",
+  "path.digits": "by keypad",
   "path.speech": "by voice",
   "learned.asked": "Asked and heard",
   "learned.answer": "The caller:",

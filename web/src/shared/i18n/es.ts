@@ -321,6 +321,7 @@ export const es = {
   "learned.nothing": "No dijo nada antes de pasar a la cola.",
   "learned.path": "Camino por el menú",
   "path.key": "tecla {key}",
+  "path.digits": "con el teclado",
   "path.speech": "de viva voz",
   "learned.asked": "Preguntas y respuestas",
   "learned.answer": "Quien llama:",

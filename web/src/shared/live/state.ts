@@ -228,6 +228,7 @@ function callOf(offer: Offer): LiveCall {
     queue_id: offer.queue_id,
     agent_id: offer.agent_id,
     since: offer.ringing_since,
+    talking_since: null,
   };
 }
 
