@@ -20,6 +20,7 @@ from centralita.telephony.call import (
     LegEnded,
     LegEvent,
     LegRinging,
+    LegSilent,
     NoSuchLeg,
     TelephonyError,
 )
@@ -110,6 +111,8 @@ class Transfer:
                     self.tell_answered(leg_id)
             case LegRinging(leg_id=leg_id, early=early) if not self.answered:
                 await self._rings(leg_id, early)
+            case LegSilent(leg_id=leg_id, silent=silent) if self.answered:
+                await self._is_heard(leg_id, not silent)
             case LegEnded() if self.answered and not self._just_left():
                 with contextlib.suppress(TelephonyError):
                     await self._ports.control.hang_up(
@@ -128,9 +131,20 @@ class Transfer:
             if early:
                 await self._ports.control.hear_early(self._arrived.leg_id, leg_id)
             elif heard:
-                await self._ports.control.unbridge(self._arrived.leg_id)
-                ringing = await self._ports.prompts.ringing()
-                await self._ports.control.play(self._arrived.leg_id, [ringing], loop=True)
+                await self._wait_with_music()
+
+    async def _is_heard(self, leg_id: LegId, heard: bool) -> None:
+        """The other side has died, or its network; when it comes back the two talk on."""
+        with contextlib.suppress(CentralitaError):
+            if heard:
+                await self._ports.control.bridge(self._arrived.leg_id, leg_id)
+            else:
+                await self._wait_with_music()
+
+    async def _wait_with_music(self) -> None:
+        await self._ports.control.unbridge(self._arrived.leg_id)
+        music = await self._ports.prompts.ringing()
+        await self._ports.control.play(self._arrived.leg_id, [music], loop=True)
 
     def tell_answered(self, leg_id: LegId) -> None:
         """The caller talks with whom an agent has sent the call to."""

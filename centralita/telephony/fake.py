@@ -28,6 +28,7 @@ from centralita.telephony.call import (
     LegHeld,
     LegRinging,
     LegsBridged,
+    LegSilent,
     NoSuchLeg,
     PlaybackEnd,
     PlaybackEnded,
@@ -146,10 +147,14 @@ class FakeCallControl:
         """Wait for the next leg that the house dials."""
         return await self._dialled.get()
 
-    def rings(self, leg: FakeLeg) -> None:
-        """The dialled phone rings."""
+    def rings(self, leg: FakeLeg, *, early: bool = False) -> None:
+        """The dialled phone rings; with `early`, its network sends sound of its own."""
         leg.rang = True
-        self._emit(LegRinging(leg_id=leg.leg_id, call_id=leg.call_id))
+        self._emit(LegRinging(leg_id=leg.leg_id, call_id=leg.call_id, early=early))
+
+    def falls_silent(self, leg: FakeLeg, silent: bool) -> None:
+        """No sound comes from the other side any more, or it comes again."""
+        self._emit(LegSilent(leg_id=leg.leg_id, call_id=leg.call_id, silent=silent))
 
     def answers(self, leg: FakeLeg) -> None:
         """The dialled phone is picked up."""

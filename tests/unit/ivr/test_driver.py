@@ -310,6 +310,37 @@ async def test_a_transfer_that_reaches_nobody_goes_on(answers: bool) -> None:
         await line.hears("Diga")
 
 
+async def test_what_the_other_network_sends_before_the_answer_takes_the_place_of_our_music() -> (
+    None
+):
+    async with on_the_line(MENU) as line:
+        await line.hears("Diga")
+        line.presses("3")
+        phone = await line.control.next_dialled()
+        await line.hears("ringing")
+        line.control.rings(phone, early=True)
+        await line.until(lambda: line.leg.hears_early == phone.leg_id and not line.leg.playback)
+        line.control.rings(phone)
+        await line.hears("ringing")
+        assert line.leg.hears_early is None
+        line.control.answers(phone)
+        await line.until(lambda: line.leg.other == phone.leg_id)
+
+
+async def test_a_caller_whose_partner_has_died_hears_music_until_he_is_back() -> None:
+    async with on_the_line(MENU) as line:
+        await line.hears("Diga")
+        line.presses("3")
+        phone = await line.control.next_dialled()
+        line.control.answers(phone)
+        await line.until(lambda: line.leg.other == phone.leg_id)
+        line.control.falls_silent(phone, True)
+        await line.hears("ringing")
+        assert line.leg.other is None
+        line.control.falls_silent(phone, False)
+        await line.until(lambda: line.leg.other == phone.leg_id)
+
+
 async def test_a_caller_who_hangs_up_stops_the_ringing() -> None:
     async with on_the_line(MENU) as line:
         await line.hears("Diga")
