@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -60,7 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = getattr(options, "module", "commands")
         module = importlib.import_module(f"centralita.server.{name}")
         command: Command = getattr(module, options.run)
-        return asyncio.run(command(config, options))
+        result = asyncio.run(command(config, options))
+        sys.stdout.flush()
+        return result
+    except BrokenPipeError:
+        # Whoever read what we print has seen enough: `centralita user list | head`. Python would
+        # stumble over the rest once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except CentralitaError as exc:
         print(f"centralita: {exc}", file=sys.stderr)
         return 1

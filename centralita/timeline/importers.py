@@ -63,9 +63,10 @@ MESSAGE_CHANNELS = {
 BODY_LIMIT = 200_000
 # As the API has it, in signs.
 _SHORT, _NOTES = 200, 20_000
-# Nothing was said before there were telegraphs; and a clock that is wrong is not wrong by more.
+# Nothing was said before there were telegraphs, and nothing that is yet to come: a time that was
+# written without its zone may be wrong by half a day.
 _EARLIEST = datetime(1840, 1, 1, tzinfo=UTC)
-_AHEAD = timedelta(days=366)
+_AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

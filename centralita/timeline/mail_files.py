@@ -32,12 +32,18 @@ _DATED = re.compile(rb"From .*\d{1,2}:\d\d(?::\d\d)? .*\d{4}")
 _SENDER_ALONE = re.compile(rb"From \S+\s*$")
 _HEADER = re.compile(rb"[!-9;-~]+[ \t]*:")
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
-# Zones that Python takes for UTC.
+# Zones that Python takes for UTC. What stands for several (IST, in Ireland and in India) is none.
 _ZONES = {
     "CET": "+0100", "CEST": "+0200", "MET": "+0100", "MEST": "+0200", "MEZ": "+0100",
-    "MESZ": "+0200", "WET": "+0000", "WEST": "+0100", "BST": "+0100", "IST": "+0100",
-    "EET": "+0200", "EEST": "+0300",
+    "MESZ": "+0200", "WET": "+0000", "WEST": "+0100", "BST": "+0100", "EET": "+0200",
+    "EEST": "+0300", "MSK": "+0300", "JST": "+0900", "KST": "+0900", "HKT": "+0800",
+    "SGT": "+0800", "AEST": "+1000", "AEDT": "+1100", "NZST": "+1200", "NZDT": "+1300",
+    "BRT": "-0300", "ART": "-0300",
 }  # fmt: skip
+# And those that it knows.
+_KNOWN_ZONES = frozenset(
+    {"UTC", "GMT", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "AST", "ADT"}
+)
 _ZONE = re.compile(r"\b([A-Z]{3,4})\s*(?:\([^()]*\)\s*)?$")
 # What Python's parsers raise for mails that are not as they should be.
 _BROKEN = (
@@ -218,9 +224,14 @@ def _time(message: Message, first: bytes) -> datetime | None:
 
 
 def _with_offset(text: str) -> str:
+    """The zone in figures. Raises ValueError for one that nobody knows: an hour may be wrong."""
     zone = _ZONE.search(text)
-    offset = _ZONES.get(zone[1]) if zone is not None else None
-    return text[: zone.start()] + offset if zone is not None and offset else text
+    if zone is None or zone[1] in _KNOWN_ZONES:
+        return text
+    offset = _ZONES.get(zone[1])
+    if offset is None:
+        raise ValueError(f"the time zone {zone[1]} is not known")
+    return text[: zone.start()] + offset
 
 
 # --- the body -----------------------------------------------------------------------------------

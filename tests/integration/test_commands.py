@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.support.server import ROOT
 
@@ -75,3 +79,24 @@ async def test_the_demonstration_makes_a_whole_call(tmp_path: Path) -> None:
     assert code == 0, output + errors
     assert "Ana answers" in output
     assert "The timeline of Carmen Ruiz, newest first:" in output
+
+
+@pytest.mark.parametrize("listing", [("models", "list"), ("user", "list"), ("audit", "verify")])
+async def test_a_list_of_which_nobody_reads_the_end_is_no_error(
+    tmp_path: Path, listing: tuple[str, ...]
+) -> None:
+    """As in `centralita user list | head`."""
+    if listing[0] == "user":
+        await _centralita("user", "add", "ana", "--data", str(tmp_path))
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "centralita.server", *listing, "--data", str(tmp_path)),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writing)
+    _, errors = await asyncio.wait_for(process.communicate(), 90)
+    assert (process.returncode, errors.decode()) == (128 + signal.SIGPIPE, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from msgspec import UNSET
 
@@ -19,6 +20,9 @@ from centralita.store.writing import tidy_tag
 from centralita.timeline.identity import normal_identity
 from centralita.timeline.model import Case, CaseState, Channel, Direction, Interaction
 from centralita.timeline.repositories import Annotation
+
+# Another machine's clock may be ahead of ours by so much.
+_AHEAD = timedelta(minutes=5)
 
 
 class Interactions:
@@ -47,7 +51,11 @@ class Interactions:
             there = await self._store.interactions.by_external_id(given.external_id, given.channel)
             if there is not None:
                 return Reply(views.interaction(there), 200)
-        started_at = given.started_at or self._clock.now()
+        now = self._clock.now()
+        started_at = given.started_at or now
+        for place, at in (("$.started_at", given.started_at), ("$.ended_at", given.ended_at)):
+            if at is not None and at > now + _AHEAD:
+                raise InvalidInput(f"{at:%Y-%m-%d %H:%M} is yet to come", place=place)
         if given.ended_at is not None and given.ended_at < started_at:
             raise InvalidInput("lies before started_at", place="$.ended_at")
         customer_id, candidates = await self._whose(given)

@@ -14,8 +14,9 @@ T = TypeVar("T")
 
 Time = Annotated[datetime, Meta(tz=True)]
 Short = Annotated[str, Meta(max_length=200)]
-NonEmpty = Annotated[str, Meta(min_length=1, max_length=200)]
-TagText = Annotated[str, Meta(min_length=1, max_length=40)]
+# What is only blanks is nothing, too.
+NonEmpty = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
+TagText = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"\S")]
 Text = Annotated[str, Meta(max_length=20_000)]
 Language = Annotated[str, Meta(pattern="^([a-z]{2})?$")]
 if TYPE_CHECKING:

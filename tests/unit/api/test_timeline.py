@@ -374,6 +374,14 @@ async def test_a_case_belongs_to_its_customer(desk: Desk, ana: Person) -> None:
         ({"channel": "sms", "customer_id": "cus_none"}, "$.customer_id"),
         ({"channel": "sms"}, "$"),
         ({"channel": "sms", "identity": "600111222", "started_at": "today"}, "$.started_at"),
+        (
+            {"channel": "sms", "identity": "600111222", "started_at": "2099-01-01T00:00:00Z"},
+            "$.started_at",
+        ),
+        (
+            {"channel": "sms", "identity": "600111222", "ended_at": "2099-01-01T00:00:00Z"},
+            "$.ended_at",
+        ),
         ({"channel": "sms", "identity": "6", "started_at": "2026-01-01T00:00:00"}, "$.started_at"),
         ([], "$"),
     ],
@@ -551,3 +559,18 @@ _LEAST: dict[str, Json] = {
     "make_token": {"name": "x", "role": "agent"},
     "make_task": {},
 }
+
+
+async def test_a_clock_that_is_a_little_ahead_is_no_mistake(desk: Desk, ana: Person) -> None:
+    soon = (desk.clock.now() + timedelta(minutes=2)).isoformat()
+    sms = {"channel": "sms", "identity": "600111222", "body": "x", "started_at": soon}
+    await ana.post("/interactions", sms, status=201)
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u00a0\t "])
+async def test_blanks_are_no_name(ana: Person, name: str) -> None:
+    refused = await ana.post("/customers", {"name": name, "identities": []}, status=400)
+    assert refused["error"]["place"] == "$.name"
+    julia = await new_customer(ana)
+    await ana.patch(f"/customers/{julia['id']}", {"name": name}, status=400)
+    assert (await ana.get(f"/customers/{julia['id']}"))["name"] == julia["name"]

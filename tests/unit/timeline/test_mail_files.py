@@ -50,6 +50,15 @@ def test_what_no_charset_is_told_for_is_utf8_or_windows_1252() -> None:
     ("date", "first", "at"),
     [
         (b"Date: Mon, 05 Jan 2026 10:00:00 CET\n", b"", NINE),
+        (b"Date: Mon, 05 Jan 2026 18:00:00 JST\n", b"", NINE),
+        (b"Date: Mon, 05 Jan 2026 04:00:00 EST\n", b"", NINE),
+        # Ireland's or India's: what the last server wrote is surer.
+        (
+            b"Date: Mon, 05 Jan 2026 10:00:00 IST\nReceived: x; Mon, 5 Jan 2026 09:00:00 +0000\n",
+            b"",
+            NINE,
+        ),
+        (b"Date: Mon, 05 Jan 2026 10:00:00 IST\n", b"", None),
         (b"Date: Mon, 06 Jul 2026 11:00:00 CEST (x)\n", b"", datetime(2026, 7, 6, 9, tzinfo=UTC)),
         (b"Date: soon\nReceived: by x; Mon, 05 Jan 2026 10:00:00 +0100\n", b"", NINE),
         (b"", b"From a@b Mon Jan  5 09:00:00 2026\n", NINE),
