@@ -147,8 +147,13 @@ class Directory:
             self._seen.popitem(last=False)
 
     async def _ask(self, number: str) -> Caller:
+        before = self._seen.get(number)
         found = await self._customers.by_identity(IdentityKind.PHONE, number)
+        meanwhile = self._seen.get(number)
         match found:
+            case () if meanwhile is not None and meanwhile is not before:
+                # Stored while we asked, and the answer is older than that.
+                return meanwhile
             case ():
                 # Two calls from one new number are one new customer.
                 made = self._unstored.get(number)

@@ -50,7 +50,14 @@ from centralita.store.records import (
 )
 from centralita.store.store import Store, open_store
 from centralita.store.tables import Base
-from centralita.timeline.directory import Anonymous, Choice, Directory, Known, Provisional
+from centralita.timeline.directory import (
+    Anonymous,
+    Caller,
+    Choice,
+    Directory,
+    Known,
+    Provisional,
+)
 from centralita.timeline.model import (
     CallSummary,
     Case,
@@ -281,6 +288,31 @@ async def test_a_known_number_is_its_customer_however_it_is_written(store: Store
     who = directory(store).who_is
     for written in ("+34600111222", "600111222", "0034 600 11 12 22", "sip:+34600111222@x;a=b"):
         assert await who(written) == Known(ana, "+34600111222")
+
+
+async def test_who_is_stored_while_somebody_else_looks_is_one_customer(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, look_up = directory(store), store.customers.by_identity
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slowly(kind: IdentityKind, value: str) -> tuple[Customer, ...]:
+        found = await look_up(kind, value)
+        asked.set()
+        await answer.wait()
+        return found
+
+    monkeypatch.setattr(store.customers, "by_identity", slowly)
+
+    async def sooner() -> Caller:
+        await asked.wait()
+        monkeypatch.undo()
+        kept = await known.keep(await known.who_is("600111999"))
+        answer.set()
+        return kept
+
+    late, kept = await asyncio.gather(known.who_is("600111999"), sooner())
+    assert late == kept
 
 
 async def test_an_unknown_number_becomes_one_provisional_customer(store: Store) -> None:
