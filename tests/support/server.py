@@ -116,6 +116,7 @@ class ServerProcess:
         sip: str = "",
         media: str = "",
         trunk: str = "127.0.0.0/8",
+        address: str = "127.0.0.1",
         demo: bool = True,
     ) -> None:
         self.data = folder / "data"
@@ -128,6 +129,7 @@ class ServerProcess:
         self._sip = sip
         self._media = media
         self._trunk = trunk
+        self._address = address
         self._demo = demo
         self._config = folder / "sip.conf"
         self._process: asyncio.subprocess.Process | None = None
@@ -189,11 +191,11 @@ class ServerProcess:
         """Write sip.conf and found the demo company; a test may then add to the store."""
         first = 30000 + (self.ports.sip % 140) * 200
         self._config.write_text(
-            "[sip]\naddress = 127.0.0.1\n"
+            f"[sip]\naddress = {self._address}\n"
             f"port = {self.ports.sip}\ntls_port = {free_port()}\n"
             f"ws_port = {free_port()}\nwss_port = {free_port()}\nworker_port = {free_port()}\n"
             f"{self._sip}\n"
-            "[media]\naddress = 127.0.0.1\n"
+            f"[media]\naddress = {'' if ':' in self._address else self._address}\n"
             f"rtp_ports = {first}-{first + 1999}\n{self._media or 'workers = 1'}\n"
             f"[http]\nport = {self.ports.http}\n"
             f"[trunk:loopback]\naddresses = {self._trunk}\ncaller_id = from\n" + self.extra,
