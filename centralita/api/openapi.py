@@ -79,7 +79,7 @@ def document() -> JsonDict:
             components.pop(endpoint.query.__name__, None)
     paths[PREFIX + "/live"] = LIVE
     paths["/healthz"] = {"get": _health(by_type[str(schemas.Health)])}
-    return {
+    found: JsonDict = {
         "openapi": "3.1.0",
         "info": {
             "title": "Centralita",
@@ -97,6 +97,8 @@ def document() -> JsonDict:
             },
         },
     }
+    # A default that is a tuple is an array to whoever reads it.
+    return msgspec.json.decode(msgspec.json.encode(found), type=JsonDict)
 
 
 def _operation(
