@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 log = logging.getLogger(__name__)
 
 RESTART_PAUSE = 0.2
+# Between two cancellations, in seconds: an orderly end may take some time.
+CANCELLED_AGAIN = 20.0
 
 
 class Tasks:
@@ -70,8 +72,13 @@ class Tasks:
             await asyncio.wait(tuple(self._tasks), timeout=within)
 
     async def close(self) -> None:
-        """Cancel all tasks and wait until they have ended."""
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancel all tasks and wait until they have ended.
+
+        One that does not end is cancelled again: until Python 3.12 `asyncio.wait_for` forgets a
+        cancellation that comes in the moment in which what it waits for is there.
+        """
+        pending = {task for task in self._tasks if task is not asyncio.current_task()}
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCELLED_AGAIN)

@@ -379,7 +379,8 @@ class Phone(asyncio.DatagramProtocol):
             for attempt in range(_RETRANSMISSIONS):
                 self.send(request)
                 try:
-                    response = await asyncio.wait_for(queue.get(), _T1 * 2**attempt)
+                    async with asyncio.timeout(_T1 * 2**attempt):
+                        response = await queue.get()
                     break
                 except TimeoutError:
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -156,6 +157,27 @@ async def test_closing_cancels_all_and_waits(caplog: pytest.LogCaptureFixture) -
     assert cleaned == ["done"]
     assert len(tasks) == 0
     assert "task failed" not in caplog.text
+
+
+async def test_a_task_that_forgets_its_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("centralita.core.tasks.CANCELLED_AGAIN", 0.01)
+    tasks, ended = Tasks("house"), False
+
+    async def forgetful() -> None:
+        nonlocal ended
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await asyncio.Event().wait()
+        finally:
+            ended = True
+
+    tasks.spawn(forgetful(), name="forgetful")
+    await asyncio.sleep(0)
+    await asyncio.wait_for(tasks.close(), 5)
+    assert ended
 
 
 async def test_a_task_may_close_its_own_house() -> None:
