@@ -176,8 +176,12 @@ def host(value: str) -> str:
 
 
 def server_address(value: str) -> tuple[str, int | None]:
-    """`host` or `host:port`; without a port it is the one that goes with the rest."""
+    """`host` or `host:port`; without a port it is the one that goes with the rest. An IPv6 address
+    stands in brackets before a port."""
     name, colon, digits = value.partition(":") if value.count(":") == 1 else (value, "", "")
+    if bracketed := re.fullmatch(r"\[([^][]*)\](?:(:)(\d*))?", value):
+        name, colon, digits = bracketed[1], bracketed[2] or "", bracketed[3] or ""
+        ipaddress.IPv6Address(name)
     return host(name), port(digits) if colon else None
 
 

@@ -20,7 +20,7 @@ from centralita.server.config import (
 )
 from centralita.server.settings import name_of
 from centralita.server.telephony import edge_config
-from centralita.server.values import PortRange
+from centralita.server.values import PortRange, server_address
 
 EXAMPLE = Path(__file__).parents[2] / "sip.conf.example"
 
@@ -347,3 +347,26 @@ def test_a_trunk_without_a_port_has_the_usual_one_of_its_transport_or_that_of_dn
     assert first.proxy == ("sip.example.org", 0)
     assert second.proxy == ("192.0.2.1", port)
     assert third.proxy == ("192.0.2.1", 5070)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("[2001:db8::1]:5070", ("2001:db8::1", 5070)),
+        ("[2001:db8::1]", ("2001:db8::1", None)),
+        ("2001:db8::1", ("2001:db8::1", None)),
+        ("pbx.example.org:5070", ("pbx.example.org", 5070)),
+    ],
+)
+def test_an_ipv6_address_stands_in_brackets_before_its_port(
+    written: str, meant: tuple[str, int | None]
+) -> None:
+    assert server_address(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written", ["[::1]:", "[::1]x", "[pbx.example.org]:5060", "[]:5060", "[::1"]
+)
+def test_what_is_no_address_in_brackets_is_refused(written: str) -> None:
+    with pytest.raises(ValueError):
+        server_address(written)
